@@ -1,2 +1,4 @@
+//! A datagram engine on Winsock Kernel (WSK).
 #![no_std]
-//! placeholder
+
+pub mod abi;
