@@ -1,0 +1,178 @@
+//! An IRP of one's own and its completion.
+
+// UNSAFETY: the IRP's completion routine reaches the operation through its context pointer.
+#![expect(unsafe_code, reason = "an operation stays at its address while its IRP is out")]
+
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::abi::nt::irp::{IO_SIZE_OF_IRP_1, io_set_completion_routine};
+use crate::abi::nt::{DEVICE_OBJECT, EmbeddedIrp, IRP, KEVENT};
+use crate::abi::status::{
+    NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS, STATUS_TIMEOUT,
+};
+use crate::kernel::Kernel;
+use crate::processor::{Dispatch, Passive};
+
+/// How long a control request may take before it is cancelled, in units of 100 ns: 10 s.
+const PATIENCE: u64 = 10 * 10_000_000;
+
+/// How an operation ended: the two words of IO_STATUS_BLOCK.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Completion {
+    /// The status.
+    pub status: NTSTATUS,
+    /// What the request returns besides: a length, or the address of a socket.
+    pub information: usize,
+}
+
+/// One IRP with one stack location, the event its completion signals, and the mark that it has run.
+///
+/// It is made in place inside memory that outlives the request, so that a wait given up early leaves nothing dangling.
+///
+/// # Invariants
+/// Between `begin` and the signal the provider owns the IRP. The completion routine's last touch is the signal: who has
+/// seen the event signalled may free the operation.
+pub(crate) struct Operation<K: Kernel> {
+    kernel: K,
+    irp: UnsafeCell<EmbeddedIrp>,
+    event: UnsafeCell<KEVENT>,
+    /// Written by the completion routine, before the signal.
+    completed: AtomicBool,
+}
+
+// SAFETY: the provider may complete from any thread; `irp` is the provider's then, `event` is the kernel's to guard.
+unsafe impl<K: Kernel> Send for Operation<K> {}
+// SAFETY: `begin` is unsafe and asks for one request at a time; the rest reads atomics and waits.
+unsafe impl<K: Kernel> Sync for Operation<K> {}
+
+impl<K: Kernel> Operation<K> {
+    /// An operation that must be [prepared](Operation::prepare) once it lies where it will stay.
+    pub(crate) fn new(kernel: K) -> Self {
+        Self {
+            kernel,
+            // SAFETY: zero is a valid bit pattern of an IRP, its stack location and an event: plain C data.
+            irp: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
+            // SAFETY: as above.
+            event: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
+            completed: AtomicBool::new(false),
+        }
+    }
+
+    /// Initialises IRP and event in place.
+    ///
+    /// # Safety
+    /// `self` does not move from now on, and this is called once, before any other method.
+    pub(crate) unsafe fn prepare(&self) {
+        // SAFETY: the memory holds an IRP and one stack location, and no IRP in use.
+        unsafe { self.kernel.io_initialize_irp(self.irp(), IO_SIZE_OF_IRP_1, 1) };
+        // SAFETY: nobody waits on the event yet.
+        unsafe { self.kernel.ke_initialize_event(self.event.get(), false) };
+    }
+
+    /// Hands the IRP to `call` and returns what the call returned. The request is over when [`Operation::is_over`].
+    ///
+    /// Where the call fails without having run the completion routine, as providers are known to do for requests they
+    /// do not implement, the request is over as well: nothing was taken.
+    ///
+    /// # Safety
+    /// No request is under way on this operation; `call` passes the IRP to one WSK function and does nothing else with
+    /// it; `self` stays in place until the request is over.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub(crate) unsafe fn begin(&self, call: impl FnOnce(*mut IRP) -> NTSTATUS) -> NTSTATUS {
+        self.completed.store(false, Ordering::Relaxed);
+        let irp = self.irp();
+        // SAFETY: the event was initialised by `prepare`.
+        unsafe { self.kernel.ke_clear_event(self.event.get()) };
+        // SAFETY: the IRP was initialised by `prepare` and no request is under way.
+        unsafe { self.kernel.io_reuse_irp(irp, STATUS_SUCCESS) };
+        let context = core::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        // SAFETY: the IRP is this operation's and has one stack location free.
+        unsafe { io_set_completion_routine(irp, Some(complete::<K>), context, true, true, true) };
+        let status = call(irp);
+        let failed = !status.is_success() && status != STATUS_PENDING;
+        if failed && !self.completed.load(Ordering::Acquire) {
+            // SAFETY: the provider refused the request, so the IRP is this operation's again.
+            unsafe { (&raw mut (*irp).IoStatus.Status).write(status) };
+            // SAFETY: as above.
+            unsafe { (&raw mut (*irp).IoStatus.Information).write(0) };
+            // SAFETY: the event was initialised by `prepare`.
+            unsafe { self.kernel.ke_set_event(self.event.get()) };
+        }
+        status
+    }
+
+    /// Waits until the request is over, at most `timeout` units of 100 ns; whether it is.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub(crate) fn wait(&self, timeout: Option<u64>, _passive: &Passive<'_>) -> bool {
+        // SAFETY: the event was initialised by `prepare` and lives as long as `self`.
+        let status = unsafe { self.kernel.ke_wait_for_single_object(self.event.get(), timeout) };
+        status != STATUS_TIMEOUT
+    }
+
+    /// How the request ended, if it is over.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub(crate) fn is_over(&self, passive: &Passive<'_>) -> Option<Completion> {
+        self.wait(Some(0), passive).then(|| self.completion())
+    }
+
+    /// Hands the IRP to `call` and waits for the end. A request that takes longer than 10 s is cancelled and then waited
+    /// for.
+    ///
+    /// # Safety
+    /// As for [`Operation::begin`].
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub(crate) unsafe fn perform(
+        &self,
+        passive: &Passive<'_>,
+        call: impl FnOnce(*mut IRP) -> NTSTATUS,
+    ) -> Completion {
+        // SAFETY: the caller's promise.
+        unsafe { self.begin(call) };
+        if !self.wait(Some(PATIENCE), passive) {
+            // SAFETY: the IRP lies in this operation and is not reused before the wait below ends.
+            unsafe { self.kernel.io_cancel_irp(self.irp()) };
+            self.wait(None, passive);
+        }
+        self.completion()
+    }
+
+    fn completion(&self) -> Completion {
+        // SAFETY: the request is over, so the IRP is this operation's; the signal ordered the provider's writes.
+        let status = unsafe { (*self.irp()).IoStatus };
+        Completion { status: status.status(), information: status.Information }
+    }
+
+    fn irp(&self) -> *mut IRP {
+        self.irp.get().cast()
+    }
+}
+
+/// Signals the operation's event. The signal comes last and at DISPATCH_LEVEL: whoever waits may free the operation, or
+/// unload the driver, the moment it is signalled.
+unsafe extern "C" fn complete<K: Kernel>(
+    _device: *mut DEVICE_OBJECT,
+    _irp: *mut IRP,
+    context: *mut c_void,
+) -> NTSTATUS {
+    // SAFETY: `begin` set the context to an operation that stays in place until the signal.
+    let operation = unsafe { &*context.cast::<Operation<K>>() };
+    let kernel = operation.kernel.clone();
+    let event = operation.event.get();
+    let dispatch = Dispatch::raise(&kernel);
+    operation.completed.store(true, Ordering::Release);
+    // SAFETY: the event was initialised by `prepare`; nothing of the operation is touched after.
+    unsafe { kernel.ke_set_event(event) };
+    drop(dispatch);
+    STATUS_MORE_PROCESSING_REQUIRED
+}

@@ -1,0 +1,231 @@
+//! Levels and processors: who may touch what, and when.
+//!
+//! WSK promises its callbacks at *or below* DISPATCH_LEVEL. Below it a callback can be preempted, migrate to another
+//! processor, or be interrupted by one that runs on the same processor. So every way into a shard first takes a
+//! [`Dispatch`] guard, which raises the level unless the caller is known to be there, and only then asks which processor
+//! it is on. The guard cannot leave its thread, and it alone yields `&mut` to what belongs to that processor.
+
+// UNSAFETY: hands out `&mut` to a processor's cell on the strength of the raised level and the cell's `entered` mark.
+#![expect(unsafe_code, reason = "one thread at a time has a raised processor; the mark catches re-entry on it")]
+
+use core::alloc::Layout;
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_utils::CachePadded;
+use skua_pools::{OutOfMemory, Region, Tag};
+
+use crate::abi::nt::{KIRQL, PASSIVE_LEVEL};
+use crate::kernel::Kernel;
+
+/// Proof that the thread runs at PASSIVE_LEVEL: what may wait asks for one.
+///
+/// It borrows the kernel and cannot be sent, so it lives no longer than the scope that took it.
+///
+/// # Invariants
+/// The holder took it at PASSIVE_LEVEL and does not raise while it calls something that takes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Passive<'a>(PhantomData<(&'a (), *mut ())>);
+
+impl<'a> Passive<'a> {
+    /// The token, if the thread is at PASSIVE_LEVEL now.
+    ///
+    /// # IRQL
+    /// Any.
+    pub fn acquire<K: Kernel>(kernel: &'a K) -> Option<Self> {
+        (kernel.ke_get_current_irql() == PASSIVE_LEVEL).then_some(Self(PhantomData))
+    }
+}
+
+/// The thread holds its processor: it is at DISPATCH_LEVEL until this is dropped.
+///
+/// # Invariants
+/// `processor` is the index the kernel gave after the level was raised, and stays true because the guard is neither
+/// `Send` nor `Sync`.
+#[derive(Debug)]
+pub struct Dispatch<'k, K: Kernel> {
+    kernel: &'k K,
+    /// The level to return to; `None` where the caller was at DISPATCH_LEVEL already and lowers by itself.
+    lower_to: Option<KIRQL>,
+    processor: u32,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl<'k, K: Kernel> Dispatch<'k, K> {
+    /// Raises to DISPATCH_LEVEL.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub fn raise(kernel: &'k K) -> Self {
+        let lower_to = Some(kernel.ke_raise_irql_to_dpc_level());
+        Self { kernel, lower_to, processor: kernel.ke_get_current_processor_index(), not_send: PhantomData }
+    }
+
+    /// Takes note that the thread is at DISPATCH_LEVEL, as WSK_FLAG_AT_DISPATCH_LEVEL says, without the cost of raising.
+    ///
+    /// # Safety
+    /// The thread is at DISPATCH_LEVEL and stays there while the guard lives.
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL.
+    #[inline]
+    pub unsafe fn assume(kernel: &'k K) -> Self {
+        let processor = kernel.ke_get_current_processor_index();
+        Self { kernel, lower_to: None, processor, not_send: PhantomData }
+    }
+
+    /// The processor that is held.
+    #[inline]
+    #[must_use]
+    pub fn processor(&self) -> u32 {
+        self.processor
+    }
+}
+
+impl<K: Kernel> Drop for Dispatch<'_, K> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(irql) = self.lower_to {
+            // SAFETY: `irql` is what raising returned, on this thread: the guard cannot have left it.
+            unsafe { self.kernel.ke_lower_irql(irql) }
+        }
+    }
+}
+
+/// One value for each processor, entered by the thread that holds the processor.
+///
+/// # Invariants
+/// `cells` points at `count` initialised cells inside `region`. A cell's value is touched only between `enter` and the
+/// drop of its [`Entered`].
+#[derive(Debug)]
+pub(crate) struct PerProcessor<T, K: Kernel> {
+    cells: NonNull<CachePadded<Cell<T>>>,
+    count: u32,
+    /// Owns the memory; freed after the cells are dropped.
+    _region: Region<K>,
+}
+
+/// A processor's cell. `entered` is written only by the thread that holds the processor, so plain loads and stores do.
+#[derive(Debug)]
+struct Cell<T> {
+    entered: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: a value is reached by one thread at a time, the one that holds its processor, hence `T: Send` is enough.
+unsafe impl<T: Send, K: Kernel> Send for PerProcessor<T, K> {}
+// SAFETY: as for Send: sharing the container shares no value.
+unsafe impl<T: Send, K: Kernel> Sync for PerProcessor<T, K> {}
+
+impl<T, K: Kernel> PerProcessor<T, K> {
+    /// What [`PerProcessor::new`] asks of memory, in bytes; `None` if that is more than an address can count.
+    pub(crate) fn bytes(count: u32) -> Option<usize> {
+        Some(Region::<K>::bytes_for(Self::layout(count)?))
+    }
+
+    /// Makes one value for each of `count` processors.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub(crate) fn new(
+        kernel: &K,
+        tag: Tag,
+        count: u32,
+        mut value: impl FnMut(u32) -> T,
+    ) -> Result<Self, OutOfMemory> {
+        let layout = Self::layout(count).ok_or(OutOfMemory)?;
+        let region = Region::new(kernel.clone(), layout, tag)?;
+        let cells = region.as_ptr().cast::<CachePadded<Cell<T>>>();
+        for index in 0..count {
+            let cell = Cell { entered: AtomicBool::new(false), value: UnsafeCell::new(value(index)) };
+            // SAFETY: the region holds `count` cells at their alignment, and `index` is below.
+            let place = unsafe { cells.add(index as usize) };
+            // SAFETY: `place` is inside the region and uninitialised.
+            unsafe { place.write(CachePadded::new(cell)) };
+        }
+        Ok(Self { cells, count, _region: region })
+    }
+
+    /// The value of the processor that `dispatch` holds. `None` when it is entered further up this thread's stack, or
+    /// when the processor came after the values were made.
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL.
+    #[inline]
+    pub(crate) fn enter<'a>(&'a self, dispatch: &'a Dispatch<'_, K>) -> Option<Entered<'a, T>> {
+        let cell = self.cell(dispatch.processor)?;
+        if cell.entered.load(Ordering::Relaxed) {
+            return None;
+        }
+        cell.entered.store(true, Ordering::Relaxed);
+        Some(Entered { cell, not_send: PhantomData })
+    }
+
+    /// How many processors have a value.
+    #[inline]
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    #[inline]
+    fn cell(&self, index: u32) -> Option<&Cell<T>> {
+        if index >= self.count {
+            return None;
+        }
+        // SAFETY: `index` is below `count`.
+        let cell = unsafe { self.cells.add(index as usize) };
+        // SAFETY: all cells are initialised and live as long as `self`.
+        Some(unsafe { cell.as_ref() })
+    }
+
+    fn layout(count: u32) -> Option<Layout> {
+        Layout::array::<CachePadded<Cell<T>>>(count as usize).ok()
+    }
+}
+
+impl<T, K: Kernel> Drop for PerProcessor<T, K> {
+    fn drop(&mut self) {
+        for index in 0..self.count as usize {
+            // SAFETY: `index` is below `count`.
+            let cell = unsafe { self.cells.add(index) };
+            // SAFETY: initialised by `new`, dropped once, not used after.
+            unsafe { cell.drop_in_place() };
+        }
+    }
+}
+
+/// The value of the processor that the thread holds, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Entered<'a, T> {
+    cell: &'a Cell<T>,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl<T> Deref for Entered<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the thread holds the processor and no other `Entered` of it exists: `entered` was false.
+        unsafe { &*self.cell.value.get() }
+    }
+}
+
+impl<T> DerefMut for Entered<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`, and `self` is borrowed exclusively.
+        unsafe { &mut *self.cell.value.get() }
+    }
+}
+
+impl<T> Drop for Entered<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.cell.entered.store(false, Ordering::Relaxed);
+    }
+}
