@@ -1,0 +1,34 @@
+//! The parts of the NT kernel's ABI that WSK is spoken through.
+//!
+//! * Basic types of `ntdef.h`: [`GUID`], [`LARGE_INTEGER`], [`LIST_ENTRY`], [`UNICODE_STRING`], [`PROCESSOR_NUMBER`].
+//! * [`IRP`] with its [`IO_STACK_LOCATION`]s: one asynchronous operation, its status and its completion routine.
+//! * [`MDL`]: one range of locked memory, and the chain of them that a buffer is made of.
+//! * [`KEVENT`] and the other dispatcher objects, [`KDPC`] and [`KAPC`].
+//! * [`DRIVER_OBJECT`], [`DEVICE_OBJECT`], [`FILE_OBJECT`].
+//! * [`NPI_CLIENT_CHARACTERISTICS`] and [`NPI_PROVIDER_CHARACTERISTICS`] of the network module registrar.
+//! * Interrupt request levels, pools, page priorities.
+//!
+//! The functions are those that `wdm.h` declares as macros or inline: they touch nothing but the structures given to
+//! them. What has to be called in the kernel is not here.
+
+mod dispatcher;
+mod dpc;
+mod irp;
+mod irql;
+mod mdl;
+mod memory;
+mod npi;
+mod ntdef;
+mod object;
+mod stack_location;
+
+pub use dispatcher::*;
+pub use dpc::*;
+pub use irp::*;
+pub use irql::*;
+pub use mdl::*;
+pub use memory::*;
+pub use npi::*;
+pub use ntdef::*;
+pub use object::*;
+pub use stack_location::*;
