@@ -1,2 +1,40 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: whatever needs more than stable Rust and an unprivileged user.
+//!
+//! `cargo build`, `cargo run` and `cargo test` never come here. What needs an external program, a privilege, another
+//! target or another set of compiler flags does, one subcommand each, so that a machine in CI and a person at a desk run
+//! the same thing:
+//!
+//! | subcommand | what it proves | what it needs |
+//! |---|---|---|
+//! | `ci` | everything below, and formatting, lints, docs, tests | all of it |
+//! | `e2e` | the sink accounts for every datagram that senders other than Skua send | Linux, root, tshark, ncat, Python |
+//! | `loom` | the lock-free algorithms hold under every interleaving within the bounds stated beside each model | nothing more |
+//! | `no-std` | the kernel crates build, one by one, where there is no std | two bare-metal targets, or Rust's sources |
+//!
+//! A program that is missing is a failure, never a skip: it names the program and the command that installs it.
+
+mod cargo;
+mod ci;
+mod cli;
+mod e2e;
+mod interrupt;
+mod loom;
+mod no_std;
+mod process;
+mod steps;
+mod tool;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    match interrupt::install().and_then(|()| arguments.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Everything that must hold before a change is merged.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::cli::E2eArguments;
+use crate::steps::Steps;
+use crate::{cargo, e2e, loom, no_std, process};
+
+/// The test command, as the README gives it.
+const TEST: &str = "cargo test";
+
+/// Longest that one cargo call may take.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Runs all steps, whether or not one fails, and prints what each took.
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::default();
+    steps.run("fmt", || cargo(&["fmt", "--all", "--check"]));
+    steps.run("test", test);
+    steps.run("e2e", || e2e::run(&E2eArguments::default()));
+    steps.run("clippy", || {
+        cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])?;
+        cargo(&["clippy", "--package", "xtask", "--all-targets", "--", "-D", "warnings"])
+    });
+    steps.run("docs", docs);
+    steps.run("no-std", no_std::run);
+    steps.run("loom", loom::run);
+    // Each bench once, to see that it runs; a machine that compiles on all cores measures nothing.
+    steps.run("benches", || cargo(&["bench", "--package", "skua-benches", "--", "--test"]));
+    steps.finish()
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    process::run_shown(cargo::command().args(arguments), LIMIT)
+}
+
+/// The README's command itself, so that what a newcomer is told is what is proved.
+fn test() -> Result<()> {
+    let readme = fs::read_to_string(cargo::root().join("README.md")).context("cannot read README.md")?;
+    ensure!(readme.lines().any(|line| line.trim() == TEST), "README.md does not give the command `{TEST}`");
+    let arguments: Vec<&str> = TEST.split_whitespace().skip(1).collect();
+    cargo(&arguments)
+}
+
+fn docs() -> Result<()> {
+    for packages in [&[][..], &["--package", "xtask"][..]] {
+        let mut command = cargo::command();
+        command.args(["doc", "--no-deps"]).args(packages).env("RUSTDOCFLAGS", "-D warnings");
+        process::run_shown(&mut command, LIMIT)?;
+    }
+    Ok(())
+}

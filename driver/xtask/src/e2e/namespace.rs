@@ -1,0 +1,96 @@
+//! A network or mount namespace that cannot be left behind.
+//!
+//! It has no name in the file system: it lives as long as a process is in it, and the one that holds it open waits for
+//! the end of its standard input, which comes when this program drops it or dies in any way.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::process::{self, Process};
+use crate::tool;
+
+/// Longest that setting up may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A network namespace with its own interfaces, and a mount namespace with its own file systems.
+pub(super) struct Namespace {
+    holder: Process,
+}
+
+impl Namespace {
+    /// Opens one whose loopback interface is up.
+    pub(super) fn open() -> Result<Self> {
+        let mut command = tool::UNSHARE.command();
+        command
+            .args(["--net", "--mount", "--propagation", "private"])
+            // cat replaces the shell, so the holder is one process.
+            .args(["sh", "-c", "echo ready; exec cat"])
+            .stdin(Stdio::piped());
+        let mut holder = Process::start(&mut command)?;
+        holder.until("a namespace", LIMIT, |holder| holder.stdout().contains("ready").then_some(()))?;
+        let namespace = Self { holder };
+        namespace.ip("link set lo up")?;
+        // Addresses are used at once: none waits for another to claim it.
+        namespace.shell("echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad")?;
+        Ok(namespace)
+    }
+
+    /// Joins this namespace and `other` with a pair of interfaces, one end in each, and gives the ends addresses.
+    pub(super) fn connect(&self, end: &End, other: &Self, other_end: &End) -> Result<()> {
+        let peer = other.holder.id();
+        self.ip(&format!(
+            "link add {} type veth peer name {} netns {peer}",
+            end.interface, other_end.interface
+        ))?;
+        for (namespace, end) in [(self, end), (other, other_end)] {
+            for address in end.addresses {
+                namespace.ip(&format!("address add {address} dev {}", end.interface))?;
+            }
+            namespace.ip(&format!("link set {} up", end.interface))?;
+        }
+        Ok(())
+    }
+
+    /// Mounts an empty file system of `bytes` on `folder`, seen only inside.
+    pub(super) fn mount_small(&self, folder: &std::path::Path, bytes: u32) -> Result<()> {
+        let mut command = self.enter();
+        command.arg(tool::MOUNT.command().get_program());
+        command.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "skua-e2e"]).arg(folder);
+        process::run(&mut command, LIMIT)?.success().map(drop)
+    }
+
+    /// The path by which the rest of the system reaches `path` inside.
+    pub(super) fn outside(&self, path: &std::path::Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
+        root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// `nsenter`, ready for the program to run inside.
+    pub(super) fn enter(&self) -> Command {
+        let mut command = tool::NSENTER.command();
+        command.args(["--net", "--mount", "--target", &self.holder.id().to_string(), "--"]);
+        command
+    }
+
+    fn ip(&self, arguments: &str) -> Result<()> {
+        let mut command = self.enter();
+        command.arg(tool::IP.command().get_program()).args(arguments.split_whitespace());
+        process::run(&mut command, LIMIT)?.success().map(drop)
+    }
+
+    fn shell(&self, script: &str) -> Result<()> {
+        let mut command = self.enter();
+        command.args(["sh", "-c", script]);
+        process::run(&mut command, LIMIT)?.success().map(drop)
+    }
+}
+
+/// One end of a pair of interfaces.
+pub(super) struct End {
+    pub(super) interface: &'static str,
+    /// Addresses with their prefix length.
+    pub(super) addresses: &'static [&'static str],
+}

@@ -1,0 +1,106 @@
+//! The object that `--summary json` ends standard output with, and the sums that must hold in it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+/// Every reason for which the sink drops a datagram. The summary has them all, zero or not.
+const REASONS: [&str; 13] = [
+    "closing",
+    "nested",
+    "not_allowed",
+    "rate_limited",
+    "sampled",
+    "no_slot",
+    "ring_full",
+    "retain_budget",
+    "map_failed",
+    "malformed",
+    "missing_info",
+    "oversize",
+    "handler",
+];
+
+/// The summary, as its documentation describes it. Counts are datagrams unless they say otherwise.
+#[derive(Deserialize, Debug, Clone)]
+pub(super) struct Summary {
+    pub(super) seconds: f64,
+    pub(super) sockets: Vec<Socket>,
+    pub(super) workers: u32,
+    pub(super) indicated: u64,
+    pub(super) delivered: u64,
+    pub(super) published: u64,
+    pub(super) written: u64,
+    /// Payload bytes of what was delivered.
+    pub(super) bytes: u64,
+    pub(super) retained: u64,
+    pub(super) drops: BTreeMap<String, u64>,
+    pub(super) lost_below: Option<u64>,
+    pub(super) sources: u64,
+}
+
+/// A socket of the summary.
+#[derive(Deserialize, Debug, Clone)]
+pub(super) struct Socket {
+    pub(super) local: SocketAddr,
+}
+
+impl Summary {
+    /// Takes the summary off the end of standard output, and fails where it does not add up.
+    pub(super) fn read(stdout: &str) -> Result<Self> {
+        let line = stdout.lines().next_back().context("nothing on standard output")?;
+        let summary: Self = serde_json::from_str(line).with_context(|| format!("no summary: {line:.300}"))?;
+        let mut expected = REASONS.to_vec();
+        expected.sort_unstable();
+        let found: Vec<&str> = summary.drops.keys().map(String::as_str).collect();
+        ensure!(found == expected, "the summary's drops are {found:?}");
+        let accounted = summary.delivered + summary.retained + summary.dropped();
+        ensure!(
+            summary.indicated == accounted,
+            "indicated {} is not delivered + retained + drops = {accounted}: {summary:?}",
+            summary.indicated
+        );
+        ensure!(summary.retained == 0, "{} datagrams retained after the end", summary.retained);
+        Ok(summary)
+    }
+
+    /// The sum of all drops.
+    pub(super) fn dropped(&self) -> u64 {
+        self.drops.values().sum()
+    }
+
+    /// The drops for one reason.
+    pub(super) fn drops(&self, reason: &str) -> u64 {
+        self.drops.get(reason).copied().unwrap_or_default()
+    }
+
+    /// Fails unless all of `sent` were indicated, delivered, published and written, and nothing was lost anywhere.
+    pub(super) fn lossless(&self, sent: usize) -> Result<()> {
+        let sent = u64::try_from(sent)?;
+        for (name, count) in [
+            ("indicated", self.indicated),
+            ("delivered", self.delivered),
+            ("published", self.published),
+            ("written", self.written),
+        ] {
+            ensure!(count == sent, "{sent} sent, {count} {name}: {self:?}");
+        }
+        ensure!(self.lost_below == Some(0), "the stack lost some: {self:?}");
+        Ok(())
+    }
+
+    /// Fails unless every one of `sent` is accounted for: indicated, or counted by the stack as lost before.
+    pub(super) fn accounts_for(&self, sent: usize) -> Result<()> {
+        let sent = u64::try_from(sent)?;
+        let below = self.lost_below.context("on Linux the stack's losses are known")?;
+        ensure!(
+            self.indicated + below == sent,
+            "{sent} sent, {} indicated + {below} lost below = {}: {self:?}",
+            self.indicated,
+            self.indicated + below
+        );
+        Ok(())
+    }
+}
