@@ -265,8 +265,8 @@ pub unsafe fn wsa_cmsg_nxthdr(
     message: *const CMSGHDR,
 ) -> *mut CMSGHDR {
     let at = message.addr().wrapping_sub(control.addr());
-    // SAFETY: the caller promises a message that lies in the area, as far as its header goes.
-    let length = unsafe { ptr::read_unaligned(&raw const (*message).cmsg_len) };
+    // SAFETY: the caller promises a message that lies in the area, as far as its header goes; it begins with its length.
+    let length = unsafe { ptr::read_unaligned(message.cast::<usize>()) };
     if length < size_of::<CMSGHDR>() {
         return ptr::null_mut();
     }

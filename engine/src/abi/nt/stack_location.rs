@@ -13,6 +13,7 @@
 #![expect(unsafe_code, reason = "IRP stack locations are reached by address")]
 
 use core::ffi::c_void;
+use core::mem::offset_of;
 use core::ptr;
 
 use bytemuck::Zeroable;
@@ -196,8 +197,8 @@ pub const SL_INVOKE_ON_ERROR: u8 = 0x80;
 #[inline]
 #[must_use]
 pub unsafe fn io_get_current_irp_stack_location(irp: *const IRP) -> *mut IO_STACK_LOCATION {
-    // SAFETY: the caller owns the packet; an initialised packet's tail holds its Overlay arm.
-    unsafe { (*irp).Tail.Overlay.CurrentStackLocation }
+    // SAFETY: the caller owns the packet; the tail of an initialised one holds its Overlay arm.
+    unsafe { ptr::read(current_location(irp.cast_mut())) }
 }
 
 /// `IoGetNextIrpStackLocation`: the location that the next callee will serve.
@@ -296,16 +297,18 @@ pub unsafe fn io_set_completion_routine(
 /// `irp` is initialised and the caller's; the new location is one of its own, or the place behind the last.
 #[inline]
 unsafe fn step(irp: *mut IRP, by: i8) {
-    // SAFETY: the caller owns the packet.
-    let number = unsafe { &raw mut (*irp).CurrentLocation };
-    // SAFETY: as above; an initialised packet's tail holds its Overlay arm.
-    let location = unsafe { &raw mut (*irp).Tail.Overlay.CurrentStackLocation };
-    // SAFETY: derived from the packet.
-    let moved = unsafe { ptr::read(number) }.wrapping_add(by);
+    // SAFETY: the caller owns the packet, and nobody else touches this field.
+    let number = unsafe { &mut (*irp).CurrentLocation };
+    *number = number.wrapping_add(by);
+    let address = current_location(irp);
+    // SAFETY: as above; the tail of an initialised packet holds its Overlay arm.
+    let location = unsafe { ptr::read(address) };
     // SAFETY: as above.
-    unsafe { ptr::write(number, moved) };
-    // SAFETY: as above.
-    let moved = unsafe { ptr::read(location) }.wrapping_offset(by as isize);
-    // SAFETY: as above.
-    unsafe { ptr::write(location, moved) };
+    unsafe { ptr::write(address, location.wrapping_offset(isize::from(by))) };
+}
+
+/// Where a packet keeps the address of its current location.
+#[inline]
+const fn current_location(irp: *mut IRP) -> *mut *mut IO_STACK_LOCATION {
+    irp.wrapping_byte_add(offset_of!(IRP, Tail.Overlay.CurrentStackLocation)).cast()
 }

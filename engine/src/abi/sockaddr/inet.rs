@@ -96,8 +96,8 @@ impl SOCKADDR_INET {
         if address.is_null() {
             return None;
         }
-        // SAFETY: not null, so the caller promises the two bytes of the family.
-        match unsafe { ptr::read_unaligned(&raw const (*address).sa_family) } {
+        // SAFETY: not null, so the caller promises the two bytes of the family, which every address begins with.
+        match unsafe { ptr::read_unaligned(address.cast::<ADDRESS_FAMILY>()) } {
             AF_INET => {
                 // SAFETY: the caller promises a whole address of the family.
                 let v4 = unsafe { ptr::read_unaligned(address.cast::<SOCKADDR_IN>()) };
