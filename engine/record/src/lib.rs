@@ -33,8 +33,10 @@
 //!
 //! # Reading
 //!
-//! 1. Map both regions of every ring and check the [`RingHeader`] of each, which gives its [`Geometry`].
-//! 2. Check each frame of a ring on its own ([`Record::parse`]).
+//! 1. Map both regions of every ring and open a [`RingReader`] on each: it checks the [`RingHeader`] and keeps its
+//!    [`Geometry`].
+//! 2. [`RingReader::read`] hands out the records published so far, each checked on its own ([`Record::parse`]), and
+//!    then gives their bytes back to the writer.
 //! 3. [`Sequence`] extends each record's 32-bit number to 64 bits and counts what is missing; a reader whose
 //!    [`Continuity::missing`] is 0 has proved that it saw every record from its first one on.
 //! 4. [`Geometry::clock`] turns a record's ticks into Unix time.
@@ -48,6 +50,7 @@
 //! | [`RingHeader`] | the first 128 bytes of a data region |
 //! | [`Geometry`] | a ring header that was checked |
 //! | [`Clock`] | how performance-counter ticks relate to Unix time |
+//! | [`RingReader`] | the reading end of one ring |
 //! | [`Sequence`] | the proof that nothing is missing |
 
 #![no_std]
@@ -55,12 +58,14 @@
 
 mod clock;
 mod header;
+mod reader;
 mod record;
 mod ring_header;
 mod sequence;
 
 pub use clock::Clock;
 pub use header::{Family, RecordFlags, RecordHeader};
+pub use reader::{Damage, OpenError, Progress, RingReader};
 pub use record::{Record, RecordError};
 pub use ring_header::{CURSOR_BYTES, Geometry, RingError, RingHeader};
 pub use sequence::{Continuity, Sequence};

@@ -3,6 +3,7 @@
 use core::mem::{offset_of, size_of};
 
 use bytemuck::{Pod, Zeroable};
+use skua_pools::{RING_MAX_BYTES, RING_MIN_BYTES};
 
 use crate::clock::Clock;
 use crate::header::RecordHeader;
@@ -90,8 +91,8 @@ impl RingHeader {
     /// Bytes before the data.
     pub const PAGE_BYTES: usize = 4096;
 
-    /// The least and the most data bytes of a ring: one page, and 2³⁰.
-    pub const DATA_BYTES: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
+    /// The least and the most data bytes of a ring.
+    pub const DATA_BYTES: core::ops::RangeInclusive<u64> = RING_MIN_BYTES as u64..=RING_MAX_BYTES as u64;
 
     /// The header of `processor`'s ring of `data_bytes`, which is a power of two within [`RingHeader::DATA_BYTES`].
     #[must_use]
@@ -144,7 +145,7 @@ impl RingHeader {
         if !header.data_bytes.is_power_of_two() || !Self::DATA_BYTES.contains(&header.data_bytes) {
             return Err(RingError::DataBytes { bytes: header.data_bytes });
         }
-        // Cannot overflow: data_bytes is at most 2^30.
+        // Cannot overflow: data_bytes is at most 2^31.
         if (region_bytes as u64) < Self::PAGE_BYTES as u64 + header.data_bytes {
             return Err(RingError::Short { bytes: region_bytes as u64 });
         }
@@ -239,7 +240,7 @@ pub enum RingError {
         record: u32,
     },
     /// Its size is no power of two, or out of range.
-    #[error("the ring says {bytes} data bytes, not a power of two from 4096 to 2^30; the ring is damaged")]
+    #[error("the ring says {bytes} data bytes, not a power of two from 4096 to 2^31; the ring is damaged")]
     DataBytes {
         /// The size it says.
         bytes: u64,
@@ -283,7 +284,7 @@ mod tests {
             check(|h| h.record_header_bytes = 72),
             Err(RingError::HeaderBytes { ring: 4096, record: 72 })
         );
-        for bytes in [0, 65_535, 2048, 1 << 31, 1 << 63, u64::MAX] {
+        for bytes in [0, 65_535, 2048, 1 << 32, 1 << 63, u64::MAX] {
             assert_eq!(check(|h| h.data_bytes = bytes), Err(RingError::DataBytes { bytes }));
         }
         assert_eq!(check(|h| h.data_bytes = 1 << 17), Err(RingError::Short { bytes: 4096 + 65_536 }));
