@@ -26,7 +26,7 @@ layout!(WSK_CLIENT_DATAGRAM_DISPATCH { size: 8, align: 8, WskReceiveFromEvent: 0
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Zeroable)]
 pub struct WSK_PROVIDER_DATAGRAM_DISPATCH {
-    /// What every socket can do. C has its members here directly.
+    /// What every socket can do.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
     /// Gives the socket its local address.
     pub WskBind: PFN_WSK_BIND,

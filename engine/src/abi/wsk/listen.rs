@@ -35,7 +35,7 @@ layout!(WSK_CLIENT_LISTEN_DISPATCH {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Zeroable)]
 pub struct WSK_PROVIDER_LISTEN_DISPATCH {
-    /// What every socket can do. C has its members here directly.
+    /// What every socket can do.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
     /// Gives the socket its local address and starts listening.
     pub WskBind: PFN_WSK_BIND,

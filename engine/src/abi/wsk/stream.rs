@@ -33,7 +33,7 @@ unsafe impl Sync for WSK_CLIENT_STREAM_DISPATCH {}
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Zeroable)]
 pub struct WSK_PROVIDER_STREAM_DISPATCH {
-    /// What every socket can do. C has its members here directly.
+    /// What every socket can do.
     pub Basic: WSK_PROVIDER_BASIC_DISPATCH,
     /// Gives the socket its local address.
     pub WskBind: PFN_WSK_BIND,
