@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -208,12 +209,13 @@ impl Stream {
     }
 }
 
-/// The command as a person would type it, without quoting.
+/// The command as a person would type it, without quoting and without the program's folder.
 fn describe(command: &Command) -> String {
     let environment = command.get_envs().filter_map(|(key, value)| {
         value.map(|value| format!("{}={}", key.to_string_lossy(), value.to_string_lossy()))
     });
-    let words = std::iter::once(command.get_program())
+    let program = Path::new(command.get_program());
+    let words = std::iter::once(program.file_name().unwrap_or(program.as_os_str()))
         .chain(command.get_args())
         .map(|word| word.to_string_lossy().into_owned());
     environment.chain(words).collect::<Vec<_>>().join(" ")

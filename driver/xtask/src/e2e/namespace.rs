@@ -3,14 +3,15 @@
 //! It has no name in the file system: it lives as long as a process is in it, and the one that holds it open waits for
 //! the end of its standard input, which comes when this program drops it or dies in any way.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::process::{self, Process};
-use crate::tool;
+use crate::{interrupt, tool};
 
 /// Longest that setting up may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -51,11 +52,28 @@ impl Namespace {
             }
             namespace.ip(&format!("link set {} up", end.interface))?;
         }
-        Ok(())
+        self.wait_for_link(end)?;
+        other.wait_for_link(other_end)
+    }
+
+    /// Waits until packets can leave by `end`: the link comes up a moment after both ends were set up, and IPv6 has no
+    /// route for multicast before that.
+    fn wait_for_link(&self, end: &End) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let link = self.ip(&format!("link show dev {}", end.interface))?;
+            let routes = self.ip(&format!("-6 route show table all dev {}", end.interface))?;
+            if link.contains("state UP") && routes.contains("multicast ff00::/8") {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{} stays down: {link}{routes}", end.interface);
+            interrupt::check()?;
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Mounts an empty file system of `bytes` on `folder`, seen only inside.
-    pub(super) fn mount_small(&self, folder: &std::path::Path, bytes: u32) -> Result<()> {
+    pub(super) fn mount_small(&self, folder: &Path, bytes: u32) -> Result<()> {
         let mut command = self.enter();
         command.arg(tool::MOUNT.command().get_program());
         command.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "skua-e2e"]).arg(folder);
@@ -63,7 +81,7 @@ impl Namespace {
     }
 
     /// The path by which the rest of the system reaches `path` inside.
-    pub(super) fn outside(&self, path: &std::path::Path) -> PathBuf {
+    pub(super) fn outside(&self, path: &Path) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
         root.join(path.strip_prefix("/").unwrap_or(path))
     }
@@ -75,10 +93,10 @@ impl Namespace {
         command
     }
 
-    fn ip(&self, arguments: &str) -> Result<()> {
+    fn ip(&self, arguments: &str) -> Result<String> {
         let mut command = self.enter();
         command.arg(tool::IP.command().get_program()).args(arguments.split_whitespace());
-        process::run(&mut command, LIMIT)?.success().map(drop)
+        Ok(process::run(&mut command, LIMIT)?.success()?.stdout)
     }
 
     fn shell(&self, script: &str) -> Result<()> {

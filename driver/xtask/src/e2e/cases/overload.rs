@@ -81,10 +81,14 @@ fn stalled_writer(room: &Room) -> Result<()> {
 
 fn stopped_process(room: &Room) -> Result<()> {
     let path = room.file("capture.pcapng");
-    let sink = Options::new(room, None).listen("127.0.0.1:0").set("--write", &path).start()?;
+    let sink = Options::new(room, None)
+        .listen("127.0.0.1:0")
+        .set("--receive-buffer", "128K")
+        .set("--write", &path)
+        .start()?;
     sink.signal(Signal::STOP)?;
-    // 9,000 bytes each: more than a socket's buffer may hold, however large the machine allows it to be.
-    let sent = Sender::new(sink.address(), 9_000, 20_000).send(room)?;
+    // 2 MB, which no socket with such a buffer holds.
+    let sent = Sender::new(sink.address(), 1_000, 2_000).send(room)?;
     sink.signal(Signal::CONT)?;
     let report = sink.stop()?;
     report.summary.accounts_for(sent.len())?;
