@@ -95,9 +95,11 @@ impl From<SocketAddr> for Endpoint {
             SocketAddr::V4(v4) => {
                 Self { address: Address::from_ipv4(v4.ip().octets()), scope: 0, port: v4.port() }
             }
-            SocketAddr::V6(v6) => {
-                Self { address: Address::from_octets(v6.ip().octets()), scope: v6.scope_id(), port: v6.port() }
-            }
+            SocketAddr::V6(v6) => Self {
+                address: Address::from_octets(v6.ip().octets()),
+                scope: v6.scope_id(),
+                port: v6.port(),
+            },
         }
     }
 }

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "the count keeps the block alive; the last owner frees it")]
 
 use core::alloc::Layout;
+use core::mem::offset_of;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -43,8 +44,8 @@ impl<T, K: Kernel> Anchor<T, K> {
     /// # IRQL
     /// PASSIVE_LEVEL.
     pub(crate) fn new(kernel: &K, tag: Tag, value: T) -> Result<Self, OutOfMemory> {
-        let region = Region::new(kernel.clone(), Layout::new::<Block<T, K>>(), tag)?;
-        let block = region.as_ptr().cast::<Block<T, K>>();
+        let region = Region::new(kernel.clone(), tag, Layout::new::<Block<T, K>>())?;
+        let block = region.start().cast::<Block<T, K>>();
         // SAFETY: the region is large enough and aligned for the block, and nothing is in it.
         unsafe { block.write(Block { owners: AtomicUsize::new(1), value, region }) };
         Ok(Self { block })
@@ -53,22 +54,25 @@ impl<T, K: Kernel> Anchor<T, K> {
     /// The value's address, which stays the same for its life.
     #[inline]
     pub(crate) fn as_ptr(&self) -> NonNull<T> {
-        NonNull::from(&self.block().value)
+        // SAFETY: the value is a field of the block. Not through a reference to it: the address leads back to the block.
+        unsafe { self.block.byte_add(offset_of!(Block<T, K>, value)) }.cast()
     }
 
-    /// Gives the ownership away as an address; [`Anchor::from_raw`] takes it back.
-    pub(crate) fn into_raw(self) -> NonNull<()> {
-        let raw = self.block.cast();
+    /// Gives the ownership away as the value's address; [`Anchor::from_value`] takes it back.
+    pub(crate) fn into_value(self) -> NonNull<T> {
+        let value = self.as_ptr();
         core::mem::forget(self);
-        raw
+        value
     }
 
-    /// Takes back what [`Anchor::into_raw`] gave away.
+    /// Takes back what [`Anchor::into_value`] gave away.
     ///
     /// # Safety
-    /// `raw` came from `into_raw` of an anchor of this very type, and is taken back once.
-    pub(crate) unsafe fn from_raw(raw: NonNull<()>) -> Self {
-        Self { block: raw.cast() }
+    /// `value` came from `into_value` of an anchor of this very type, and is taken back once.
+    pub(crate) unsafe fn from_value(value: NonNull<T>) -> Self {
+        // SAFETY: the value is a field of its block.
+        let block = unsafe { value.byte_sub(offset_of!(Block<T, K>, value)) };
+        Self { block: block.cast() }
     }
 
     #[inline]

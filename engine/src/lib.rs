@@ -1,4 +1,66 @@
 //! A datagram engine on Winsock Kernel (WSK).
+//!
+//! Datagrams that the network stack indicates are handled in place, inside the receive callback, from memory that was set
+//! aside before the first one came. The engine meets WSK in its C ABI and the kernel in [`Kernel`], so that the same source
+//! runs in a Windows driver and, over a provider in user mode, on any host.
+//!
+//! # Life cycle
+//!
+//! 1. [`Registration::register`] makes a WSK client; [`Registration::capture`] waits for the provider.
+//! 2. [`Engine::open`] takes all memory: a shard for each processor, pools, tables. The [`Handler`] is fixed from here on.
+//! 3. [`Engine::listen`] opens sockets. Their datagrams reach [`Handler::receive`] in batches, on any processor.
+//! 4. [`DatagramSocket::send`] and [`DatagramSocket::send_batch`] send from pooled contexts.
+//! 5. [`DatagramSocket::stop`], then [`DatagramSocket::close`]: callbacks and [`Retained`] datagrams come back first.
+//! 6. Drop the [`Provider`]; [`Registration::close`] waits for what is left and deregisters.
+//!
+//! # Types
+//!
+//! * [`Kernel`]: what the engine asks of the kernel around it; [`Passive`], [`Dispatch`]: levels as values.
+//! * [`Handler`], [`Batch`], [`Datagram`], [`Payload`], [`Retained`]: what an embedder's code sees.
+//! * [`Sink`]: the handler that writes records into rings; [`Admission`](admission::Admission): who is let in.
+//! * [`Stats`], [`DropReason`]: every datagram ends in one counter.
+//! * [`abi`]: WSK and NT as C declares them.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod abi;
+pub mod admission;
+
+mod address;
+mod anchor;
+mod buffers;
+mod closing;
+mod deadline;
+mod engine;
+mod handler;
+mod kernel;
+mod operation;
+mod processor;
+mod reason;
+mod receive;
+mod registration;
+mod send;
+mod sink;
+mod socket;
+mod stats;
+
+pub use address::{Address, Endpoint};
+pub use closing::Outstanding;
+pub use engine::{BeyondBudget, Config, Engine, OpenError, Retention};
+pub use handler::{Batch, Datagram, Handler};
+pub use kernel::Kernel;
+pub use processor::{Dispatch, Passive};
+pub use reason::DropReason;
+pub use receive::payload::Payload;
+pub use receive::retained::Retained;
+pub use registration::{CaptureError, DeregisterError, Events, Provider, RegisterError, Registration};
+pub use send::batch::{SendBatch, SendError};
+pub use send::control::SendOptions;
+pub use sink::{ShardStats, Sink, SinkConfig, SinkError, SinkShard, SinkStats, Wake};
+pub use socket::{
+    CloseError, DatagramSocket, Info, ListenError, ListenStep, Membership, MembershipError, Sharing,
+    SocketOptions, Wanted,
+};
+pub use stats::Stats;

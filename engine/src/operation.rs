@@ -5,14 +5,13 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
-use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::abi::nt::irp::{IO_SIZE_OF_IRP_1, io_set_completion_routine};
-use crate::abi::nt::{DEVICE_OBJECT, EmbeddedIrp, IRP, KEVENT};
+use crate::abi::nt::{DEVICE_OBJECT, EmbeddedIrp, IO_SIZE_OF_IRP_1, IRP, KEVENT, io_set_completion_routine};
 use crate::abi::status::{
     NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS, STATUS_TIMEOUT,
 };
+use crate::abi::zeroed;
 use crate::kernel::Kernel;
 use crate::processor::{Dispatch, Passive};
 
@@ -53,10 +52,8 @@ impl<K: Kernel> Operation<K> {
     pub(crate) fn new(kernel: K) -> Self {
         Self {
             kernel,
-            // SAFETY: zero is a valid bit pattern of an IRP, its stack location and an event: plain C data.
-            irp: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
-            // SAFETY: as above.
-            event: UnsafeCell::new(unsafe { MaybeUninit::zeroed().assume_init() }),
+            irp: UnsafeCell::new(zeroed()),
+            event: UnsafeCell::new(zeroed()),
             completed: AtomicBool::new(false),
         }
     }
@@ -72,7 +69,7 @@ impl<K: Kernel> Operation<K> {
         unsafe { self.kernel.ke_initialize_event(self.event.get(), false) };
     }
 
-    /// Hands the IRP to `call` and returns what the call returned. The request is over when [`Operation::is_over`].
+    /// Hands the IRP to `call` and returns what the call returned. The request is over when [`Operation::wait`] says so.
     ///
     /// Where the call fails without having run the completion routine, as providers are known to do for requests they
     /// do not implement, the request is over as well: nothing was taken.
@@ -116,14 +113,6 @@ impl<K: Kernel> Operation<K> {
         status != STATUS_TIMEOUT
     }
 
-    /// How the request ended, if it is over.
-    ///
-    /// # IRQL
-    /// PASSIVE_LEVEL.
-    pub(crate) fn is_over(&self, passive: &Passive<'_>) -> Option<Completion> {
-        self.wait(Some(0), passive).then(|| self.completion())
-    }
-
     /// Hands the IRP to `call` and waits for the end. A request that takes longer than 10 s is cancelled and then waited
     /// for.
     ///
@@ -138,7 +127,7 @@ impl<K: Kernel> Operation<K> {
         call: impl FnOnce(*mut IRP) -> NTSTATUS,
     ) -> Completion {
         // SAFETY: the caller's promise.
-        unsafe { self.begin(call) };
+        let _pending_or_over = unsafe { self.begin(call) };
         if !self.wait(Some(PATIENCE), passive) {
             // SAFETY: the IRP lies in this operation and is not reused before the wait below ends.
             unsafe { self.kernel.io_cancel_irp(self.irp()) };
@@ -150,11 +139,11 @@ impl<K: Kernel> Operation<K> {
     fn completion(&self) -> Completion {
         // SAFETY: the request is over, so the IRP is this operation's; the signal ordered the provider's writes.
         let status = unsafe { (*self.irp()).IoStatus };
-        Completion { status: status.status(), information: status.Information }
+        Completion { status: status.Status, information: status.Information }
     }
 
     fn irp(&self) -> *mut IRP {
-        self.irp.get().cast()
+        EmbeddedIrp::as_irp(self.irp.get())
     }
 }
 

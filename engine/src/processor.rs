@@ -6,17 +6,18 @@
 //! it is on. The guard cannot leave its thread, and it alone yields `&mut` to what belongs to that processor.
 
 // UNSAFETY: hands out `&mut` to a processor's cell on the strength of the raised level and the cell's `entered` mark.
-#![expect(unsafe_code, reason = "one thread at a time has a raised processor; the mark catches re-entry on it")]
+#![expect(
+    unsafe_code,
+    reason = "one thread at a time has a raised processor; the mark catches re-entry on it"
+)]
 
-use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_utils::CachePadded;
-use skua_pools::{OutOfMemory, Region, Tag};
+use skua_pools::{OutOfMemory, Slab, Tag};
 
 use crate::abi::nt::{KIRQL, PASSIVE_LEVEL};
 use crate::kernel::Kernel;
@@ -99,32 +100,24 @@ impl<K: Kernel> Drop for Dispatch<'_, K> {
 /// One value for each processor, entered by the thread that holds the processor.
 ///
 /// # Invariants
-/// `cells` points at `count` initialised cells inside `region`. A cell's value is touched only between `enter` and the
-/// drop of its [`Entered`].
-#[derive(Debug)]
+/// A cell's value is touched only between `enter` and the drop of its [`Entered`].
 pub(crate) struct PerProcessor<T, K: Kernel> {
-    cells: NonNull<CachePadded<Cell<T>>>,
-    count: u32,
-    /// Owns the memory; freed after the cells are dropped.
-    _region: Region<K>,
+    cells: Slab<CachePadded<Cell<T>>, K>,
 }
 
 /// A processor's cell. `entered` is written only by the thread that holds the processor, so plain loads and stores do.
-#[derive(Debug)]
 struct Cell<T> {
     entered: AtomicBool,
     value: UnsafeCell<T>,
 }
 
 // SAFETY: a value is reached by one thread at a time, the one that holds its processor, hence `T: Send` is enough.
-unsafe impl<T: Send, K: Kernel> Send for PerProcessor<T, K> {}
-// SAFETY: as for Send: sharing the container shares no value.
-unsafe impl<T: Send, K: Kernel> Sync for PerProcessor<T, K> {}
+unsafe impl<T: Send> Sync for Cell<T> {}
 
 impl<T, K: Kernel> PerProcessor<T, K> {
     /// What [`PerProcessor::new`] asks of memory, in bytes; `None` if that is more than an address can count.
     pub(crate) fn bytes(count: u32) -> Option<usize> {
-        Some(Region::<K>::bytes_for(Self::layout(count)?))
+        Slab::<CachePadded<Cell<T>>, K>::bytes(count as usize)
     }
 
     /// Makes one value for each of `count` processors.
@@ -137,17 +130,12 @@ impl<T, K: Kernel> PerProcessor<T, K> {
         count: u32,
         mut value: impl FnMut(u32) -> T,
     ) -> Result<Self, OutOfMemory> {
-        let layout = Self::layout(count).ok_or(OutOfMemory)?;
-        let region = Region::new(kernel.clone(), layout, tag)?;
-        let cells = region.as_ptr().cast::<CachePadded<Cell<T>>>();
-        for index in 0..count {
-            let cell = Cell { entered: AtomicBool::new(false), value: UnsafeCell::new(value(index)) };
-            // SAFETY: the region holds `count` cells at their alignment, and `index` is below.
-            let place = unsafe { cells.add(index as usize) };
-            // SAFETY: `place` is inside the region and uninitialised.
-            unsafe { place.write(CachePadded::new(cell)) };
-        }
-        Ok(Self { cells, count, _region: region })
+        let cells = Slab::new(kernel.clone(), tag, count as usize, |index| {
+            #[expect(clippy::cast_possible_truncation, reason = "below `count`, which is a u32")]
+            let value = value(index as u32);
+            CachePadded::new(Cell { entered: AtomicBool::new(false), value: UnsafeCell::new(value) })
+        })?;
+        Ok(Self { cells })
     }
 
     /// The value of the processor that `dispatch` holds. `None` when it is entered further up this thread's stack, or
@@ -157,49 +145,16 @@ impl<T, K: Kernel> PerProcessor<T, K> {
     /// DISPATCH_LEVEL.
     #[inline]
     pub(crate) fn enter<'a>(&'a self, dispatch: &'a Dispatch<'_, K>) -> Option<Entered<'a, T>> {
-        let cell = self.cell(dispatch.processor)?;
+        let cell: &Cell<T> = self.cells.get(dispatch.processor as usize)?;
         if cell.entered.load(Ordering::Relaxed) {
             return None;
         }
         cell.entered.store(true, Ordering::Relaxed);
         Some(Entered { cell, not_send: PhantomData })
     }
-
-    /// How many processors have a value.
-    #[inline]
-    pub(crate) fn count(&self) -> u32 {
-        self.count
-    }
-
-    #[inline]
-    fn cell(&self, index: u32) -> Option<&Cell<T>> {
-        if index >= self.count {
-            return None;
-        }
-        // SAFETY: `index` is below `count`.
-        let cell = unsafe { self.cells.add(index as usize) };
-        // SAFETY: all cells are initialised and live as long as `self`.
-        Some(unsafe { cell.as_ref() })
-    }
-
-    fn layout(count: u32) -> Option<Layout> {
-        Layout::array::<CachePadded<Cell<T>>>(count as usize).ok()
-    }
-}
-
-impl<T, K: Kernel> Drop for PerProcessor<T, K> {
-    fn drop(&mut self) {
-        for index in 0..self.count as usize {
-            // SAFETY: `index` is below `count`.
-            let cell = unsafe { self.cells.add(index) };
-            // SAFETY: initialised by `new`, dropped once, not used after.
-            unsafe { cell.drop_in_place() };
-        }
-    }
 }
 
 /// The value of the processor that the thread holds, until this is dropped.
-#[derive(Debug)]
 pub(crate) struct Entered<'a, T> {
     cell: &'a Cell<T>,
     not_send: PhantomData<*mut ()>,

@@ -1,0 +1,147 @@
+//! The way past admission: a shard's part, and one batch in it.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use skua_pools::Memory;
+
+use super::key::Key;
+use super::rules::{Entry, List, Shape, add, load};
+use super::sample::Sampler;
+use super::sources::{Other, Table};
+use super::tables::RuleTables;
+use crate::address::Address;
+use crate::reason::DropReason;
+
+/// A shard's part: its holder, who has it `&mut`, is the one writer of that shard's counts.
+///
+/// Keep it with the rest of the shard's state. There is one for each shard, so that no count has two writers.
+#[derive(Debug)]
+pub struct AdmissionShard {
+    index: usize,
+    shape: Shape,
+    sampler: Sampler,
+    /// Ticks at the latest batch.
+    now: u64,
+}
+
+/// What a shard counts beside its rows and rules. Written by the shard.
+#[derive(Debug)]
+pub(super) struct Counts {
+    /// The generation of the list that the shard's entries are of.
+    generation: AtomicU64,
+    not_allowed: AtomicU64,
+    pub(super) other: Other,
+    /// The shard's part is handed out.
+    taken: AtomicBool,
+}
+
+/// The memory of one shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) counts: &'a Counts,
+    /// The shard's own list, as many as the capacity.
+    pub(super) entries: &'a [Entry],
+    pub(super) table: Table<'a>,
+}
+
+/// A batch's way past admission.
+///
+/// The batch runs under the allow-list that was in force when it began. Dropping the gate ends it; there is nothing to
+/// give back.
+#[derive(Debug)]
+pub struct Gate<'a> {
+    shard: &'a mut AdmissionShard,
+    counts: &'a Counts,
+    /// `None` where everyone is let in.
+    list: Option<List<'a>>,
+    /// `None` where nobody is counted.
+    table: Option<Table<'a>>,
+}
+
+impl Gate<'_> {
+    /// Decides about one datagram of `bytes` payload bytes, and counts it.
+    ///
+    /// # Errors
+    /// [`DropReason::NotAllowed`], [`DropReason::RateLimited`] or [`DropReason::Sampled`]: it goes no further.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub fn admit(&mut self, source: &Address, bytes: u32) -> Result<(), DropReason> {
+        let key = Key::new(source);
+        if let Some(list) = &self.list
+            && !list.admits(key)
+        {
+            add(&self.counts.not_allowed, 1);
+            return Err(DropReason::NotAllowed);
+        }
+        let AdmissionShard { sampler, now, .. } = &mut *self.shard;
+        match &self.table {
+            Some(table) => table.pass(key, bytes, *now, || sampler.keep()),
+            None if sampler.keep() => Ok(()),
+            None => Err(DropReason::Sampled),
+        }
+    }
+
+    /// Brings near what [`Gate::admit`] of a datagram from this source is going to touch: for a first pass over the
+    /// batch. It decides and counts nothing.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub fn prefetch(&self, source: &Address) {
+        if let Some(table) = &self.table {
+            table.prefetch(Key::new(source));
+        }
+    }
+}
+
+impl<'a> Gate<'a> {
+    #[inline]
+    pub(super) fn new(shard: &'a mut AdmissionShard, part: Part<'a>, metered: bool) -> Self {
+        let list = shard.shape.listed.then(|| List::new(part.entries, shard.shape));
+        Self { shard, counts: part.counts, list, table: metered.then_some(part.table) }
+    }
+}
+
+impl AdmissionShard {
+    pub(super) fn new(index: usize, sampler: Sampler) -> Self {
+        Self { index, shape: Shape::default(), sampler, now: 0 }
+    }
+
+    #[inline]
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Moves the shard's time and list on to those of a batch that begins.
+    #[inline]
+    pub(super) fn catch_up<M: Memory>(&mut self, tables: &RuleTables<M>, part: &Part<'_>, now: u64) {
+        // Time that went back would earn tokens twice.
+        self.now = self.now.max(now);
+        let generation = &part.counts.generation;
+        if tables.current() != load(generation) {
+            self.shape = tables.fetch(part.entries, generation);
+        }
+    }
+}
+
+impl Counts {
+    pub(super) fn new(other: Other) -> Self {
+        let (generation, not_allowed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { generation, not_allowed, other, taken: AtomicBool::new(false) }
+    }
+
+    /// Hands out the shard's part: `false` if that was done before.
+    pub(super) fn take(&self) -> bool {
+        !self.taken.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn generation(&self) -> &AtomicU64 {
+        &self.generation
+    }
+
+    pub(super) fn not_allowed(&self) -> u64 {
+        load(&self.not_allowed)
+    }
+}

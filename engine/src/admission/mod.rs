@@ -1,0 +1,258 @@
+//! Which datagrams reach the handler: allow-list, rate limit and sampling, before any memory is taken for them; and the
+//! source table, which remembers who sent how much.
+//!
+//! 1. [`AdmissionConfig`] says what is let in. [`Admission::bytes`] is what it takes, [`Admission::open`] takes it.
+//! 2. Each shard takes its [`AdmissionShard`] once, with [`Admission::shard`].
+//! 3. Unless [`Admission::is_passthrough`], each batch begins a [`Gate`], asks it about every datagram with
+//!    [`Gate::admit`], and drops it.
+//! 4. Meanwhile other threads replace the allow-list, with [`Admission::replace`], and read [`RuleHits`] and
+//!    [`SourceRow`]s. They make no shard wait.
+//!
+//! A datagram meets the allow-list first; who it refuses takes no row, so strangers do not fill the table. Then the token
+//! bucket of its source, then sampling. Every limit and count is a shard's own: a source passes at most its [`Rate`] in
+//! each shard, and a reader adds up the rows of one source with [`SourceRow::merge`].
+//!
+//! # Invariants
+//! In each shard, the datagrams of all rows and of `other` together are those that the allow-list let in; so are their
+//! bytes. A row that goes to another source leaves its counts to `other`. Exact when the shard is between batches; during
+//! one a reader may see a row's counts on their way.
+
+mod bucket;
+mod config;
+mod gate;
+mod key;
+mod prefetch;
+mod prefix;
+mod rules;
+mod sample;
+mod sources;
+mod tables;
+
+pub use bucket::Rate;
+pub use config::{AdmissionConfig, AdmissionError, Allow};
+pub use gate::{AdmissionShard, Gate};
+pub use prefix::{Prefix, PrefixError};
+pub use sources::{Source, SourceRow};
+pub use tables::{ReplaceError, Replaced, RuleHits};
+
+use crossbeam_utils::CachePadded;
+use skua_pools::{Memory, OutOfMemory, Slab, Tag};
+
+use bucket::Pace;
+use gate::{Counts, Part};
+use rules::Entry;
+use sample::Sampler;
+use sources::{Other, Set, Table, TableSettings};
+use tables::RuleTables;
+
+/// Pool tag of the rules, the rows and what the shards count.
+const TAG: Tag = Tag::new(b"SkAd");
+
+/// What decides about datagrams before any memory is taken for them: one for all sockets and shards of an engine.
+///
+/// # Invariants
+/// `entries` holds `places` elements, and `sets` `sets_each`, for each element of `counts`, in the order of the shards.
+pub struct Admission<M: Memory> {
+    tables: RuleTables<M>,
+    settings: TableSettings,
+    sampler: Sampler,
+    /// Datagrams are counted for their sources.
+    metered: bool,
+    /// Nothing but the allow-list can refuse or count anything.
+    lists_only: bool,
+    places: usize,
+    sets_each: usize,
+    counts: Slab<CachePadded<Counts>, M>,
+    entries: Slab<Entry, M>,
+    sets: Slab<Set, M>,
+}
+
+impl<M: Memory + Clone> Admission<M> {
+    /// Takes all memory and puts the allow-list in force.
+    ///
+    /// `frequency` is how many ticks a second the clock has that [`Admission::begin`] is told the time of: the performance
+    /// counter's.
+    ///
+    /// # Errors
+    /// [`AdmissionError`]; no memory is held then.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub fn open(
+        memory: &M,
+        config: &AdmissionConfig<'_>,
+        shards: u32,
+        frequency: u64,
+    ) -> Result<Self, AdmissionError> {
+        let sizes = Sizes::new(config, shards)?;
+        let settings = config.table(frequency)?;
+        let credits = settings.other_pace.as_ref().map_or(0, Pace::full);
+        let metered = config.is_metered();
+        Ok(Self {
+            tables: RuleTables::open(memory.clone(), TAG, sizes.places, config.allow)?,
+            settings,
+            sampler: Sampler::new(config.sample),
+            metered,
+            lists_only: !metered && config.sample.get() == 1,
+            places: sizes.places as usize,
+            sets_each: sizes.sets_each,
+            counts: Slab::new(memory.clone(), TAG, sizes.shards, |_| {
+                CachePadded::new(Counts::new(Other::new(credits)))
+            })?,
+            entries: Slab::new(memory.clone(), TAG, sizes.entries, |_| Entry::default())?,
+            sets: Slab::new(memory.clone(), TAG, sizes.sets, |_| Set::default())?,
+        })
+    }
+}
+
+impl<M: Memory> Admission<M> {
+    /// Exactly how many bytes [`Admission::open`] asks of [`Memory`]: in each shard 128, 64
+    /// for each rule and 640 for every 8 rows; once, 96 for each rule; and what aligning these takes.
+    ///
+    /// # Errors
+    /// [`AdmissionError`] for sizes that open would refuse.
+    ///
+    /// # IRQL
+    /// Any.
+    pub fn bytes(config: &AdmissionConfig<'_>, shards: u32) -> Result<usize, AdmissionError> {
+        let sizes = Sizes::new(config, shards)?;
+        let parts = [
+            RuleTables::<M>::bytes(sizes.places),
+            Slab::<CachePadded<Counts>, M>::bytes(sizes.shards),
+            Slab::<Entry, M>::bytes(sizes.entries),
+            Slab::<Set, M>::bytes(sizes.sets),
+        ];
+        let total = parts.into_iter().try_fold(0_usize, |total, part| total.checked_add(part?));
+        total.ok_or(TOO_MUCH)
+    }
+
+    /// Whether, as things stand, no datagram is refused and none counted, so that batches need no gate.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    #[must_use]
+    pub fn is_passthrough(&self) -> bool {
+        self.lists_only && !self.tables.is_listed()
+    }
+
+    /// The part of shard `index`; `None` if there is no such shard or its part was handed out before.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub fn shard(&self, index: u32) -> Option<AdmissionShard> {
+        let index = index as usize;
+        self.counts.get(index)?.take().then(|| AdmissionShard::new(index, self.sampler))
+    }
+
+    /// Begins a batch of datagrams that came `now`, in ticks of the performance counter. A time before the one of the
+    /// shard's latest batch is taken for that.
+    ///
+    /// `None` if `shard` is not of this admission.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub fn begin<'a>(&'a self, shard: &'a mut AdmissionShard, now: u64) -> Option<Gate<'a>> {
+        let part = self.part(shard.index())?;
+        shard.catch_up(&self.tables, &part, now);
+        Some(Gate::new(shard, part, self.metered))
+    }
+
+    /// Puts another allow-list in force, of at most the capacity given at open.
+    ///
+    /// Batches that begin after this returned run under it; one that had begun ends under the list that it began with.
+    /// Rules that are on both lists keep their hits. The time this takes grows with the square of the number of rules.
+    ///
+    /// # Errors
+    /// [`ReplaceError`]; the list that was in force still is.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL, for the time it takes; it neither waits nor is waited for.
+    pub fn replace(&self, allow: Allow<'_>) -> Result<(), ReplaceError> {
+        self.tables.replace(allow)
+    }
+
+    /// Shows the rules in force, IPv4 first, otherwise in the order of the list.
+    ///
+    /// # Errors
+    /// [`Replaced`] if the list is replaced meanwhile: what was shown is of the list before.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub fn rules(&self, visit: impl FnMut(RuleHits)) -> Result<(), Replaced> {
+        self.tables.read(self.parts().map(|part| (part.counts.generation(), part.entries)), visit)
+    }
+
+    /// Shows the rows of every shard that are a source's, and the `other` of every shard after its rows. One source has a
+    /// row in each shard that heard it: see [`SourceRow::merge`].
+    ///
+    /// Returns how many rows could not be read because they were going to another source at each of 4 attempts.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL; the time it takes grows with the number of rows.
+    pub fn sources(&self, mut visit: impl FnMut(SourceRow)) -> usize {
+        self.parts().map(|part| part.table.read(&mut visit)).sum()
+    }
+
+    /// Datagrams refused because no rule of the allow-list in force held their source, over all shards.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[must_use]
+    pub fn not_allowed(&self) -> u64 {
+        self.parts().fold(0, |sum, part| sum.wrapping_add(part.counts.not_allowed()))
+    }
+
+    /// Rows that went to another source because theirs was silent, over all shards.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[must_use]
+    pub fn aged_out(&self) -> u64 {
+        self.parts().fold(0, |sum, part| sum.wrapping_add(part.table.other.aged_out()))
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Part<'_>> + Clone {
+        (0..self.counts.len()).filter_map(|index| self.part(index))
+    }
+
+    #[inline]
+    fn part(&self, index: usize) -> Option<Part<'_>> {
+        let sets = each(&self.sets, index, self.sets_each)?;
+        let counts = self.counts.get(index)?;
+        Some(Part {
+            counts,
+            entries: each(&self.entries, index, self.places)?,
+            table: Table { settings: &self.settings, sets, other: &counts.other },
+        })
+    }
+}
+
+/// The elements of shard `index`, of which each shard has `count`.
+#[inline]
+fn each<T>(all: &[T], index: usize, count: usize) -> Option<&[T]> {
+    let begin = index.checked_mul(count)?;
+    all.get(begin..begin.checked_add(count)?)
+}
+
+/// How many elements the slabs have.
+struct Sizes {
+    places: u32,
+    sets_each: usize,
+    shards: usize,
+    entries: usize,
+    sets: usize,
+}
+
+impl Sizes {
+    fn new(config: &AdmissionConfig<'_>, shards: u32) -> Result<Self, AdmissionError> {
+        let (places, sets_each, shards) = (config.places()?, config.sets()?, shards as usize);
+        let entries = shards.checked_mul(places as usize).ok_or(TOO_MUCH)?;
+        let sets = shards.checked_mul(sets_each).ok_or(TOO_MUCH)?;
+        Ok(Self { places, sets_each, shards, entries, sets })
+    }
+}
+
+/// More than an address can count.
+const TOO_MUCH: AdmissionError = AdmissionError::OutOfMemory(OutOfMemory { bytes: usize::MAX, tag: TAG });

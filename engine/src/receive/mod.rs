@@ -1,0 +1,7 @@
+//! Receiving: from the provider's list to the handler's batch.
+
+pub(crate) mod ancillary;
+pub(crate) mod batch;
+pub(crate) mod event;
+pub(crate) mod payload;
+pub(crate) mod retained;

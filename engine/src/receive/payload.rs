@@ -1,0 +1,214 @@
+//! The bytes of a datagram, where the provider left them.
+
+// UNSAFETY: reads memory that the provider lends, through the addresses its MDLs give.
+#![expect(unsafe_code, reason = "an MDL of a lent indication describes mapped memory until it is given back")]
+
+use core::marker::PhantomData;
+use core::ptr::{NonNull, null_mut};
+
+use crate::abi::nt::{MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL};
+use crate::abi::wsk::WSK_BUF;
+use crate::kernel::Kernel;
+use crate::reason::DropReason;
+
+/// MDLs that one datagram may span: 65,535 bytes in fragments of the smallest IPv6 link are 53 of them. A chain beyond it
+/// is malformed, which also ends a chain that runs in a circle.
+const MDLS: usize = 64;
+
+/// The bytes of one datagram: the first span at hand, the rest behind a chain of MDLs.
+///
+/// They lie in memory that is lent: a network card or a sender on the same machine may still write there. So a view
+/// copies bytes out, each read once, and never shows them as a slice.
+///
+/// # Invariants
+/// `first` points at `first_length` mapped bytes, and every MDL of `rest` that `length` reaches is mapped, until the
+/// indication is given back.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    first: NonNull<u8>,
+    first_length: u32,
+    length: u32,
+    rest: *mut MDL,
+    lent: PhantomData<&'a ()>,
+}
+
+impl Payload<'_> {
+    /// A datagram without bytes.
+    pub(crate) const EMPTY: Payload<'static> = Payload {
+        first: NonNull::dangling(),
+        first_length: 0,
+        length: 0,
+        rest: null_mut(),
+        lent: PhantomData,
+    };
+
+    /// Bytes that lie in a buffer of the engine's own.
+    pub(crate) fn in_buffer<'a>(data: NonNull<u8>, length: u32) -> Payload<'a> {
+        Payload { first: data, first_length: length, length, rest: null_mut(), lent: PhantomData }
+    }
+
+    /// Checks what `buffer` describes against its MDL chain, and maps what is not mapped.
+    ///
+    /// # Errors
+    /// [`DropReason::Malformed`] where lengths and chain contradict each other, [`DropReason::MapFailed`] where the
+    /// system has no mapping to give, [`DropReason::Oversize`] beyond 65,535 bytes.
+    ///
+    /// # Safety
+    /// `buffer` is part of an indication that is lent for `'a`.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub(crate) unsafe fn of<'a, K: Kernel>(kernel: &K, buffer: &WSK_BUF) -> Result<Payload<'a>, DropReason> {
+        let WSK_BUF { Mdl: mdl, Offset: offset, Length: length } = *buffer;
+        if length == 0 {
+            return Ok(Payload::EMPTY);
+        }
+        let Ok(length) = u16::try_from(length).map(u32::from) else { return Err(DropReason::Oversize) };
+        if mdl.is_null() {
+            return Err(DropReason::Malformed);
+        }
+        // SAFETY: the MDL is part of the lent indication.
+        let (address, bytes) = unsafe { map(kernel, mdl) }?;
+        let Some(room) = bytes.checked_sub(offset) else { return Err(DropReason::Malformed) };
+        // SAFETY: `offset` is at most `bytes`, which are mapped at `address`.
+        let first = unsafe { address.add(offset as usize) };
+        // SAFETY: as for `mdl`.
+        let rest = unsafe { (*mdl).Next };
+        let payload = Payload { first, first_length: room.min(length), length, rest, lent: PhantomData };
+        if room < length {
+            // SAFETY: the chain is part of the lent indication.
+            unsafe { map_rest(kernel, rest, length - room) }?;
+        }
+        Ok(payload)
+    }
+
+    /// Bytes in the datagram.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether the datagram has no bytes.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Whether the bytes lie in one piece.
+    #[inline]
+    #[must_use]
+    pub fn is_contiguous(&self) -> bool {
+        self.first_length == self.length
+    }
+
+    /// Where the first byte lies: for comparing addresses, not for reading.
+    #[inline]
+    #[must_use]
+    pub fn address(&self) -> *const u8 {
+        self.first.as_ptr()
+    }
+
+    /// Copies from the start of the datagram into `to`; how many bytes were there.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub fn copy_to(&self, to: &mut [u8]) -> usize {
+        // SAFETY: `to` is writable for its length.
+        unsafe { self.copy_to_ptr(to.as_mut_ptr(), to.len()) }
+    }
+
+    /// Copies at most `room` bytes from the start of the datagram to `to`; how many were copied.
+    ///
+    /// # Safety
+    /// `to` is writable for `room` bytes and overlaps no lent memory.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub unsafe fn copy_to_ptr(&self, to: *mut u8, room: usize) -> usize {
+        let first = (self.first_length as usize).min(room);
+        // SAFETY: the span is mapped for `first_length` bytes, `to` is writable for `room`, and they do not overlap.
+        unsafe { core::ptr::copy_nonoverlapping(self.first.as_ptr(), to, first) };
+        if first == room || self.first_length == self.length {
+            return first;
+        }
+        // SAFETY: `first` is below `room`.
+        let to = unsafe { to.add(first) };
+        // SAFETY: the caller's promise, less what is written.
+        first + unsafe { self.copy_rest(to, room.min(self.len()) - first) }
+    }
+
+    /// Copies `wanted` bytes of the chain behind the first MDL; how many were there.
+    ///
+    /// # Safety
+    /// `to` is writable for `wanted` bytes and overlaps no lent memory.
+    unsafe fn copy_rest(&self, to: *mut u8, wanted: usize) -> usize {
+        let mut copied = 0;
+        let mut mdl = self.rest;
+        // The chain was walked when it was mapped; it is bounded again because it lies in memory that is not ours.
+        for _ in 0..MDLS {
+            if copied == wanted || mdl.is_null() {
+                break;
+            }
+            // SAFETY: the MDL is part of the lent indication.
+            let part = unsafe { mdl.read() };
+            let Some(from) = NonNull::new(part.MappedSystemVa.cast::<u8>()) else { break };
+            let bytes = (part.ByteCount as usize).min(wanted - copied);
+            // SAFETY: `copied` is below `wanted`.
+            let at = unsafe { to.add(copied) };
+            // SAFETY: the MDL was mapped for ByteCount bytes, `at` has room for `wanted - copied`.
+            unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), at, bytes) };
+            copied += bytes;
+            mdl = part.Next;
+        }
+        copied
+    }
+}
+
+/// Maps the chain from `mdl` on until it holds `wanted` bytes.
+///
+/// # Safety
+/// The chain is part of a lent indication.
+unsafe fn map_rest<K: Kernel>(kernel: &K, mut mdl: *mut MDL, mut wanted: u32) -> Result<(), DropReason> {
+    for _ in 0..MDLS {
+        if mdl.is_null() {
+            break;
+        }
+        // SAFETY: the caller's promise.
+        let (_, bytes) = unsafe { map(kernel, mdl) }?;
+        if bytes >= wanted {
+            return Ok(());
+        }
+        wanted -= bytes;
+        // SAFETY: the caller's promise.
+        mdl = unsafe { (*mdl).Next };
+    }
+    Err(DropReason::Malformed)
+}
+
+/// MmGetSystemAddressForMdlSafe: the system address of an MDL, and how many bytes are there.
+///
+/// # Safety
+/// `mdl` is part of a lent indication.
+#[inline]
+unsafe fn map<K: Kernel>(kernel: &K, mdl: *mut MDL) -> Result<(NonNull<u8>, u32), DropReason> {
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*mdl).MdlFlags };
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { (*mdl).ByteCount };
+    if bytes == 0 {
+        return Ok((NonNull::dangling(), 0));
+    }
+    let address = if flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
+        // SAFETY: the caller's promise.
+        unsafe { (*mdl).MappedSystemVa }
+    } else {
+        // SAFETY: a lent MDL describes locked pages (WSK docs, WSK_BUF).
+        unsafe { kernel.mm_map_locked_pages_specify_cache(mdl) }
+    };
+    NonNull::new(address.cast()).map(|address| (address, bytes)).ok_or(DropReason::MapFailed)
+}

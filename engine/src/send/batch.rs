@@ -1,0 +1,332 @@
+//! Sending: fill contexts, hand them over, forget them.
+
+// UNSAFETY: writes contexts that the batch owns, and calls WSK with them.
+#![expect(
+    unsafe_code,
+    reason = "a context is the batch's from the pool until the call, and the provider's from then on"
+)]
+
+use core::ffi::c_void;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::Ordering;
+
+use skua_pools::Slot;
+
+use crate::abi::nt::{DEVICE_OBJECT, IRP, io_set_completion_routine};
+use crate::abi::sockaddr::SOCKADDR_INET;
+use crate::abi::status::{
+    NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
+};
+use crate::handler::Handler;
+use crate::kernel::Kernel;
+use crate::processor::Dispatch;
+use crate::send::context::SendContext;
+use crate::send::control::Control;
+use crate::socket::block::SocketBlock;
+
+/// Why a datagram was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The socket is stopping.
+    #[error("the socket is closing: nothing more can be sent")]
+    Closing,
+    /// All send contexts are under way: wait for completions, or open with more `send_slots`.
+    #[error("all send contexts are in use: wait for completions, or open with more send_slots")]
+    NoSlot,
+    /// The datagram is longer than `send_bytes`.
+    #[error("{length} bytes do not fit the {limit} of a send context: open with more send_bytes")]
+    Oversize {
+        /// Bytes of the datagram.
+        length: usize,
+        /// `send_bytes`.
+        limit: u32,
+    },
+    /// The provider refused.
+    #[error("the send failed with {0}")]
+    Refused(NTSTATUS),
+}
+
+/// Datagrams to one destination that go out by one call.
+///
+/// The thread is at DISPATCH_LEVEL while this lives. Dropped unsent, it gives its contexts back.
+///
+/// # Invariants
+/// It has one place inside the socket's rundown. `first` to `last` are contexts it owns, linked by `next` and by their
+/// list nodes.
+pub struct SendBatch<'s, K: Kernel, H: Handler<K>> {
+    block: &'s SocketBlock<K, H>,
+    dispatch: Dispatch<'s, K>,
+    remote: SOCKADDR_INET,
+    control: Control,
+    first: Option<NonNull<SendContext<K>>>,
+    last: Option<NonNull<SendContext<K>>>,
+    datagrams: u32,
+}
+
+impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
+    pub(crate) fn new(
+        block: &'s SocketBlock<K, H>,
+        remote: SOCKADDR_INET,
+        control: Control,
+    ) -> Result<Self, SendError> {
+        let dispatch = Dispatch::raise(&block.core.kernel);
+        let stopping = block.core.stopping.load(Ordering::Relaxed);
+        if stopping || !block.core.rundown.acquire(dispatch.processor(), 1) {
+            return Err(SendError::Closing);
+        }
+        Ok(Self { block, dispatch, remote, control, first: None, last: None, datagrams: 0 })
+    }
+
+    /// Adds a datagram: `fill` gets all of a context's bytes and returns how many of them the datagram has. Where the
+    /// bytes were before, they still are: a generator need not write what has not changed.
+    ///
+    /// # Errors
+    /// [`SendError::NoSlot`], [`SendError::Oversize`] if `fill` claims more than it was given.
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL, as long as the batch lives.
+    #[inline]
+    pub fn push_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<(), SendError> {
+        let sends = self.block.engine.core.sends.as_ref().ok_or(SendError::NoSlot)?;
+        let slot = {
+            let mut shard = self.block.engine.shards.enter(&self.dispatch);
+            match shard.as_mut().and_then(|shard| shard.sends.as_mut()) {
+                Some(magazine) => sends.pool.take(magazine),
+                None => sends.pool.take_shared(),
+            }
+        };
+        let slot = slot.ok_or(SendError::NoSlot)?;
+        let limit = sends.data_bytes;
+        // SAFETY: the context's data is `data_bytes` long and, with the slot, this batch's alone.
+        let data = unsafe { core::slice::from_raw_parts_mut(slot.data().as_ptr(), limit as usize) };
+        let length = fill(data);
+        if length > limit as usize {
+            return Err(SendError::Oversize { length, limit });
+        }
+        self.append(slot.into_raw(), length);
+        Ok(())
+    }
+
+    /// Adds a copy of `payload`.
+    ///
+    /// # Errors
+    /// As for [`SendBatch::push_with`].
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL, as long as the batch lives.
+    #[inline]
+    pub fn push(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.push_with(|data| {
+            if let Some(data) = data.get_mut(..payload.len()) {
+                data.copy_from_slice(payload);
+            }
+            payload.len()
+        })
+    }
+
+    /// Datagrams in the batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.datagrams as usize
+    }
+
+    /// Whether the batch is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.datagrams == 0
+    }
+
+    /// Hands the batch to the provider: WskSendTo for one datagram, WskSendMessages for more. How many were handed over.
+    ///
+    /// What the provider accepted may still fail later; the engine's counters tell.
+    ///
+    /// # Errors
+    /// [`SendError::Refused`]: none was accepted.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub fn send(mut self) -> Result<usize, SendError> {
+        let Some(first) = self.first.take() else { return Ok(0) };
+        let datagrams = self.datagrams;
+        self.count(|tally| tally.sends_issued += u64::from(datagrams));
+        // SAFETY: `first` and what it leads to is this batch's, and it does not look at it again.
+        let status = unsafe { self.hand_over(first) };
+        if status.is_success() { Ok(datagrams as usize) } else { Err(SendError::Refused(status)) }
+    }
+
+    fn append(&mut self, context: NonNull<SendContext<K>>, length: usize) {
+        // SAFETY: the context is this batch's: it came from the pool just now.
+        let added = unsafe { context.as_ref() };
+        let node = added.node.get();
+        // SAFETY: as above.
+        unsafe { (*node).Buffer.Length = length };
+        // SAFETY: as above.
+        unsafe { (*node).Next = null_mut() };
+        // SAFETY: as above.
+        unsafe { *added.next.get() = null_mut() };
+        match self.last.replace(context) {
+            None => self.first = Some(context),
+            Some(before) => {
+                // SAFETY: also this batch's.
+                let before = unsafe { before.as_ref() };
+                // SAFETY: as above.
+                unsafe { (*before.node.get()).Next = node };
+                // SAFETY: as above.
+                unsafe { *before.next.get() = context.as_ptr() };
+            }
+        }
+        self.datagrams += 1;
+    }
+
+    /// Gives the contexts to the provider. From the call on they are not the batch's: the completion may run inside it.
+    ///
+    /// # Safety
+    /// `first` leads to all contexts of the batch, which it owns.
+    unsafe fn hand_over(&mut self, first: NonNull<SendContext<K>>) -> NTSTATUS {
+        let kernel = &self.block.core.kernel;
+        // SAFETY: the batch's own until the call.
+        let context = unsafe { first.as_ref() };
+        // SAFETY: as above.
+        unsafe { *context.remote.get() = self.remote };
+        // SAFETY: as above.
+        unsafe { *context.control.get() = self.control };
+        // SAFETY: as above.
+        unsafe { *context.socket.get() = core::ptr::from_ref(self.block).cast() };
+        // SAFETY: as above.
+        unsafe { *context.datagrams.get() = self.datagrams };
+        let irp = context.irp();
+        // SAFETY: initialised with the pool, and no request is under way on it.
+        unsafe { kernel.io_reuse_irp(irp, STATUS_SUCCESS) };
+        let routine = Some(send_complete::<K, H> as unsafe extern "C" fn(_, _, _) -> _);
+        // SAFETY: the IRP has one stack location free.
+        unsafe { io_set_completion_routine(irp, routine, first.as_ptr().cast(), true, true, true) };
+        // SAFETY: as above: the area lives in the context.
+        let (control, control_bytes) = unsafe { &mut *context.control.get() }.as_raw();
+        let (node, remote) = (context.node.get(), context.remote.get().cast());
+        let ticket = context.ticket.load(Ordering::Relaxed);
+        let socket = self.block.core.socket();
+        // SAFETY: inside the rundown the socket is open.
+        let table = unsafe { self.block.core.dispatch() };
+        let status = if self.datagrams == 1 {
+            match table.WskSendTo {
+                // SAFETY: everything the call is given lies in the context, which lives until the completion.
+                Some(send) => unsafe {
+                    send(socket, &raw mut (*node).Buffer, 0, remote, control_bytes, control, irp)
+                },
+                None => STATUS_NOT_IMPLEMENTED,
+            }
+        } else {
+            match table.WskSendMessages {
+                // SAFETY: as above, for every node of the list.
+                Some(send) => unsafe { send(socket, node, 0, remote, control_bytes, control, irp) },
+                None => STATUS_NOT_IMPLEMENTED,
+            }
+        };
+        // Providers are known that refuse what they do not implement without completing the IRP. The context may have
+        // been completed and be another's by now: only an unchanged ticket, whose slot is still there to read, says that
+        // it was not. The number wraps after 2^32 sends of one context inside this call.
+        if matches!(status, STATUS_NOT_SUPPORTED | STATUS_NOT_IMPLEMENTED) {
+            // SAFETY: pool slots keep their address and type for the engine's life.
+            let held = unsafe { &first.as_ref().ticket };
+            let taken =
+                held.compare_exchange(ticket, ticket.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed);
+            if taken.is_ok() {
+                // SAFETY: taken back: the provider never had it.
+                unsafe { finish(self.block, first, false) };
+            }
+        }
+        status
+    }
+
+    fn count(&self, add: impl FnOnce(&mut crate::engine::tally::Tally)) {
+        if let Some(mut shard) = self.block.engine.shards.enter(&self.dispatch) {
+            add(&mut shard.tally);
+            shard.publish(&self.block.engine.core, self.dispatch.processor());
+        }
+    }
+}
+
+impl<K: Kernel, H: Handler<K>> Drop for SendBatch<'_, K, H> {
+    fn drop(&mut self) {
+        if let Some(first) = self.first.take() {
+            // SAFETY: not handed over, so still this batch's.
+            unsafe { give_back(self.block, &self.dispatch, first) };
+        }
+        self.block.core.leave(self.dispatch.processor());
+    }
+}
+
+/// The completion of a send: runs on any thread, at any level up to DISPATCH_LEVEL, possibly inside the call.
+unsafe extern "C" fn send_complete<K: Kernel, H: Handler<K>>(
+    _device: *mut DEVICE_OBJECT,
+    irp: *mut IRP,
+    context: *mut c_void,
+) -> NTSTATUS {
+    let Some(first) = NonNull::new(context.cast::<SendContext<K>>()) else {
+        return STATUS_MORE_PROCESSING_REQUIRED;
+    };
+    // SAFETY: the IRP's context is the send context it lies in, which is the provider's until here.
+    let held = unsafe { first.as_ref() };
+    held.ticket.fetch_add(1, Ordering::AcqRel);
+    // SAFETY: the provider is done with the IRP.
+    let status = unsafe { (*irp).IoStatus.Status };
+    // SAFETY: `hand_over` wrote the address of the block of the socket that sends, whose close waits for this.
+    let block = unsafe { &*(*held.socket.get()).cast::<SocketBlock<K, H>>() };
+    // SAFETY: completed, so the contexts are the engine's again.
+    unsafe { finish(block, first, status.is_success()) };
+    STATUS_MORE_PROCESSING_REQUIRED
+}
+
+/// Counts a list that is over and gives its contexts back.
+///
+/// # Safety
+/// The contexts from `first` on are the caller's.
+unsafe fn finish<K: Kernel, H: Handler<K>>(
+    block: &SocketBlock<K, H>,
+    first: NonNull<SendContext<K>>,
+    succeeded: bool,
+) {
+    // SAFETY: the caller's promise.
+    let datagrams = u64::from(unsafe { *first.as_ref().datagrams.get() });
+    let dispatch = Dispatch::raise(&block.core.kernel);
+    let core = &block.engine.core;
+    match block.engine.shards.enter(&dispatch) {
+        Some(mut shard) => {
+            let tally = &mut shard.tally;
+            *(if succeeded { &mut tally.sends_completed } else { &mut tally.sends_failed }) += datagrams;
+            shard.publish(core, dispatch.processor());
+        }
+        None => {
+            let elsewhere = &core.elsewhere;
+            let counter = if succeeded { &elsewhere.sends_completed } else { &elsewhere.sends_failed };
+            counter.fetch_add(datagrams, Ordering::Relaxed);
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { give_back(block, &dispatch, first) };
+}
+
+/// Puts contexts back into the pool.
+///
+/// # Safety
+/// The contexts from `first` on are the caller's.
+unsafe fn give_back<K: Kernel, H: Handler<K>>(
+    block: &SocketBlock<K, H>,
+    dispatch: &Dispatch<'_, K>,
+    first: NonNull<SendContext<K>>,
+) {
+    let Some(sends) = block.engine.core.sends.as_ref() else { return };
+    let mut shard = block.engine.shards.enter(dispatch);
+    let mut next = Some(first);
+    while let Some(context) = next {
+        // SAFETY: the caller's promise; read before it is given back.
+        next = NonNull::new(unsafe { *context.as_ref().next.get() });
+        // SAFETY: it came from this pool, and is given back once.
+        let slot = unsafe { Slot::from_raw(&sends.pool, context) };
+        match shard.as_mut().and_then(|shard| shard.sends.as_mut()) {
+            Some(magazine) => sends.pool.put(slot, magazine),
+            None => drop(slot),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Sending: contexts that hold all that a send needs, filled, handed over and forgotten.
+
+pub(crate) mod batch;
+pub(crate) mod context;
+pub(crate) mod control;

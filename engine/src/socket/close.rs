@@ -1,0 +1,179 @@
+//! Closing: stop, run down, WskCloseSocket, free.
+
+// UNSAFETY: WskCloseSocket, and the block's own end.
+#![expect(unsafe_code, reason = "the stage says who owns the block and whether the socket is still open")]
+
+use core::mem::{ManuallyDrop, offset_of};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU8, Ordering};
+use core::time::Duration;
+
+use crate::abi::nt::IRP;
+use crate::abi::status::{STATUS_NOT_IMPLEMENTED, STATUS_TIMEOUT};
+use crate::anchor::Anchor;
+use crate::closing::{ClosingLink, Outstanding};
+use crate::deadline::Deadline;
+use crate::handler::Handler;
+use crate::kernel::Kernel;
+use crate::processor::Passive;
+use crate::socket::DatagramSocket;
+use crate::socket::block::SocketBlock;
+
+/// How far a close has come.
+///
+/// | stage    | who is inside                       | what comes next                                   |
+/// |----------|-------------------------------------|---------------------------------------------------|
+/// | open     | callbacks, sends, retained          | `stopping` is set, the rundown closes             |
+/// | draining | those who entered before            | the last of them signals `drained`                |
+/// | closing  | nobody; the provider has the IRP    | its completion signals                            |
+/// | closed   | nobody                              | the block is freed                                |
+#[derive(Default)]
+pub(crate) struct Stage(AtomicU8);
+
+const OPEN: u8 = 0;
+const DRAINING: u8 = 1;
+const CLOSING: u8 = 2;
+
+/// The close did not finish within its deadline. Nothing is lost: the socket goes on closing by itself and
+/// [`Registration::close`](crate::Registration::close) or [`reap`](crate::Registration::reap) sees it through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the socket has not finished closing: {outstanding}")]
+pub struct CloseError {
+    /// What it waits for.
+    pub outstanding: Outstanding,
+}
+
+impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
+    /// Counts what is indicated from now on as `closing`, and refuses sends. The socket stays bound.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub fn stop(&self) {
+        self.core().stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops, waits for callbacks and retained datagrams, then closes. Sends under way are cancelled by the close.
+    ///
+    /// # Errors
+    /// [`CloseError`] past the deadline: the caller is free, the socket closes when the last of them came back.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL. Never from a handler: it would wait for itself.
+    pub fn close(self, deadline: Duration, passive: &Passive<'_>) -> Result<(), CloseError> {
+        let mut handle = ManuallyDrop::new(self);
+        // SAFETY: taken once: the handle is not dropped.
+        let block = unsafe { ManuallyDrop::take(&mut handle.block) };
+        let deadline = Deadline::after(&block.core.kernel, deadline);
+        let registration = block.registration.clone();
+        let link = into_link(block);
+        // SAFETY: the handle owned the block, which is on no list.
+        match unsafe { advance::<K, H>(link, deadline, passive) } {
+            None => Ok(()),
+            Some(outstanding) => {
+                // SAFETY: not finished, hence alive, and on no list.
+                unsafe { registration.closing.push(link) };
+                Err(CloseError { outstanding })
+            }
+        }
+    }
+}
+
+impl<K: Kernel, H: Handler<K>> Drop for DatagramSocket<K, H> {
+    /// Stops, and leaves the rest to the registration's closing list.
+    fn drop(&mut self) {
+        // SAFETY: taken once, by the drop.
+        let block = unsafe { ManuallyDrop::take(&mut self.block) };
+        block.core.stopping.store(true, Ordering::Relaxed);
+        let registration = block.registration.clone();
+        let link = into_link(block);
+        // SAFETY: the handle owned the block, which is on no list.
+        unsafe { registration.closing.push(link) };
+    }
+}
+
+/// Gives the block to its link.
+fn into_link<K: Kernel, H: Handler<K>>(block: Anchor<SocketBlock<K, H>, K>) -> NonNull<ClosingLink> {
+    let value = block.into_value();
+    let offset = offset_of!(SocketBlock<K, H>, link);
+    // SAFETY: the link is a field of the block.
+    unsafe { value.byte_add(offset) }.cast()
+}
+
+/// Takes a close as far as it goes until `deadline`; frees the block and returns `None` when it is closed.
+///
+/// # Safety
+/// `link` lies in a block of these types that the caller owns.
+///
+/// # IRQL
+/// PASSIVE_LEVEL.
+pub(super) unsafe fn advance<K: Kernel, H: Handler<K>>(
+    link: NonNull<ClosingLink>,
+    deadline: Deadline,
+    passive: &Passive<'_>,
+) -> Option<Outstanding> {
+    let offset = offset_of!(SocketBlock<K, H>, link);
+    // SAFETY: the link is a field of the block.
+    let value = unsafe { link.byte_sub(offset) }.cast::<SocketBlock<K, H>>();
+    // SAFETY: the caller's promise.
+    let block = unsafe { value.as_ref() };
+    if !step(block, deadline, passive) {
+        let outstanding = outstanding(block);
+        return Some(outstanding);
+    }
+    block.registration.sockets.fetch_sub(1, Ordering::Release);
+    // SAFETY: `into_link` gave up the anchor that this takes up again, and nobody else has the block.
+    drop(unsafe { Anchor::<SocketBlock<K, H>, K>::from_value(value) });
+    None
+}
+
+/// Whether the socket is closed.
+fn step<K: Kernel, H: Handler<K>>(
+    block: &SocketBlock<K, H>,
+    deadline: Deadline,
+    passive: &Passive<'_>,
+) -> bool {
+    let core = &block.core;
+    let kernel = &core.kernel;
+    let stage = &block.stage.0;
+    if stage.load(Ordering::Relaxed) == OPEN {
+        core.stopping.store(true, Ordering::Relaxed);
+        stage.store(DRAINING, Ordering::Relaxed);
+        if core.rundown.close() {
+            core.signal_drained();
+        }
+    }
+    if stage.load(Ordering::Relaxed) == DRAINING {
+        // The event and not the count: whoever drained it may not have let go of the socket before the signal.
+        let wait = Some(deadline.remaining(kernel));
+        // SAFETY: initialised when the block was made, and alive as long as the block.
+        let status = unsafe { kernel.ke_wait_for_single_object(core.drained.get(), wait) };
+        if status == STATUS_TIMEOUT {
+            return false;
+        }
+        stage.store(CLOSING, Ordering::Relaxed);
+        let socket = core.socket();
+        if socket.is_null() {
+            // WskSocket had failed: there is nothing to close.
+            return true;
+        }
+        // SAFETY: created, and not closed before.
+        let table = unsafe { core.dispatch() };
+        let call = |irp: *mut IRP| match table.Basic.WskCloseSocket {
+            // SAFETY: nobody is inside any function of the socket, and nothing lent is outstanding.
+            Some(close) => unsafe { close(socket, irp) },
+            None => STATUS_NOT_IMPLEMENTED,
+        };
+        // SAFETY: the one request of this operation, which stays in place until it is over.
+        let _pending_or_over = unsafe { core.close.begin(call) };
+    }
+    core.socket().is_null() || core.close.wait(Some(deadline.remaining(kernel)), passive)
+}
+
+fn outstanding<K: Kernel, H: Handler<K>>(block: &SocketBlock<K, H>) -> Outstanding {
+    let stats = block.engine.stats();
+    Outstanding {
+        callbacks_and_retained: block.core.rundown.outstanding(),
+        sends: stats.sends_outstanding(),
+        closing: block.stage.0.load(Ordering::Relaxed) == CLOSING,
+    }
+}

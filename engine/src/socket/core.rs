@@ -1,0 +1,165 @@
+//! The part of a socket that the data paths use.
+
+// UNSAFETY: calls through the socket's own dispatch table.
+#![expect(unsafe_code, reason = "the table is valid from the open to the end of WskCloseSocket")]
+
+use ::core::cell::UnsafeCell;
+use ::core::ptr::{NonNull, null_mut};
+use ::core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use skua_pools::{Released, Rundown};
+
+use crate::abi::nt::KEVENT;
+use crate::abi::wsk::{WSK_DATAGRAM_INDICATION, WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_SOCKET};
+use crate::abi::zeroed;
+use crate::address::Endpoint;
+use crate::kernel::Kernel;
+use crate::operation::Operation;
+use crate::processor::Dispatch;
+use crate::socket::options::Wanted;
+
+/// A socket as callbacks, sends and retained datagrams see it.
+///
+/// # Invariants
+/// It lies in a block that is freed only after WskCloseSocket completed, which is called only once `rundown` has
+/// drained: whoever is inside may use `socket` and its table.
+pub(crate) struct SocketCore<K: Kernel> {
+    pub kernel: K,
+    /// Written once, between WskSocket and bind.
+    socket: AtomicPtr<WSK_SOCKET>,
+    /// Where the socket is bound. Written once, after bind; callbacks that come sooner see port 0 for that moment.
+    bound: UnsafeCell<Endpoint>,
+    bound_is_set: AtomicBool,
+    /// Counts callbacks, send calls and retained datagrams.
+    pub rundown: Rundown<K>,
+    /// Signalled by whoever leaves last after the rundown was closed. Its last touch of the socket.
+    pub drained: UnsafeCell<KEVENT>,
+    /// Set by the stop; callbacks count what they are given as `closing` from then on.
+    pub stopping: AtomicBool,
+    /// Set when the provider said that the socket is dead.
+    pub dead: AtomicBool,
+    /// For open, options, bind and membership: one request at a time, at PASSIVE_LEVEL, through `&mut` of the handle.
+    pub control: Operation<K>,
+    /// For WskCloseSocket: a close must not depend on memory that may be exhausted.
+    pub close: Operation<K>,
+    /// What control messages the datagrams should carry.
+    pub wanted: Wanted,
+    /// The number under which records name the socket.
+    pub id: u16,
+}
+
+// SAFETY: `bound` is written once before `bound_is_set`, `drained` is the kernel's to guard, the rest is Sync.
+unsafe impl<K: Kernel> Sync for SocketCore<K> {}
+// SAFETY: nothing belongs to a thread.
+unsafe impl<K: Kernel> Send for SocketCore<K> {}
+
+impl<K: Kernel> SocketCore<K> {
+    pub(super) fn new(kernel: K, rundown: Rundown<K>, wanted: Wanted, id: u16) -> Self {
+        Self {
+            socket: AtomicPtr::new(null_mut()),
+            bound: UnsafeCell::new(Endpoint::default()),
+            bound_is_set: AtomicBool::new(false),
+            rundown,
+            drained: UnsafeCell::new(zeroed()),
+            stopping: AtomicBool::new(false),
+            dead: AtomicBool::new(false),
+            control: Operation::new(kernel.clone()),
+            close: Operation::new(kernel.clone()),
+            wanted,
+            id,
+            kernel,
+        }
+    }
+
+    /// Initialises the events and IRPs in place.
+    ///
+    /// # Safety
+    /// `self` lies where it will stay, and this is called once.
+    pub(super) unsafe fn prepare(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.control.prepare() };
+        // SAFETY: the caller's promise.
+        unsafe { self.close.prepare() };
+        // SAFETY: nobody waits on it yet.
+        unsafe { self.kernel.ke_initialize_event(self.drained.get(), false) };
+    }
+
+    /// The provider's socket; null before it is created.
+    #[inline]
+    pub(crate) fn socket(&self) -> *mut WSK_SOCKET {
+        self.socket.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_socket(&self, socket: NonNull<WSK_SOCKET>) {
+        self.socket.store(socket.as_ptr(), Ordering::Release);
+    }
+
+    /// The provider's table for this socket.
+    ///
+    /// # Safety
+    /// The socket was created and its WskCloseSocket has not completed.
+    #[inline]
+    pub(crate) unsafe fn dispatch(&self) -> &WSK_PROVIDER_DATAGRAM_DISPATCH {
+        // SAFETY: the caller's promise.
+        let table = unsafe { (*self.socket()).Dispatch };
+        // SAFETY: a datagram socket's table is of this type (WSK docs, WSK_SOCKET).
+        unsafe { &*table.cast::<WSK_PROVIDER_DATAGRAM_DISPATCH>() }
+    }
+
+    /// Where the socket is bound; unspecified until it is.
+    #[inline]
+    pub(crate) fn bound(&self) -> Endpoint {
+        if self.bound_is_set.load(Ordering::Acquire) {
+            // SAFETY: written once, before the mark.
+            unsafe { *self.bound.get() }
+        } else {
+            Endpoint::default()
+        }
+    }
+
+    /// # Safety
+    /// Called once, by the thread that opens the socket.
+    pub(super) unsafe fn set_bound(&self, bound: Endpoint) {
+        // SAFETY: nobody reads it before the mark, and it is written once.
+        unsafe { self.bound.get().write(bound) };
+        self.bound_is_set.store(true, Ordering::Release);
+    }
+
+    /// Gives one indication back.
+    ///
+    /// # Safety
+    /// `node` is lent, is the caller's to give back, and its `Next` is null. The caller is inside the rundown.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub(crate) unsafe fn release(&self, node: NonNull<WSK_DATAGRAM_INDICATION>) {
+        // SAFETY: inside the rundown the socket is open.
+        let Some(release) = (unsafe { self.dispatch() }).WskRelease else { return };
+        // SAFETY: the caller's promise. The only failure is INVALID_PARAMETER, for what was not lent.
+        let _only_if_not_lent = unsafe { release(self.socket(), node.as_ptr()) };
+    }
+
+    /// Leaves the rundown; the last to leave after it was closed signals.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub(crate) fn leave(&self, shard: u32) {
+        if self.rundown.release(shard, 1) == Released::Last {
+            self.signal_drained();
+        }
+    }
+
+    /// Signals that nobody is inside. The last touch of the socket by its caller, and at DISPATCH_LEVEL: the one who
+    /// waits may free the block or unload the driver at once.
+    #[cold]
+    pub(super) fn signal_drained(&self) {
+        let kernel = self.kernel.clone();
+        let drained = self.drained.get();
+        let dispatch = Dispatch::raise(&kernel);
+        // SAFETY: initialised by `prepare`; the block lives until this signal is seen.
+        unsafe { kernel.ke_set_event(drained) };
+        drop(dispatch);
+    }
+}

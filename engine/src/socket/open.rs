@@ -1,0 +1,299 @@
+//! From options to a bound socket.
+
+// UNSAFETY: WskSocket, WskBind and WskGetLocalAddress with memory of the block that is being opened.
+#![expect(unsafe_code, reason = "the block stays in place from the first call to the end of WskCloseSocket")]
+
+use core::mem::ManuallyDrop;
+use core::net::SocketAddr;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+use skua_pools::{Rundown, Tag};
+
+use crate::abi::nt::IRP;
+use crate::abi::sockaddr::{
+    IPPROTO_IPV6, IPV6_V6ONLY, SIO_TIMESTAMPING, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_RCVBUF, SO_REUSEADDR,
+    SOCK_DGRAM, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
+};
+use crate::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_NOT_IMPLEMENTED};
+use crate::abi::wsk::{WSK_CLIENT_DATAGRAM_DISPATCH, WSK_FLAG_DATAGRAM_SOCKET};
+use crate::address::Endpoint;
+use crate::anchor::Anchor;
+use crate::closing::ClosingLink;
+use crate::engine::Engine;
+use crate::handler::Handler;
+use crate::kernel::Kernel;
+use crate::processor::Passive;
+use crate::receive::event::receive_from_event;
+use crate::registration::{Events, Provider};
+use crate::socket::DatagramSocket;
+use crate::socket::block::SocketBlock;
+use crate::socket::close::{Stage, advance};
+use crate::socket::core::SocketCore;
+use crate::socket::options::{Info, Sharing, SocketOptions};
+
+/// Pool tag of sockets.
+const TAG: Tag = Tag::new(b"SkSo");
+
+/// The step of opening that failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ListenStep {
+    /// WskSocket.
+    Socket,
+    /// An option that must precede the bind: address sharing, IPV6_V6ONLY.
+    Options,
+    /// WskBind.
+    Bind,
+    /// A control message that was required.
+    ControlInfo,
+    /// WskGetLocalAddress.
+    LocalAddress,
+    /// Switching the receive event on.
+    Events,
+}
+
+/// Why [`Engine::listen`] failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// Nonpaged pool is exhausted.
+    #[error("no nonpaged memory for the socket (STATUS_INSUFFICIENT_RESOURCES): free memory and try again")]
+    OutOfMemory,
+    /// The provider refused a step.
+    #[error("{step:?} of {local} failed with {status}: {}", advice(*step, *status))]
+    Refused {
+        /// The step.
+        step: ListenStep,
+        /// The address that was to be bound.
+        local: SocketAddr,
+        /// What the provider said.
+        status: NTSTATUS,
+    },
+}
+
+impl ListenError {
+    /// The status a driver returns for it.
+    #[must_use]
+    pub fn status(self) -> NTSTATUS {
+        match self {
+            Self::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,
+            Self::Refused { status, .. } => status,
+        }
+    }
+}
+
+fn advice(step: ListenStep, status: NTSTATUS) -> &'static str {
+    use crate::abi::status::{
+        STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INVALID_ADDRESS_COMPONENT,
+    };
+    match (step, status) {
+        (ListenStep::Bind, STATUS_ADDRESS_ALREADY_EXISTS) => {
+            "another program has the port; choose another port or stop that program"
+        }
+        (ListenStep::Bind, STATUS_INVALID_ADDRESS_COMPONENT) => {
+            "the address is not of this machine; listen on one that is, or on 0.0.0.0 or [::]"
+        }
+        (ListenStep::Bind, STATUS_ACCESS_DENIED) => {
+            "the port is reserved or its owner does not share it; choose another port"
+        }
+        (ListenStep::ControlInfo, _) => "the provider cannot give it; ask for it as wanted, not required",
+        _ => "the provider does not support what was asked for",
+    }
+}
+
+impl<K: Kernel, H: Handler<K>> Engine<K, H> {
+    /// Opens a datagram socket whose datagrams this engine's handler sees: WskSocket, options, WskBind, and the receive
+    /// event if it is not static. Datagrams may be indicated before this returns.
+    ///
+    /// # Errors
+    /// The step that the provider refused, with its status. Nothing is left open.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub fn listen(
+        &self,
+        provider: &Provider<K>,
+        options: &SocketOptions,
+        passive: &Passive<'_>,
+    ) -> Result<DatagramSocket<K, H>, ListenError> {
+        let kernel = &self.block.kernel;
+        let shards = self.block.shard_count();
+        let rundown = Rundown::new(kernel.clone(), TAG, shards).map_err(|_| ListenError::OutOfMemory)?;
+        let block = SocketBlock {
+            core: SocketCore::new(kernel.clone(), rundown, options.wanted, options.id),
+            engine: self.block.clone(),
+            registration: provider.block.clone(),
+            stage: Stage::default(),
+            link: ClosingLink::new(advance::<K, H>),
+        };
+        let block = Anchor::new(kernel, TAG, block).map_err(|_| ListenError::OutOfMemory)?;
+        // SAFETY: the block lies where it will stay.
+        unsafe { block.core.prepare() };
+        provider.block.sockets.fetch_add(1, Ordering::Relaxed);
+        // From here on dropping the handle closes what was opened.
+        let socket = DatagramSocket { block: ManuallyDrop::new(block) };
+        Opening { socket: &socket, options, passive }.run(provider)?;
+        Ok(socket)
+    }
+
+    /// What one [`Engine::listen`] asks of memory, in bytes; `None` if that is more than an address can count.
+    #[must_use]
+    pub fn socket_bytes(shards: u32) -> Option<usize> {
+        Rundown::<K>::bytes(shards)?.checked_add(Anchor::<SocketBlock<K, H>, K>::bytes())
+    }
+}
+
+/// The steps of one open.
+struct Opening<'a, K: Kernel, H: Handler<K>> {
+    socket: &'a DatagramSocket<K, H>,
+    options: &'a SocketOptions,
+    passive: &'a Passive<'a>,
+}
+
+impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
+    /// What the provider calls. One constant table for each `K` and `H`, as WSK asks of it to outlive the socket.
+    const DISPATCH: &'static WSK_CLIENT_DATAGRAM_DISPATCH =
+        &WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receive_from_event::<K, H>) };
+
+    fn run(&self, provider: &Provider<K>) -> Result<(), ListenError> {
+        self.create(provider)?;
+        self.set_options()?;
+        self.bind()?;
+        self.ask_for_info()?;
+        self.find_local_address()?;
+        if provider.block.events == Events::Dynamic {
+            // SAFETY: created and bound, and this thread alone opens it.
+            let status = unsafe { self.core().enable_events() };
+            self.check(ListenStep::Events, status)?;
+        }
+        Ok(())
+    }
+
+    fn create(&self, provider: &Provider<K>) -> Result<(), ListenError> {
+        let block = &self.socket.block;
+        let context = block.as_ptr().as_ptr().cast();
+        let dispatch = core::ptr::from_ref(Self::DISPATCH).cast();
+        let options = self.options;
+        let call = |irp| match provider.dispatch().WskSocket {
+            // SAFETY: context and table outlive the socket; the rest is the embedder's, as SocketOptions says.
+            Some(socket) => unsafe {
+                socket(
+                    provider.npi().Client,
+                    options.family(),
+                    SOCK_DGRAM,
+                    options.protocol,
+                    WSK_FLAG_DATAGRAM_SOCKET,
+                    context,
+                    dispatch,
+                    options.owning_process,
+                    options.owning_thread,
+                    options.security_descriptor,
+                    irp,
+                )
+            },
+            None => STATUS_NOT_IMPLEMENTED,
+        };
+        // SAFETY: the first request of this operation, which stays in place.
+        let completion = unsafe { block.core.control.perform(self.passive, call) };
+        self.check(ListenStep::Socket, completion.status)?;
+        match NonNull::new(core::ptr::with_exposed_provenance_mut(completion.information)) {
+            Some(socket) => block.core.set_socket(socket),
+            None => self.check(ListenStep::Socket, STATUS_INSUFFICIENT_RESOURCES)?,
+        }
+        Ok(())
+    }
+
+    fn set_options(&self) -> Result<(), ListenError> {
+        let options = self.options;
+        if options.local.is_ipv6() {
+            let only_v6 = u32::from(!options.is_dual());
+            self.set(ListenStep::Options, IPPROTO_IPV6, IPV6_V6ONLY, only_v6)?;
+        }
+        match options.sharing {
+            Sharing::Exclusive => self.set(ListenStep::Options, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)?,
+            Sharing::Reuse => self.set(ListenStep::Options, SOL_SOCKET, SO_REUSEADDR, 1)?,
+            Sharing::Default => {}
+        }
+        if let Some(bytes) = options.receive_buffer {
+            self.set(ListenStep::Options, SOL_SOCKET, SO_RCVBUF, bytes)?;
+        }
+        if options.broadcast {
+            self.set(ListenStep::Options, SOL_SOCKET, SO_BROADCAST, 1)?;
+        }
+        // Control messages before the bind where the provider takes them then: the first datagram has them already.
+        self.ask_for_info()
+    }
+
+    fn ask_for_info(&self) -> Result<(), ListenError> {
+        for (level, option, info) in self.options.info_options() {
+            let set = self.set(ListenStep::ControlInfo, level, option, 1);
+            if info == Info::Required {
+                set?;
+            }
+        }
+        if self.options.wanted.timestamp != Info::Off {
+            let config =
+                TIMESTAMPING_CONFIG { Flags: TIMESTAMPING_FLAG_RX, ..TIMESTAMPING_CONFIG::default() };
+            // SAFETY: created, and this thread alone opens it.
+            let status = unsafe { self.core().io_control(SIO_TIMESTAMPING, config, self.passive) };
+            if self.options.wanted.timestamp == Info::Required {
+                self.check(ListenStep::ControlInfo, status)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bind(&self) -> Result<(), ListenError> {
+        let mut local = SOCKADDR_INET::from(self.options.local);
+        let address = local.as_mut_ptr();
+        let socket = self.core().socket();
+        // SAFETY: created; `local` outlives the wait.
+        let table = unsafe { self.core().dispatch() };
+        let call = |irp: *mut IRP| match table.WskBind {
+            // SAFETY: as above.
+            Some(bind) => unsafe { bind(socket, address, 0, irp) },
+            None => STATUS_NOT_IMPLEMENTED,
+        };
+        // SAFETY: no other request is under way, and the core stays in place.
+        let completion = unsafe { self.core().control.perform(self.passive, call) };
+        self.check(ListenStep::Bind, completion.status)
+    }
+
+    fn find_local_address(&self) -> Result<(), ListenError> {
+        let mut local = SOCKADDR_INET::UNSPEC;
+        let address = local.as_mut_ptr();
+        let socket = self.core().socket();
+        // SAFETY: created.
+        let table = unsafe { self.core().dispatch() };
+        let call = |irp: *mut IRP| match table.WskGetLocalAddress {
+            // SAFETY: `local` has room for an address of either family and outlives the wait.
+            Some(get) => unsafe { get(socket, address, irp) },
+            None => STATUS_NOT_IMPLEMENTED,
+        };
+        // SAFETY: no other request is under way, and the core stays in place.
+        let completion = unsafe { self.core().control.perform(self.passive, call) };
+        self.check(ListenStep::LocalAddress, completion.status)?;
+        let bound = local.to_socket_addr().unwrap_or(self.options.local);
+        // SAFETY: called once, by the thread that opens the socket.
+        unsafe { self.core().set_bound(Endpoint::from(bound)) };
+        Ok(())
+    }
+
+    fn set(&self, step: ListenStep, level: u32, option: u32, value: u32) -> Result<(), ListenError> {
+        // SAFETY: created, and this thread alone opens it.
+        let status = unsafe { self.core().set_option(level, option, value, self.passive) };
+        self.check(step, status)
+    }
+
+    fn check(&self, step: ListenStep, status: NTSTATUS) -> Result<(), ListenError> {
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(ListenError::Refused { step, local: self.options.local, status })
+    }
+
+    fn core(&self) -> &SocketCore<K> {
+        self.socket.core()
+    }
+}

@@ -1,0 +1,134 @@
+//! What a socket is opened with.
+
+use core::net::{IpAddr, SocketAddr};
+
+use crate::abi::nt::{PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR};
+use crate::abi::sockaddr::{
+    AF_INET, AF_INET6, IP_HOPLIMIT, IP_PKTINFO, IP_RECVTOS, IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT,
+    IPV6_PKTINFO, IPV6_RECVTCLASS,
+};
+
+/// Whether a datagram must carry a control message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Info {
+    /// It is not asked for.
+    #[default]
+    Off,
+    /// It is asked for; a datagram without it is counted and handled all the same. Under memory pressure stacks leave
+    /// control messages out.
+    Wanted,
+    /// It is asked for, a socket that cannot give it does not open, and a datagram without it is dropped as
+    /// `missing_info`.
+    Required,
+}
+
+/// The control messages that a socket asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    /// Destination address and interface (IP_PKTINFO, IPV6_PKTINFO).
+    pub packet_info: Info,
+    /// DSCP and ECN (IP_RECVTOS, IPV6_RECVTCLASS).
+    pub type_of_service: Info,
+    /// Time to live (IP_HOPLIMIT, IPV6_HOPLIMIT).
+    pub hop_limit: Info,
+    /// The stack's own receive time (SIO_TIMESTAMPING).
+    pub timestamp: Info,
+}
+
+impl Wanted {
+    /// Whether any is asked for.
+    pub(crate) fn any(&self) -> bool {
+        let Self { packet_info, type_of_service, hop_limit, timestamp } = *self;
+        [packet_info, type_of_service, hop_limit, timestamp].iter().any(|&info| info != Info::Off)
+    }
+}
+
+/// Who may bind to the same port besides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sharing {
+    /// Nobody (SO_EXCLUSIVEADDRUSE): no other program can take datagrams away.
+    #[default]
+    Exclusive,
+    /// What the transport allows by default.
+    Default,
+    /// Who asks for it too (SO_REUSEADDR).
+    Reuse,
+}
+
+/// Every parameter of WskSocket, bind and the options in between.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketOptions {
+    /// Address and port to bind to: the family of the socket is its family. Port 0 lets the stack choose.
+    pub local: SocketAddr,
+    /// An IPv6 socket takes IPv6 only. Off, one bound to `::` takes IPv4 as well.
+    pub only_v6: bool,
+    /// Who may bind to the same port besides.
+    pub sharing: Sharing,
+    /// The control messages to ask for.
+    pub wanted: Wanted,
+    /// Bytes the stack may hold for the socket (SO_RCVBUF); the transport's default if `None`.
+    pub receive_buffer: Option<u32>,
+    /// Sends to broadcast addresses are allowed (SO_BROADCAST).
+    pub broadcast: bool,
+    /// IPPROTO_UDP unless the embedder knows better.
+    pub protocol: u32,
+    /// The process whose security context the bind is checked with. Null: that of the caller.
+    pub owning_process: PEPROCESS,
+    /// A thread whose impersonation counts instead. Null: none.
+    pub owning_thread: PETHREAD,
+    /// A descriptor from [`Provider::cache_security_descriptor`](crate::Provider::cache_security_descriptor), against
+    /// which others that want to share the address are checked. Null: the default, not shareable.
+    pub security_descriptor: PSECURITY_DESCRIPTOR,
+    /// The number under which records name the socket.
+    pub id: u16,
+}
+
+impl SocketOptions {
+    /// Exclusive use of `local`, no control messages, defaults for the rest.
+    #[must_use]
+    pub fn new(local: SocketAddr) -> Self {
+        Self {
+            local,
+            only_v6: false,
+            sharing: Sharing::default(),
+            wanted: Wanted::default(),
+            receive_buffer: None,
+            broadcast: false,
+            protocol: crate::abi::sockaddr::IPPROTO_UDP,
+            owning_process: core::ptr::null_mut(),
+            owning_thread: core::ptr::null_mut(),
+            security_descriptor: core::ptr::null_mut(),
+            id: 0,
+        }
+    }
+
+    pub(super) fn family(&self) -> u16 {
+        if self.local.is_ipv4() { AF_INET } else { AF_INET6 }
+    }
+
+    /// Whether the socket takes datagrams of both families.
+    pub(super) fn is_dual(&self) -> bool {
+        !self.only_v6 && matches!(self.local.ip(), IpAddr::V6(address) if address.is_unspecified())
+    }
+
+    /// The switches behind [`Wanted`] that are options: level, option, and how much it is wanted. A dual-stack socket
+    /// needs those of both families.
+    pub(super) fn info_options(&self) -> impl Iterator<Item = (u32, u32, Info)> {
+        let Wanted { packet_info, type_of_service, hop_limit, .. } = self.wanted;
+        let v4 = [
+            (IPPROTO_IP, IP_PKTINFO, packet_info),
+            (IPPROTO_IP, IP_RECVTOS, type_of_service),
+            (IPPROTO_IP, IP_HOPLIMIT, hop_limit),
+        ];
+        let v6 = [
+            (IPPROTO_IPV6, IPV6_PKTINFO, packet_info),
+            (IPPROTO_IPV6, IPV6_RECVTCLASS, type_of_service),
+            (IPPROTO_IPV6, IPV6_HOPLIMIT, hop_limit),
+        ];
+        let with_v4 = self.local.is_ipv4() || self.is_dual();
+        let with_v6 = self.local.is_ipv6();
+        let v4 = v4.into_iter().filter(move |_| with_v4);
+        let v6 = v6.into_iter().filter(move |_| with_v6);
+        v6.chain(v4).filter(|&(_, _, info)| info != Info::Off)
+    }
+}
