@@ -107,10 +107,14 @@ impl<T, K: Kernel> Drop for Anchor<T, K> {
         }
         fence(Ordering::Acquire);
         let block = self.block.as_ptr();
-        // SAFETY: no other owner is left, and the region is read once: nothing uses the block's copy again.
-        let region = unsafe { (&raw const (*block).region).read() };
+        // SAFETY: a field of the block, which no other owner has.
+        let region = unsafe { &raw const (*block).region };
+        // SAFETY: read once: nothing uses the block's copy again.
+        let region = unsafe { region.read() };
+        // SAFETY: as for the region.
+        let value = unsafe { &raw mut (*block).value };
         // SAFETY: dropped once, in place: a value may be too large for the stack at DISPATCH_LEVEL.
-        unsafe { (&raw mut (*block).value).drop_in_place() };
+        unsafe { value.drop_in_place() };
         drop(region);
     }
 }

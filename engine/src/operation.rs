@@ -94,9 +94,9 @@ impl<K: Kernel> Operation<K> {
         let failed = !status.is_success() && status != STATUS_PENDING;
         if failed && !self.completed.load(Ordering::Acquire) {
             // SAFETY: the provider refused the request, so the IRP is this operation's again.
-            unsafe { (&raw mut (*irp).IoStatus.Status).write(status) };
+            unsafe { (*irp).IoStatus.Status = status };
             // SAFETY: as above.
-            unsafe { (&raw mut (*irp).IoStatus.Information).write(0) };
+            unsafe { (*irp).IoStatus.Information = 0 };
             // SAFETY: the event was initialised by `prepare`.
             unsafe { self.kernel.ke_set_event(self.event.get()) };
         }

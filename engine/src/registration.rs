@@ -91,7 +91,6 @@ pub enum RegisterError {
 
 impl RegisterError {
     /// The status a driver returns for it.
-    #[must_use]
     pub fn status(self) -> NTSTATUS {
         match self {
             Self::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,

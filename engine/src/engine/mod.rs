@@ -82,7 +82,6 @@ pub enum OpenError {
 
 impl OpenError {
     /// The status a driver returns for it.
-    #[must_use]
     pub fn status(&self) -> NTSTATUS {
         match self {
             Self::OutOfMemory(_) | Self::Pool(PoolError::OutOfMemory(_)) => STATUS_INSUFFICIENT_RESOURCES,

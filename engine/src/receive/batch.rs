@@ -73,7 +73,7 @@ impl<K: Kernel> Round<'_, K> {
         }
         *self.kept |= 1 << entry.position;
         // SAFETY: the round read `Next` when it gathered the node; a node is given back alone.
-        unsafe { (&raw mut (*entry.node.as_ptr()).Next).write(null_mut()) };
+        unsafe { (*entry.node.as_ptr()).Next = null_mut() };
         self.tally.kept += 1;
         self.lending.datagrams += 1;
         self.lending.bytes += entry.payload.len() as u64;

@@ -330,7 +330,7 @@ unsafe fn release_first<K: Kernel>(socket: &SocketCore<K>, list: *mut WSK_DATAGR
 /// It is the engine's to give back, and the caller is inside the rundown.
 unsafe fn release_alone<K: Kernel>(socket: &SocketCore<K>, node: NonNull<WSK_DATAGRAM_INDICATION>) {
     // SAFETY: the caller's promise.
-    unsafe { (&raw mut (*node.as_ptr()).Next).write(null_mut()) };
+    unsafe { (*node.as_ptr()).Next = null_mut() };
     // SAFETY: the caller's promise, and it stands alone now.
     unsafe { socket.release(node) };
 }

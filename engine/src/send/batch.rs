@@ -204,6 +204,8 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
         // SAFETY: as above: the area lives in the context.
         let (control, control_bytes) = unsafe { &mut *context.control.get() }.as_raw();
         let (node, remote) = (context.node.get(), context.remote.get().cast());
+        // SAFETY: a field of the context's node.
+        let buffer = unsafe { &raw mut (*node).Buffer };
         let ticket = context.ticket.load(Ordering::Relaxed);
         let socket = self.block.core.socket();
         // SAFETY: inside the rundown the socket is open.
@@ -211,9 +213,7 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
         let status = if self.datagrams == 1 {
             match table.WskSendTo {
                 // SAFETY: everything the call is given lies in the context, which lives until the completion.
-                Some(send) => unsafe {
-                    send(socket, &raw mut (*node).Buffer, 0, remote, control_bytes, control, irp)
-                },
+                Some(send) => unsafe { send(socket, buffer, 0, remote, control_bytes, control, irp) },
                 None => STATUS_NOT_IMPLEMENTED,
             }
         } else {
@@ -271,8 +271,10 @@ unsafe extern "C" fn send_complete<K: Kernel, H: Handler<K>>(
     held.ticket.fetch_add(1, Ordering::AcqRel);
     // SAFETY: the provider is done with the IRP.
     let status = unsafe { (*irp).IoStatus.Status };
-    // SAFETY: `hand_over` wrote the address of the block of the socket that sends, whose close waits for this.
-    let block = unsafe { &*(*held.socket.get()).cast::<SocketBlock<K, H>>() };
+    // SAFETY: written by `hand_over`, before the call.
+    let block = unsafe { *held.socket.get() };
+    // SAFETY: the block of the socket that sends, whose WskCloseSocket does not complete before this IRP has.
+    let block = unsafe { &*block.cast::<SocketBlock<K, H>>() };
     // SAFETY: completed, so the contexts are the engine's again.
     unsafe { finish(block, first, status.is_success()) };
     STATUS_MORE_PROCESSING_REQUIRED
@@ -288,7 +290,9 @@ unsafe fn finish<K: Kernel, H: Handler<K>>(
     succeeded: bool,
 ) {
     // SAFETY: the caller's promise.
-    let datagrams = u64::from(unsafe { *first.as_ref().datagrams.get() });
+    let context = unsafe { first.as_ref() };
+    // SAFETY: the caller's promise.
+    let datagrams = u64::from(unsafe { *context.datagrams.get() });
     let dispatch = Dispatch::raise(&block.core.kernel);
     let core = &block.engine.core;
     match block.engine.shards.enter(&dispatch) {
@@ -320,8 +324,10 @@ unsafe fn give_back<K: Kernel, H: Handler<K>>(
     let mut shard = block.engine.shards.enter(dispatch);
     let mut next = Some(first);
     while let Some(context) = next {
+        // SAFETY: the caller's promise.
+        let held = unsafe { context.as_ref() };
         // SAFETY: the caller's promise; read before it is given back.
-        next = NonNull::new(unsafe { *context.as_ref().next.get() });
+        next = NonNull::new(unsafe { *held.next.get() });
         // SAFETY: it came from this pool, and is given back once.
         let slot = unsafe { Slot::from_raw(&sends.pool, context) };
         match shard.as_mut().and_then(|shard| shard.sends.as_mut()) {

@@ -55,7 +55,6 @@ pub enum SinkError {
 
 impl SinkError {
     /// The status a driver returns for it.
-    #[must_use]
     pub fn status(&self) -> NTSTATUS {
         match self {
             Self::OutOfMemory(_) => STATUS_INSUFFICIENT_RESOURCES,

@@ -74,7 +74,6 @@ pub enum ListenError {
 
 impl ListenError {
     /// The status a driver returns for it.
-    #[must_use]
     pub fn status(self) -> NTSTATUS {
         match self {
             Self::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,
