@@ -92,12 +92,13 @@ impl ControlMessage {
     pub const UDP_SEND_MSG_SIZE: Self = Self::of(IPPROTO_UDP, UDP_SEND_MSG_SIZE);
     /// The buffer holds several datagrams of so many bytes, the last one of as many or fewer; `DWORD`.
     pub const UDP_COALESCED_INFO: Self = Self::of(IPPROTO_UDP, UDP_COALESCED_INFO);
-    /// No payload. Sent beside a lone [`Self::IP_PKTINFO`], which some systems drop before filters see it.
+    /// No payload. Sent beside a lone [`Self::IP_PKTINFO`], which some systems drop before filters see it (found by
+    /// WireGuard-NT).
     pub const IP_OPTIONS: Self = Self::of(IPPROTO_IP, IP_OPTIONS);
     /// No payload. Sent beside a lone [`Self::IPV6_PKTINFO`], as [`Self::IP_OPTIONS`] is.
     pub const IPV6_RTHDR: Self = Self::of(IPPROTO_IPV6, IPV6_RTHDR);
-    /// When the datagram arrived, `UINT64` in ticks of the performance counter. Documented for Winsock; not verified
-    /// through WSK.
+    /// When the datagram arrived, `UINT64`: ticks of the performance counter, or of the adapter's clock where that
+    /// stamps. Documented for Winsock ("Winsock timestamping"), not verified through WSK.
     pub const SO_TIMESTAMP: Self = Self::of(SOL_SOCKET, SO_TIMESTAMP);
     /// Hop limit or time to live of the datagram. Format not verified.
     pub const SO_RECEIVED_HOPLIMIT: Self = Self::of(SOL_SOCKET, SO_RECEIVED_HOPLIMIT);

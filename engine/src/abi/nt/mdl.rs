@@ -109,7 +109,8 @@ pub const fn mdl_size_for_any_address(size: usize) -> Option<usize> {
     mm_size_of_mdl(PAGE_SIZE - 1, size)
 }
 
-/// `MmInitializeMdl`: fills the header for a range; flags are zero and no page is known yet.
+/// `MmInitializeMdl`: fills the header for a range; flags are zero and no page is known yet. Fields that the macro
+/// leaves as they were are zeroed.
 ///
 /// `Size` is a 16-bit field: beyond 4089 pages it is truncated, as in C.
 ///

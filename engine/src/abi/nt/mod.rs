@@ -8,7 +8,8 @@
 //! * [`NPI_CLIENT_CHARACTERISTICS`] and [`NPI_PROVIDER_CHARACTERISTICS`] of the network module registrar.
 //! * Interrupt request levels, pools, page priorities.
 //!
-//! The functions are those that `wdm.h` declares as macros or inline: they touch nothing but the structures given to
+//! Structures are those of `wdm.h`, `ntifs.h` and `netioddk.h`; what is said of them is what the Windows driver
+//! documentation says under their names. The functions are those that `wdm.h` declares as macros or inline: they touch nothing but the structures given to
 //! them. What has to be called in the kernel is not here.
 
 mod dispatcher;

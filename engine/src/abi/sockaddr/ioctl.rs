@@ -32,7 +32,7 @@ pub const SIO_LOOPBACK_FAST_PATH: u32 = IOC_IN | IOC_VENDOR | 16;
 /// Takes the processor, a `USHORT`, that the socket is shared out to. Before bind; not verified through WSK.
 pub const SIO_CPU_AFFINITY: u32 = IOC_IN | IOC_VENDOR | 21;
 /// Takes which datagrams are given times, [`TIMESTAMPING_CONFIG`]. Windows 10 build 20348 and later; documented for
-/// Winsock, not verified through WSK.
+/// Winsock ("Winsock timestamping"), not verified through WSK.
 pub const SIO_TIMESTAMPING: u32 = IOC_IN | IOC_VENDOR | 235;
 
 /// What [`SIO_QUERY_RSS_PROCESSOR_INFO`] returns.

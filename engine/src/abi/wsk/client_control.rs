@@ -21,7 +21,7 @@ pub const WSK_SET_STATIC_EVENT_CALLBACKS: u32 = 7;
 /// Takes a `ULONG`, [`WSK_TDI_BEHAVIOR_BYPASS_TDI`]. Before any socket. No IRP.
 pub const WSK_TDI_BEHAVIOR: u32 = 8;
 
-/// [`WSK_TDI_BEHAVIOR`]: go around TDI filters, which are slower and lose control messages.
+/// [`WSK_TDI_BEHAVIOR`]: go around TDI filters, which WireGuard-NT found to be slower and to lose control messages.
 pub const WSK_TDI_BEHAVIOR_BYPASS_TDI: u32 = 0x1;
 
 /// One combination that `WskSocket` takes.
@@ -34,7 +34,7 @@ pub struct WSK_TRANSPORT {
     pub SocketType: u16,
     /// `IPPROTO_` protocol.
     pub Protocol: u32,
-    /// The address family; `AF_UNSPEC` has been seen for a transport of several.
+    /// The address family; WireGuard-NT has seen `AF_UNSPEC` for a transport of both.
     pub AddressFamily: ADDRESS_FAMILY,
     /// Padding that C leaves unnamed.
     pub _padding: u16,

@@ -213,8 +213,8 @@ pub type PFN_WSK_RELEASE_DATA_INDICATION_LIST = Option<
     unsafe extern "C" fn(Socket: *mut WSK_SOCKET, DataIndication: *mut WSK_DATA_INDICATION) -> NTSTATUS,
 >;
 
-/// `WskSendEx`: sends with control messages. Documented as reserved; the parameters are those that a test client and
-/// a provider in public use.
+/// `WskSendEx`: sends with control messages. Documented as reserved; the parameters are those that win-net-test
+/// passes and virtio-win's `viosock` provider takes.
 ///
 /// * `Socket`, `Buffer`, `Flags`: as in [`PFN_WSK_SEND`].
 /// * `ControlInfoLength`, `ControlInfo`: bytes and messages of a control area, or 0 and null.
@@ -233,8 +233,8 @@ pub type PFN_WSK_SEND_EX = Option<
     ) -> NTSTATUS,
 >;
 
-/// `WskReceiveEx`: receives with control messages. Documented as reserved; the parameters are those that a test
-/// client and a provider in public use.
+/// `WskReceiveEx`: receives with control messages. Documented as reserved; the parameters are those that win-net-test
+/// passes and virtio-win's `viosock` provider takes.
 ///
 /// * `Socket`, `Buffer`, `Flags`: as in [`PFN_WSK_RECEIVE`].
 /// * `ControlInfoLength`: in, bytes of room; out, bytes of the control area; or null.

@@ -55,7 +55,8 @@ layout!(WSK_PROVIDER_DATAGRAM_DISPATCH {
 ///
 /// `STATUS_SUCCESS`: consumed. `STATUS_PENDING`: retained, to be given back with `WskRelease`.
 /// `STATUS_DATA_NOT_ACCEPTED`: not taken, and the callback disabled unless it was enabled statically. Nothing else
-/// may be returned. Calls on several processors at once are to be expected.
+/// may be returned. Whether calls follow one another is not documented; msquic's kernel datapath keeps its state per
+/// processor, which several calls at once require.
 ///
 /// # IRQL
 /// Called at `DISPATCH_LEVEL` or below.
@@ -120,8 +121,8 @@ pub type PFN_WSK_RECEIVE_FROM = Option<
 /// `WskRelease` of datagrams: gives retained indications back. `STATUS_SUCCESS` or `STATUS_INVALID_PARAMETER`.
 ///
 /// * `Socket`: the socket.
-/// * `DatagramIndication`: the list as it was indicated, or, which is not documented but in use, single nodes of it
-///   whose `Next` is null, in any order.
+/// * `DatagramIndication`: the list as it was indicated; or single nodes of it whose `Next` is null, in any order,
+///   which is not documented but how WireGuard-NT releases.
 ///
 /// # IRQL
 /// `DISPATCH_LEVEL` or below.
@@ -142,7 +143,7 @@ pub type PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST = Option<
 /// * `Irp`: required.
 ///
 /// # IRQL
-/// Not documented; drivers call it at `DISPATCH_LEVEL` or below.
+/// Not documented; WireGuard-NT and ovpn-dco-win call it at `DISPATCH_LEVEL` or below.
 pub type PFN_WSK_SEND_MESSAGES = Option<
     unsafe extern "C" fn(
         Socket: *mut WSK_SOCKET,

@@ -11,6 +11,9 @@
 //! * Controls of the client and of sockets, events, flags.
 //! * Name resolution: [`ADDRINFOEXW`].
 //!
+//! What is said of a function is what the Windows driver documentation says on the page of its C name, unless another
+//! source is named.
+//!
 //! A function that takes an IRP completes it exactly once, possibly before it returns: `STATUS_PENDING` says that the
 //! IRP completes later, anything else what it was completed with. Tables have no length; a later Windows appends to
 //! them, so what a slot needs is told by its documentation and must be made sure of before the slot is read.
