@@ -8,7 +8,7 @@ use super::key::Key;
 use super::rules::{Entry, List, Shape, add, load};
 use super::sample::Sampler;
 use super::sources::{Other, Table};
-use super::tables::RuleTables;
+use super::tables::{RuleTables, UNFETCHED};
 use crate::address::Address;
 use crate::reason::DropReason;
 
@@ -52,6 +52,9 @@ pub(super) struct Part<'a> {
 pub struct Gate<'a> {
     shard: &'a mut AdmissionShard,
     counts: &'a Counts,
+    /// The shard's, until the gate is dropped: what a gate holds by value can stay in registers over the batch.
+    sampler: Sampler,
+    now: u64,
     /// `None` where everyone is let in.
     list: Option<List<'a>>,
     /// `None` where nobody is counted.
@@ -75,10 +78,9 @@ impl Gate<'_> {
             add(&self.counts.not_allowed, 1);
             return Err(DropReason::NotAllowed);
         }
-        let AdmissionShard { sampler, now, .. } = &mut *self.shard;
         match &self.table {
-            Some(table) => table.pass(key, bytes, *now, || sampler.keep()),
-            None if sampler.keep() => Ok(()),
+            Some(table) => table.pass(key, bytes, self.now, &mut self.sampler),
+            None if self.sampler.keep() => Ok(()),
             None => Err(DropReason::Sampled),
         }
     }
@@ -100,7 +102,15 @@ impl<'a> Gate<'a> {
     #[inline]
     pub(super) fn new(shard: &'a mut AdmissionShard, part: Part<'a>, metered: bool) -> Self {
         let list = shard.shape.listed.then(|| List::new(part.entries, shard.shape));
-        Self { shard, counts: part.counts, list, table: metered.then_some(part.table) }
+        let (sampler, now) = (shard.sampler, shard.now);
+        Self { shard, counts: part.counts, sampler, now, list, table: metered.then_some(part.table) }
+    }
+}
+
+impl Drop for Gate<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.shard.sampler = self.sampler;
     }
 }
 
@@ -128,7 +138,7 @@ impl AdmissionShard {
 
 impl Counts {
     pub(super) fn new(other: Other) -> Self {
-        let (generation, not_allowed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (generation, not_allowed) = (AtomicU64::new(UNFETCHED), AtomicU64::new(0));
         Self { generation, not_allowed, other, taken: AtomicBool::new(false) }
     }
 

@@ -53,11 +53,11 @@ impl Key {
     }
 }
 
-/// Secret multipliers of one table, spread from the seed that open was given.
+/// What the hash of one engine's tables mixes in, spread from the seed that open was given.
 ///
-/// Senders choose their addresses. Who knows the multipliers can pick addresses that share a bucket; who does not, can
-/// only guess, and no answer of the engine tells. The hash is not a cryptographic one: what a collision costs is bounded
-/// by the table instead, whose row is then `other`.
+/// Senders choose their addresses. Who knows these words can pick addresses that share a set of rows; who does not can
+/// only guess, and nothing that the engine answers tells. It is not a cryptographic hash: that collisions cost their
+/// sources a row, and nobody else anything, is the table's doing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HashKeys {
     high: u64,
@@ -71,23 +71,17 @@ impl HashKeys {
         Self { high: spread(&mut state), low: spread(&mut state), last: spread(&mut state) }
     }
 
-    /// 64 bits, each depending on every bit of `key`.
+    /// The halves of the product of both words, folded together; and multiplied once more, because addresses that were
+    /// given out in order would otherwise crowd some sets, twenty times as many as chance would for an unlucky seed.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of a u128")]
     pub(super) fn hash(&self, key: Key) -> u64 {
-        let once = folded_product(key.high ^ self.high, key.low ^ self.low);
-        folded_product(once, self.last)
+        let product = u128::from(key.high ^ self.high) * u128::from(key.low ^ self.low);
+        (product as u64 ^ (product >> 64) as u64).wrapping_mul(self.last)
     }
 }
 
-/// The halves of the 128-bit product, folded together: high bits reach low ones and the other way round.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the halves of a u128")]
-fn folded_product(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
-}
-
-/// One step of SplitMix64 (Steele, Lea, Flood 2014), made odd: a multiplier must not lose low bits.
+/// One step of SplitMix64 (Steele, Lea, Flood 2014), made odd: as a multiplier it must not lose low bits.
 fn spread(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

@@ -42,7 +42,7 @@ use bucket::Pace;
 use gate::{Counts, Part};
 use rules::Entry;
 use sample::Sampler;
-use sources::{Other, Set, Table, TableSettings};
+use sources::{Other, Set, Table, TableSettings, VacantSets};
 use tables::RuleTables;
 
 /// Pool tag of the rules, the rows and what the shards count.
@@ -88,6 +88,8 @@ impl<M: Memory + Clone> Admission<M> {
         let settings = config.table(frequency)?;
         let credits = settings.other_pace.as_ref().map_or(0, Pace::full);
         let metered = config.is_metered();
+        let sets_each = sizes.sets_each;
+        let vacant = VacantSets::new(&settings.hash, sets_each);
         Ok(Self {
             tables: RuleTables::open(memory.clone(), TAG, sizes.places, config.allow)?,
             settings,
@@ -95,12 +97,12 @@ impl<M: Memory + Clone> Admission<M> {
             metered,
             lists_only: !metered && config.sample.get() == 1,
             places: sizes.places as usize,
-            sets_each: sizes.sets_each,
+            sets_each,
             counts: Slab::new(memory.clone(), TAG, sizes.shards, |_| {
                 CachePadded::new(Counts::new(Other::new(credits)))
             })?,
             entries: Slab::new(memory.clone(), TAG, sizes.entries, |_| Entry::default())?,
-            sets: Slab::new(memory.clone(), TAG, sizes.sets, |_| Set::default())?,
+            sets: Slab::new(memory.clone(), TAG, sizes.sets, |index| vacant.make(index % sets_each))?,
         })
     }
 }

@@ -124,17 +124,25 @@ impl<'a> List<'a> {
     /// Whether a rule holds the address; the first that does counts it.
     #[inline]
     pub(super) fn admits(&self, key: Key) -> bool {
-        let hit = if key.is_ipv4() {
+        if key.is_ipv4() {
             // The upper half of every IPv4 network is that of every IPv4 address.
-            self.ipv4.iter().find(|entry| entry.rule.holds_low(key))
+            self.count_first(self.ipv4, |rule| rule.holds_low(key))
         } else {
-            self.ipv6.iter().find(|entry| entry.rule.holds(key))
-        };
-        let Some(hit) = hit else { return false };
-        if let Some(count) = count_of(self.entries, load(&hit.rule.cell)) {
-            add(count, 1);
+            self.count_first(self.ipv6, |rule| rule.holds(key))
         }
-        true
+    }
+
+    #[inline]
+    fn count_first(&self, family: &[Entry], holds: impl Fn(&Rule) -> bool) -> bool {
+        for entry in family {
+            if holds(&entry.rule) {
+                if let Some(count) = count_of(self.entries, load(&entry.rule.cell)) {
+                    add(count, 1);
+                }
+                return true;
+            }
+        }
+        false
     }
 }
 

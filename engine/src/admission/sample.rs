@@ -9,28 +9,25 @@ use core::num::NonZeroU32;
 /// senders that take turns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sampler {
-    every: NonZeroU32,
     /// Datagrams to pass over before the next one is kept.
     left: u32,
+    /// How many are passed over after one that is kept: N - 1.
+    between: u32,
 }
 
 impl Sampler {
     pub(super) fn new(every: NonZeroU32) -> Self {
-        Self { every, left: 0 }
+        Self { left: 0, between: every.get() - 1 }
     }
 
     /// Whether this datagram is kept.
     #[inline]
     pub(super) fn keep(&mut self) -> bool {
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                false
-            }
-            None => {
-                self.left = self.every.get() - 1;
-                true
-            }
+        if self.left == 0 {
+            self.left = self.between;
+            return true;
         }
+        self.left -= 1;
+        false
     }
 }

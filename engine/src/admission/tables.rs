@@ -15,7 +15,7 @@ use super::prefix::Prefix;
 use super::rules::{Entry, Rule, RuleWords, Shape, count_of, load};
 
 /// The generation before that of open's list. Shards begin with it, and so fetch a list with their first batch.
-const UNFETCHED: u64 = 0;
+pub(super) const UNFETCHED: u64 = 0;
 
 /// Marks a rule that has no cell yet.
 const NO_CELL: u64 = u64::MAX;

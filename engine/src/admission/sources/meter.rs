@@ -10,7 +10,7 @@ use crate::admission::rules::{add, load};
 ///
 /// Written by one shard, with relaxed loads and stores: on 64-bit processors these are the instructions a plain field
 /// would take. A reader on another thread sees each count as it was at some moment, never torn and never going back; two
-/// counts may be one datagram apart.
+/// counts are as far apart as what arrived between reading them.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     datagrams: AtomicU64,

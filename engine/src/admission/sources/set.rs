@@ -1,5 +1,6 @@
 //! Rows that are searched together.
 
+use core::array;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::meter::Meter;
@@ -27,7 +28,8 @@ const HIGH_BITS: u64 = LOW_BITS << 7;
 /// 128  row 0: address, meter         192  row 1     ...                640
 /// ```
 ///
-/// A datagram whose source has a row here reads the line of the tags, and reads and writes the line of that row.
+/// A datagram whose source has the row that it prefers reads and writes the line of that row. For one whose source has
+/// another row, the line of the tags and that row's come in addition.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub(in crate::admission) struct Set {
@@ -53,33 +55,52 @@ struct Row {
     meter: Meter,
 }
 
-const _: () = assert!(size_of::<Row>() == 64);
-const _: () = assert!(size_of::<Set>() == 128 + WAYS * 64);
+impl Row {
+    fn new(key: Key) -> Self {
+        Self { high: AtomicU64::new(key.high), low: AtomicU64::new(key.low), meter: Meter::default() }
+    }
 
-/// A source's tag, in every byte of a word.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tag(u64);
-
-impl Tag {
     #[inline]
-    pub(super) fn new(hash: u64) -> Self {
-        // The highest bit tells a tag from none.
-        Self((hash & 0x7f | 0x80) * LOW_BITS)
+    fn is_of(&self, key: Key) -> bool {
+        load(&self.low) == key.low && load(&self.high) == key.high
     }
 }
+
+const _: () = assert!(size_of::<Row>() == 64);
+const _: () = assert!(size_of::<Set>() == 128 + WAYS * 64);
 
 /// The row was being given to another source at every attempt to read it.
 #[derive(Debug)]
 pub(super) struct Unread;
 
 impl Set {
-    /// The meter of the source that `key` and its `tag` are of, if it has a row here.
+    /// A set of vacant rows that hold `key`, whose first set is another one.
+    pub(super) fn new(key: Key) -> Self {
+        Self { rows: array::from_fn(|_| Row::new(key)), ..Self::default() }
+    }
+
+    /// The meter of the source that `key` and its `hash` are of, if this is its first set and it has the row that it
+    /// prefers. One line is read.
     #[inline]
-    pub(super) fn find(&self, key: Key, tag: Tag) -> Option<&Meter> {
-        let mut candidates = self.candidates(tag);
+    pub(super) fn find_preferred(&self, key: Key, hash: u64) -> Option<&Meter> {
+        let row = self.row(preferred_way(hash));
+        row.is_of(key).then_some(&row.meter)
+    }
+
+    /// Where the preferred row is.
+    #[inline]
+    pub(super) fn preferred(&self, hash: u64) -> *const u8 {
+        (&raw const *self.row(preferred_way(hash))).cast()
+    }
+
+    /// The meter of the source, if it has a row here.
+    pub(super) fn find(&self, key: Key, hash: u64) -> Option<&Meter> {
+        // Among the zero bytes may be a row of another tag, but no vacant one: what is wrongly taken for zero differs
+        // from the tag in its lowest bit, and a vacant row differs in its highest.
+        let mut candidates = zero_bytes(load(&self.tags) ^ (tag(hash) * LOW_BITS));
         while candidates != 0 {
             let row = self.row(way_of(candidates));
-            if load(&row.low) == key.low && load(&row.high) == key.high {
+            if row.is_of(key) {
                 return Some(&row.meter);
             }
             candidates &= candidates - 1;
@@ -87,16 +108,14 @@ impl Set {
         None
     }
 
-    /// The row that a source with this tag most likely has, if it has one here; any row otherwise.
-    #[inline]
-    pub(super) fn likely(&self, tag: Tag) -> *const u8 {
-        let row = self.row(way_of(self.candidates(tag) | 1 << 63));
-        (&raw const *row).cast()
-    }
-
-    /// A row that is nobody's.
-    pub(super) fn vacant(&self) -> Option<usize> {
+    /// A row that is nobody's: the preferred one if it is, else any.
+    pub(super) fn vacant(&self, hash: u64) -> Option<usize> {
         let vacant = zero_bytes(load(&self.tags));
+        let preferred = preferred_way(hash);
+        // The lowest zero byte is told exactly, and so is every one when no byte is a one: tags are at least 0x80.
+        if vacant >> (preferred * 8) & 0x80 != 0 {
+            return Some(preferred);
+        }
         (vacant != 0).then(|| way_of(vacant))
     }
 
@@ -129,7 +148,7 @@ impl Set {
     ///
     /// (1) with (4): what the reader reads is at least as new as what version v left. Had it read a word of the next
     /// source, (3) with (2) would show it a later version.
-    pub(super) fn give(&self, way: usize, key: Key, tag: Tag, credits: u64, now: u64) -> &Meter {
+    pub(super) fn give(&self, way: usize, key: Key, hash: u64, credits: u64, now: u64) -> &Meter {
         let version = load(&self.version);
         self.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
@@ -138,8 +157,8 @@ impl Set {
         row.low.store(key.low, Ordering::Relaxed);
         row.meter.reset(credits, now);
         self.first_of(way).store(now, Ordering::Relaxed);
-        let byte = 0xff << (way % WAYS * 8);
-        self.tags.store(load(&self.tags) & !byte | tag.0 & byte, Ordering::Relaxed);
+        let place = way % WAYS * 8;
+        self.tags.store(load(&self.tags) & !(0xff << place) | tag(hash) << place, Ordering::Relaxed);
         self.version.store(version.wrapping_add(2), Ordering::Release);
         &row.meter
     }
@@ -167,15 +186,6 @@ impl Set {
         Some(row.meter.read(Source::Address(key.address()), load(self.first_of(way))))
     }
 
-    /// The rows with this tag, as the highest bits of their bytes; possibly with a row of another tag above one of them.
-    ///
-    /// Never a vacant one: the byte that is wrongly taken for zero differs from the tag in its lowest bit, and a vacant
-    /// row's differs in its highest.
-    #[inline]
-    fn candidates(&self, tag: Tag) -> u64 {
-        zero_bytes(load(&self.tags) ^ tag.0)
-    }
-
     #[inline]
     fn row(&self, way: usize) -> &Row {
         &self.rows[way % WAYS]
@@ -184,6 +194,19 @@ impl Set {
     fn first_of(&self, way: usize) -> &AtomicU64 {
         &self.first[way % WAYS]
     }
+}
+
+/// What a row's byte is for a source of this hash: the highest bit tells it from a vacant row's.
+#[inline]
+fn tag(hash: u64) -> u64 {
+    hash >> 3 & 0x7f | 0x80
+}
+
+/// The row that a source of this hash has if it can choose.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "less than 8")]
+fn preferred_way(hash: u64) -> usize {
+    (hash % WAYS as u64) as usize
 }
 
 /// The highest bit of every byte that is zero, and possibly of bytes of one above a zero byte.

@@ -3,18 +3,22 @@
 use super::meter::Meter;
 use super::other::Other;
 use super::row::SourceRow;
-use super::set::{Set, Tag, Unread, WAYS};
+use super::set::{Set, Unread, WAYS};
 use crate::admission::bucket::Pace;
 use crate::admission::key::{HashKeys, Key};
 use crate::admission::prefetch::prefetch;
+use crate::admission::sample::Sampler;
 use crate::reason::DropReason;
 
 /// Most rows that a shard's table may have.
 pub(in crate::admission) const MAX_ROWS: u32 = 1 << 24;
 
-/// Sets for at least `rows` rows.
+/// Sets for at least `rows` rows; never one alone, see [`VacantSets`].
 pub(in crate::admission) fn sets_for(rows: u32) -> usize {
-    (rows as usize).div_ceil(WAYS)
+    match (rows as usize).div_ceil(WAYS) {
+        1 => 2,
+        sets => sets,
+    }
 }
 
 /// What is the same for every shard's table.
@@ -35,7 +39,8 @@ pub(in crate::admission) struct TableSettings {
 /// One shard's rows.
 ///
 /// A source's row is in the first of two sets that its hash names or, if that was full when it came, in the second. It is
-/// nowhere else, so no search is longer. A source for which both are full shares `other` until a row there is idle.
+/// nowhere else, so no search is longer. In its first set a source prefers one row, again by its hash, and is looked for
+/// there before anything else is read. A source for which both sets are full shares `other` until a row there is idle.
 ///
 /// # Invariants
 /// The datagrams of all rows and `other` together are those that [`Table::pass`] was called for; so are their bytes.
@@ -47,14 +52,15 @@ pub(in crate::admission) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Counts a datagram for its source, and says whether its rate lets it pass and, if it does, whether `keep` does.
+    /// Counts a datagram for its source, and says whether its rate lets it pass and, if it does, whether `sampler` keeps
+    /// it.
     #[inline]
     pub(in crate::admission) fn pass(
         &self,
         key: Key,
         bytes: u32,
         now: u64,
-        keep: impl FnOnce() -> bool,
+        sampler: &mut Sampler,
     ) -> Result<(), DropReason> {
         let (meter, pace) = match self.meter(self.fold(key), now) {
             Some(meter) => (meter, &self.settings.pace),
@@ -63,22 +69,21 @@ impl<'a> Table<'a> {
         if !meter.pass(bytes, now, pace.as_ref()) {
             return Err(DropReason::RateLimited);
         }
-        if !keep() {
+        if !sampler.keep() {
             meter.count_sampled();
             return Err(DropReason::Sampled);
         }
         Ok(())
     }
 
-    /// Asks for the line of the row that [`Table::pass`] of this address is going to touch.
-    ///
-    /// Which row that is stands in the tags, so their line is read here. Over a batch these reads do not wait for one
-    /// another, whereas in [`Table::pass`] a row could not be asked for before its tags had come.
+    /// Asks for the line of the row that [`Table::pass`] of this address looks at first, and for that of the tags, which
+    /// it looks at next.
     #[inline]
     pub(in crate::admission) fn prefetch(&self, key: Key) {
         let hash = self.settings.hash.hash(self.fold(key));
-        if let Some(set) = self.first_set(hash) {
-            prefetch(set.likely(Tag::new(hash)));
+        if let Some(set) = self.sets.get(first_set(hash, self.sets.len())) {
+            prefetch(set.preferred(hash));
+            prefetch((&raw const *set).cast());
         }
     }
 
@@ -108,26 +113,27 @@ impl<'a> Table<'a> {
     #[inline]
     fn meter(&self, key: Key, now: u64) -> Option<&'a Meter> {
         let hash = self.settings.hash.hash(key);
-        let first = self.first_set(hash)?;
-        match first.find(key, Tag::new(hash)) {
+        let first = self.sets.get(first_set(hash, self.sets.len()))?;
+        match first.find_preferred(key, hash) {
             Some(meter) => Some(meter),
             None => self.meter_beyond(first, key, hash, now),
         }
     }
 
-    /// The same for a source that has no row in its first set.
-    #[cold]
+    /// The same for a source that does not have the row it would like best.
     #[inline(never)]
     fn meter_beyond(&self, first: &'a Set, key: Key, hash: u64, now: u64) -> Option<&'a Meter> {
-        let tag = Tag::new(hash);
-        let second = self.second_set(hash)?;
-        if let Some(meter) = second.find(key, tag) {
+        if let Some(meter) = first.find(key, hash) {
+            return Some(meter);
+        }
+        let second = self.sets.get(second_set(hash, self.sets.len()))?;
+        if let Some(meter) = second.find(key, hash) {
             return Some(meter);
         }
         let credits = self.settings.pace.as_ref().map_or(0, Pace::full);
         for set in [first, second] {
-            if let Some(way) = set.vacant() {
-                return Some(set.give(way, key, tag, credits, now));
+            if let Some(way) = set.vacant(hash) {
+                return Some(set.give(way, key, hash, credits, now));
             }
         }
         for set in [first, second] {
@@ -135,25 +141,55 @@ impl<'a> Table<'a> {
                 if let Some(former) = set.peek(way) {
                     self.other.absorb(&former);
                 }
-                return Some(set.give(way, key, tag, credits, now));
+                return Some(set.give(way, key, hash, credits, now));
             }
         }
         None
     }
-
-    #[inline]
-    fn first_set(&self, hash: u64) -> Option<&'a Set> {
-        self.sets.get(scale(hash >> 32, self.sets.len()))
-    }
-
-    /// From the bits of the hash that the first set was not chosen by.
-    fn second_set(&self, hash: u64) -> Option<&'a Set> {
-        self.sets.get(scale(hash & u64::from(u32::MAX), self.sets.len()))
-    }
 }
 
-/// A number below `count` from one below 2^32, as a product instead of a remainder.
+/// The first set where a source's row may be.
 #[inline]
+fn first_set(hash: u64, sets: usize) -> usize {
+    scale(hash, sets)
+}
+
+/// The second, from the other half of the hash.
+#[inline]
+fn second_set(hash: u64, sets: usize) -> usize {
+    scale(hash.rotate_left(32), sets)
+}
+
+/// A number below `count` from a fraction of 2^64, by a product instead of a remainder.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "less than `count`, which is a usize")]
 fn scale(fraction: u64, count: usize) -> usize {
-    (fraction.wrapping_mul(count as u64) >> 32) as usize
+    ((u128::from(fraction) * count as u128) >> 64) as usize
+}
+
+/// Makes the vacant sets of a table.
+///
+/// A row that is nobody's must hold some address, and must not be found by it: it holds one whose first set is elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::admission) struct VacantSets {
+    usual: Key,
+    /// Where `usual` would be found.
+    except: usize,
+    instead: Key,
+}
+
+impl VacantSets {
+    /// For tables of `sets` sets, which are none, or two or more.
+    pub(in crate::admission) fn new(hash: &HashKeys, sets: usize) -> Self {
+        let key = |number| Key { high: number, low: 0 };
+        let set_of = |number| first_set(hash.hash(key(number)), sets);
+        let except = set_of(0);
+        let instead = (1..=u64::MAX).find(|&number| sets == 0 || set_of(number) != except);
+        Self { usual: key(0), except, instead: key(instead.unwrap_or(0)) }
+    }
+
+    /// The set with this index in its table.
+    pub(in crate::admission) fn make(&self, index: usize) -> Set {
+        Set::new(if index == self.except { self.instead } else { self.usual })
+    }
 }
