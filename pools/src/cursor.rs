@@ -47,8 +47,8 @@ const FLAGS: u64 = WAIT_ANY | WAIT_FILL;
 pub enum WaitFor {
     /// Any record.
     Any,
-    /// At least this many unread bytes. It must not exceed the watermark the producer uses, or the reader can sleep
-    /// on a fill that the producer has already told it of.
+    /// At least this many unread bytes, the same number as the producer's watermark. A smaller one sleeps on until the
+    /// producer's is reached; a larger one is woken early, and not again before it has released something.
     Fill(u64),
 }
 

@@ -26,8 +26,13 @@
 
 #![no_std]
 
+#[cfg(all(test, loom))]
+extern crate std;
+
 mod counters;
 mod cursor;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod magazine;
 mod memory;
 mod pool;

@@ -137,7 +137,7 @@ impl Consumer {
     /// Any.
     #[inline]
     pub fn batch(&mut self) -> Batch<'_> {
-        Batch { consumer: self }
+        Batch { consumer: self, failed: false }
     }
 
     /// Gives the room of everything read back to the producer.
@@ -152,7 +152,8 @@ impl Consumer {
     /// Releases, announces that the reader is about to sleep, and says whether it may.
     ///
     /// On `true`: sleep until woken or until a time-out, then [`cancel_wait`](Consumer::cancel_wait) or read and
-    /// release. On `false` what was to be waited for is there, and the announcement is withdrawn.
+    /// release. On `false` what was to be waited for is there, and the announcement is withdrawn; the producer may have
+    /// seen it, so a wake can find the reader awake.
     ///
     /// # Errors
     /// [`Corrupt::Head`]; the announcement is withdrawn.
@@ -264,11 +265,12 @@ unsafe impl Send for Consumer {}
 // SAFETY: `&Consumer` reads this side's own account only.
 unsafe impl Sync for Consumer {}
 
-/// The records published, lent together.
+/// The records published, lent together: until the batch and all of them are dropped, nothing is released.
 ///
-/// Iteration ends where nothing more is published, and after an error, which comes once per batch.
+/// Iteration ends where nothing more is published, or after one error.
 pub struct Batch<'c> {
     consumer: &'c mut Consumer,
+    failed: bool,
 }
 
 impl<'c> Iterator for Batch<'c> {
@@ -276,7 +278,11 @@ impl<'c> Iterator for Batch<'c> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
         let record = self.consumer.advance()?;
+        self.failed = record.is_err();
         Some(record.map(|(payload, len)| {
             // SAFETY: as in `Consumer::next`; releasing needs the consumer back from this batch, and so from every
             // record it lent.
