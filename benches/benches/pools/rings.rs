@@ -1,0 +1,89 @@
+//! Writing records into a ring and reading them out of it.
+//!
+//! `rings/one-thread` writes a batch, publishes it, and reads it. `rings/two-threads` has a writer and a reader on pinned
+//! threads, both of which poll; between two processors the figure at batch 1 depends on which of them is ahead and jumps
+//! between runs. Records have 64, 512 and 1400 bytes. Rows are `contestant/bytes x batch`.
+
+use std::hint::{black_box, spin_loop};
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use rtrb::RingBuffer;
+use skua_benches::{LocalRing, side_by_side};
+
+use crate::ring_contestants::{Arrays, RING_WORDS, Reader, Seen, Words, Writer};
+
+/// Records published together.
+const BATCHES: [usize; 2] = [1, 32];
+
+/// The group of a writer and a reader on one thread.
+pub(crate) fn one_thread(criterion: &mut Criterion) {
+    each_size(&mut crate::group(criterion, "rings/one-thread"), Threads::One);
+}
+
+/// The group of a writer and a reader at once.
+pub(crate) fn two_threads(criterion: &mut Criterion) {
+    each_size(&mut crate::group(criterion, "rings/two-threads"), Threads::Two);
+}
+
+#[derive(Clone, Copy)]
+enum Threads {
+    One,
+    Two,
+}
+
+fn each_size(group: &mut BenchmarkGroup<'_, WallTime>, threads: Threads) {
+    each_contestant::<8>(group, threads);
+    each_contestant::<64>(group, threads);
+    each_contestant::<175>(group, threads);
+}
+
+fn each_contestant<const N: usize>(group: &mut BenchmarkGroup<'_, WallTime>, threads: Threads) {
+    let mut ring = LocalRing::new(RING_WORDS * size_of::<u64>()).expect("memory for a ring");
+    let (producer, consumer) = ring.ends();
+    each_batch::<N>(group, threads, "skua", producer, consumer);
+    let (producer, consumer) = RingBuffer::new(RING_WORDS);
+    each_batch::<N>(group, threads, "rtrb-words", Words(producer), Words(consumer));
+    let (producer, consumer) = RingBuffer::new(RING_WORDS / N);
+    each_batch::<N>(group, threads, "rtrb-arrays", Arrays(producer), Arrays(consumer));
+}
+
+fn each_batch<const N: usize>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    threads: Threads,
+    name: &str,
+    mut writer: impl Writer<N>,
+    mut reader: impl Reader<N>,
+) {
+    let bytes = N * size_of::<u64>();
+    let payload = black_box([0x5c; N]);
+    for batch in BATCHES {
+        group.throughput(Throughput::Elements(batch as u64));
+        let id = BenchmarkId::new(name, format!("{bytes}x{batch}"));
+        group.bench_function(id, |bencher| match threads {
+            Threads::One => bencher.iter(|| {
+                writer.write(&payload, batch);
+                reader.read()
+            }),
+            Threads::Two => bencher.iter_custom(|batches| {
+                let records = batches * batch as u64;
+                let write = || (0..batches).for_each(|_| writer.write(&payload, batch));
+                let read = || _ = black_box(read_all(&mut reader, records));
+                side_by_side(write, read)
+            }),
+        });
+    }
+}
+
+/// Polls until `records` were read.
+fn read_all<const N: usize>(reader: &mut impl Reader<N>, records: u64) -> Seen {
+    let mut all = Seen::default();
+    while all.records < records {
+        let seen = reader.read();
+        all.add(seen);
+        if seen.records == 0 {
+            spin_loop();
+        }
+    }
+    all
+}

@@ -1,0 +1,175 @@
+//! Taking a slot and putting it back.
+//!
+//! `slots/one-thread` is the time of one pair on one thread. `slots/two-threads` has two pinned threads do that at once;
+//! the figure is wall time x threads / pairs, so that without contention it equals the first. `slots/handover` has one
+//! thread take and the other put, with the same SPSC ring of slots between them in every row; the row `ring-alone` is
+//! that ring with nothing around it.
+
+use std::hint::{black_box, spin_loop};
+
+use arrayvec::ArrayVec;
+use criterion::measurement::WallTime;
+use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use rtrb::RingBuffer;
+use skua_benches::side_by_side;
+
+use crate::contestants::{
+    Allocator, LockedVec, OwnVec, Queue, Shared, Slots, ThreadLocalVec, ThroughMagazine, array_queue,
+    locked_vec, pool,
+};
+
+/// Slots taken before the first goes back, in the batched rows: as many as the engine handles at once.
+const BATCH: usize = 32;
+
+/// Slots on their way from one thread to the other at most.
+const IN_FLIGHT: usize = 1024;
+
+/// The group of one thread.
+pub(crate) fn one_thread(criterion: &mut Criterion) {
+    let mut group = crate::group(criterion, "slots/one-thread");
+    on_one(&mut group, "own-vec", OwnVec::new());
+    on_one(&mut group, "thread-local-vec", ThreadLocalVec);
+    on_one(&mut group, "magazine-64", ThroughMagazine::new(&pool(64)));
+    on_one(&mut group, "magazine-16", ThroughMagazine::new(&pool(16)));
+    on_one(&mut group, "shared-stack", Shared(&pool(0)));
+    on_one(&mut group, "array-queue", Queue(&array_queue()));
+    on_one(&mut group, "mutex-vec", LockedVec(&locked_vec()));
+    on_one(&mut group, "box", Allocator);
+    group.finish();
+}
+
+/// The group of two threads that do the same.
+pub(crate) fn two_threads(criterion: &mut Criterion) {
+    let (magazines, stack, queue, vec) = (pool(64), pool(0), array_queue(), locked_vec());
+    let mut group = crate::group(criterion, "slots/two-threads");
+    on_two(&mut group, "own-vec", OwnVec::new(), OwnVec::new());
+    on_two(&mut group, "magazine-64", ThroughMagazine::new(&magazines), ThroughMagazine::new(&magazines));
+    on_two(&mut group, "shared-stack", Shared(&stack), Shared(&stack));
+    on_two(&mut group, "array-queue", Queue(&queue), Queue(&queue));
+    on_two(&mut group, "mutex-vec", LockedVec(&vec), LockedVec(&vec));
+    on_two(&mut group, "box", Allocator, Allocator);
+    group.finish();
+}
+
+/// The group of a thread that takes and one that puts.
+pub(crate) fn handover(criterion: &mut Criterion) {
+    let (magazines, stack, queue, vec) = (pool(64), pool(0), array_queue(), locked_vec());
+    let mut group = crate::group(criterion, "slots/handover");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("ring-alone", |bencher| across(bencher, || Some(1_u64), |word| _ = black_box(word)));
+    from_one_to_other(
+        &mut group,
+        "magazine-64",
+        ThroughMagazine::new(&magazines),
+        ThroughMagazine::new(&magazines),
+    );
+    from_one_to_other(&mut group, "shared-stack", Shared(&stack), Shared(&stack));
+    from_one_to_other(&mut group, "array-queue", Queue(&queue), Queue(&queue));
+    from_one_to_other(&mut group, "mutex-vec", LockedVec(&vec), LockedVec(&vec));
+    from_one_to_other(&mut group, "box", Allocator, Allocator);
+    group.finish();
+}
+
+fn on_one<S: Slots>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut slots: S) {
+    // Opaque, so that the compiler keeps what is taken and put in memory between two rounds.
+    let slots = black_box(&mut slots);
+    group.throughput(Throughput::Elements(1));
+    group.bench_function(BenchmarkId::new(name, 1), |bencher| bencher.iter(|| pair(slots)));
+    let mut held = ArrayVec::new();
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function(BenchmarkId::new(name, BATCH), |bencher| bencher.iter(|| batch(slots, &mut held)));
+}
+
+fn on_two<S: Slots>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut first: S, mut second: S) {
+    group.throughput(Throughput::Elements(1));
+    group.bench_function(BenchmarkId::new(name, 1), |bencher| {
+        bencher.iter_custom(|pairs| {
+            let work = |slots: &mut S| repeat(pairs, || pair(slots));
+            let (first, second) = (black_box(&mut first), black_box(&mut second));
+            side_by_side(|| work(first), || work(second))
+        });
+    });
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function(BenchmarkId::new(name, BATCH), |bencher| {
+        bencher.iter_custom(|batches| {
+            let work = |slots: &mut S| {
+                let mut held = ArrayVec::new();
+                repeat(batches, || batch(slots, &mut held));
+            };
+            let (first, second) = (black_box(&mut first), black_box(&mut second));
+            side_by_side(|| work(first), || work(second))
+        });
+    });
+}
+
+fn from_one_to_other<S: Slots>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    mut taker: S,
+    mut putter: S,
+) {
+    group.bench_function(name, |bencher| {
+        let take = || taker.take().inspect(|slot| slot.touch());
+        across(bencher, take, |slot| putter.put(slot));
+    });
+}
+
+/// What one thread makes goes through a ring to another thread, item by item.
+fn across<T: Send>(
+    bencher: &mut Bencher<'_>,
+    mut make: impl FnMut() -> Option<T> + Send,
+    mut end: impl FnMut(T) + Send,
+) {
+    bencher.iter_custom(|items| {
+        let (mut to, mut from) = RingBuffer::new(IN_FLIGHT);
+        let send = || {
+            repeat(items, || {
+                let mut item = until(&mut make);
+                while let Err(rtrb::PushError::Full(back)) = to.push(item) {
+                    item = back;
+                    spin_loop();
+                }
+            });
+        };
+        let receive = || repeat(items, || end(until(|| from.pop().ok())));
+        side_by_side(send, receive)
+    });
+}
+
+#[inline]
+fn pair<S: Slots>(slots: &mut S) {
+    let slot = slots.take().expect("more slots than are held");
+    slot.touch();
+    slots.put(slot);
+}
+
+#[inline]
+fn batch<S: Slots>(slots: &mut S, held: &mut ArrayVec<S::Slot, BATCH>) {
+    for _ in 0..BATCH {
+        let slot = slots.take().expect("more slots than are held");
+        slot.touch();
+        held.push(slot);
+    }
+    while let Some(slot) = held.pop() {
+        slots.put(slot);
+    }
+}
+
+#[inline]
+fn repeat(times: u64, mut work: impl FnMut()) {
+    for _ in 0..times {
+        work();
+        // Memory counts as changed between two rounds.
+        black_box(());
+    }
+}
+
+#[inline]
+fn until<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    loop {
+        match attempt() {
+            Some(value) => return value,
+            None => spin_loop(),
+        }
+    }
+}
