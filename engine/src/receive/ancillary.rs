@@ -124,3 +124,96 @@ impl Data {
         Ok(low)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads from a copy of exactly these bytes, so that a read beyond them leaves the allocation.
+    fn read(bytes: &[u8]) -> Result<Ancillary, MalformedControl> {
+        let exact: std::boxed::Box<[u8]> = bytes.into();
+        let length = u32::try_from(exact.len()).unwrap();
+        // SAFETY: readable for its length.
+        unsafe { Ancillary::read(exact.as_ptr().cast(), length) }
+    }
+
+    fn message(kind: ControlMessage, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = bytemuck::bytes_of(&CMSGHDR::new(kind, payload.len())).to_vec();
+        bytes.extend_from_slice(payload);
+        bytes.resize(wsa_cmsg_align(bytes.len()), 0);
+        bytes
+    }
+
+    #[test]
+    fn every_message_asked_for_is_understood() {
+        let mut bytes = message(ControlMessage::IP_PKTINFO, &[192, 0, 2, 1, 7, 0, 0, 0]);
+        bytes.extend(message(ControlMessage::IP_TOS, &0xb8_i32.to_ne_bytes()));
+        bytes.extend(message(ControlMessage::IP_TTL, &63_i32.to_ne_bytes()));
+        bytes.extend(message(ControlMessage::SO_TIMESTAMP, &123_456_789_u64.to_ne_bytes()));
+        bytes.extend(message(ControlMessage::UDP_COALESCED_INFO, &1200_u32.to_ne_bytes()));
+        let expected = Ancillary {
+            destination: Some((Address::from_ipv4([192, 0, 2, 1]), u32::from_ne_bytes([7, 0, 0, 0]))),
+            type_of_service: Some(0xb8),
+            hop_limit: Some(63),
+            time: Some(123_456_789),
+            coalesced: Some(1200),
+        };
+        assert_eq!(read(&bytes), Ok(expected));
+    }
+
+    #[test]
+    fn ecn_alone_fills_the_two_low_bits_and_keeps_dscp() {
+        let ecn = message(ControlMessage::IPV6_ECN, &3_i32.to_ne_bytes());
+        assert_eq!(read(&ecn).unwrap().type_of_service, Some(3));
+        let mut both = message(ControlMessage::IPV6_TCLASS, &0xb8_i32.to_ne_bytes());
+        both.extend(ecn);
+        assert_eq!(read(&both).unwrap().type_of_service, Some(0xbb));
+    }
+
+    #[test]
+    fn the_last_message_may_lack_its_padding() {
+        let bytes = message(ControlMessage::IP_TTL, &63_i32.to_ne_bytes());
+        assert_eq!(read(&bytes[..wsa_cmsg_len(4)]).unwrap().hop_limit, Some(63));
+    }
+
+    #[test]
+    fn a_payload_too_short_for_its_type_is_malformed() {
+        assert_eq!(read(&message(ControlMessage::IP_PKTINFO, &[1, 2, 3])), Err(MalformedControl));
+    }
+
+    #[test]
+    fn a_length_beyond_the_buffer_is_malformed() {
+        let mut bytes = message(ControlMessage::IP_TTL, &[0; 4]);
+        for length in [0, 15, 25, usize::MAX] {
+            bytes[..8].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(read(&bytes), Err(MalformedControl), "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
+        }
+
+        #[test]
+        fn damaged_messages_are_read_or_refused(
+            at in 0_usize..96,
+            to in any::<u8>(),
+            cut in 0_usize..96,
+        ) {
+            let mut bytes = message(ControlMessage::IP_PKTINFO, &[192, 0, 2, 1, 7, 0, 0, 0]);
+            bytes.extend(message(ControlMessage::IPV6_PKTINFO, &[0xfe; 20]));
+            bytes.extend(message(ControlMessage::IP_TTL, &63_i32.to_ne_bytes()));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = to;
+            }
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            let _ = read(&bytes);
+        }
+    }
+}
