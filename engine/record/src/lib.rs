@@ -40,6 +40,7 @@
 //! 3. [`Sequence`] extends each record's 32-bit number to 64 bits and counts what is missing; a reader whose
 //!    [`Continuity::missing`] is 0 has proved that it saw every record from its first one on.
 //! 4. [`Geometry::clock`] turns a record's ticks into Unix time.
+//! 5. [`merge`] hands out the records of several rings in the order of their time, within a stated window.
 //!
 //! # Types
 //!
@@ -52,12 +53,14 @@
 //! | [`Clock`] | how performance-counter ticks relate to Unix time |
 //! | [`RingReader`] | the reading end of one ring |
 //! | [`Sequence`] | the proof that nothing is missing |
+//! | [`Lane`] | one ring's part in a [`merge`] |
 
 #![no_std]
 #![warn(missing_docs)]
 
 mod clock;
 mod header;
+mod merge;
 mod reader;
 mod record;
 mod ring_header;
@@ -65,6 +68,7 @@ mod sequence;
 
 pub use clock::Clock;
 pub use header::{Family, RecordFlags, RecordHeader};
+pub use merge::{Lane, merge};
 pub use reader::{Damage, OpenError, Progress, RingReader};
 pub use record::{Record, RecordError};
 pub use ring_header::{CURSOR_BYTES, Geometry, RingError, RingHeader};

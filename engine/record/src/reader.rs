@@ -5,7 +5,7 @@
 
 use core::ptr::{self, NonNull};
 
-use skua_pools::{Attach, AttachError, Consumer, Corrupt, WaitFor};
+use skua_pools::{Attach, AttachError, Batch, Consumer, Corrupt, WaitFor};
 
 use crate::record::Record;
 use crate::ring_header::{CURSOR_BYTES, Geometry, RingError, RingHeader};
@@ -40,6 +40,13 @@ pub struct Progress {
     pub bytes: u64,
     /// Whether the limit ended it, and there may be more to read at once.
     pub limited: bool,
+}
+
+impl Progress {
+    pub(crate) fn count(&mut self, record: &Record<'_>) {
+        self.records += 1;
+        self.bytes += record.payload().len() as u64;
+    }
 }
 
 impl RingReader {
@@ -107,8 +114,7 @@ impl RingReader {
                     Ok(record) => {
                         let number = self.sequence.follow(record.header().sequence);
                         visit(&record, number);
-                        progress.records += 1;
-                        progress.bytes += record.payload().len() as u64;
+                        progress.count(&record);
                     }
                     Err(_) => self.damage.records += 1,
                 },
@@ -122,6 +128,17 @@ impl RingReader {
         }
         self.consumer.release();
         Ok(progress)
+    }
+
+    /// Gives the room of everything read back to the writer. [`RingReader::read`] does so by itself; a
+    /// [`merge`](crate::merge) does not.
+    pub fn release(&mut self) {
+        self.consumer.release();
+    }
+
+    /// What a lane of a merge needs at the same time.
+    pub(crate) fn parts(&mut self) -> (Batch<'_>, &mut Sequence, &mut Damage) {
+        (self.consumer.batch(), &mut self.sequence, &mut self.damage)
     }
 
     /// Announces that the reader is about to sleep for `wait`, and says whether it may: see
