@@ -1,6 +1,6 @@
 //! Token buckets in integer arithmetic.
 
-use core::num::NonZeroU32;
+use core::num::{NonZeroU32, NonZeroU64};
 
 /// How many datagrams a source may send.
 ///
@@ -63,9 +63,10 @@ pub(super) struct Pace {
 impl Pace {
     /// `None` if the burst exceeds [`Rate::max_burst`].
     pub(super) fn new(rate: Rate, frequency: u64) -> Option<Self> {
-        let earned_per_tick = u64::from(rate.per_second.get());
         let full = frequency.checked_mul(u64::from(rate.burst.get())).filter(|&full| full <= MAX_CREDITS)?;
-        Some(Self { earned_per_tick, cost: frequency, full, fill_ticks: full.div_ceil(earned_per_tick) })
+        let earned_per_tick = NonZeroU64::from(rate.per_second);
+        let fill_ticks = (full + (earned_per_tick.get() - 1)) / earned_per_tick;
+        Some(Self { earned_per_tick: earned_per_tick.get(), cost: frequency, full, fill_ticks })
     }
 
     /// Ticks after which any bucket is full.

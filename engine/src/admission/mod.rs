@@ -102,14 +102,16 @@ impl<M: Memory + Clone> Admission<M> {
                 CachePadded::new(Counts::new(Other::new(credits)))
             })?,
             entries: Slab::new(memory.clone(), TAG, sizes.entries, |_| Entry::default())?,
-            sets: Slab::new(memory.clone(), TAG, sizes.sets, |index| vacant.make(index % sets_each))?,
+            sets: Slab::new(memory.clone(), TAG, sizes.sets, |index| {
+                vacant.set(index.checked_rem(sets_each).unwrap_or(0))
+            })?,
         })
     }
 }
 
 impl<M: Memory> Admission<M> {
-    /// Exactly how many bytes [`Admission::open`] asks of [`Memory`]: in each shard 128, 64
-    /// for each rule and 640 for every 8 rows; once, 96 for each rule; and what aligning these takes.
+    /// Exactly how many bytes [`Admission::open`] asks of [`Memory`]: for each shard 128, and 64 for a rule and 640 for
+    /// every 8 rows; once for all shards 96 for a rule; and what aligning takes.
     ///
     /// # Errors
     /// [`AdmissionError`] for sizes that open would refuse.

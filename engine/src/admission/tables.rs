@@ -109,8 +109,8 @@ impl<M: Memory> RuleTables<M> {
     /// Whether a batch that begins now may have to look at a list.
     #[inline]
     pub(super) fn is_listed(&self) -> bool {
-        // Acquire: pairs with the Release of `replace`, so that what was stored before a list was lifted is seen.
-        self.listed.load(Ordering::Acquire)
+        // Relaxed: what is read of a list is read through `current`.
+        self.listed.load(Ordering::Relaxed)
     }
 
     /// The generation in force.
@@ -142,11 +142,11 @@ impl<M: Memory> RuleTables<M> {
         shared.ipv4.store(shape.ipv4, Ordering::Relaxed);
         shared.total.store(shape.total, Ordering::Relaxed);
         if shape.listed {
-            self.listed.store(true, Ordering::Release);
+            self.listed.store(true, Ordering::Relaxed);
         }
         self.current.store(next, Ordering::Release);
         if !shape.listed {
-            self.listed.store(false, Ordering::Release);
+            self.listed.store(false, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -13,7 +13,10 @@ use crate::admission::rules::{add, load};
 #[derive(Debug)]
 pub(in crate::admission) struct Other {
     meter: Meter,
+    /// Ticks of the first datagram, whoever counted it first.
     first: AtomicU64,
+    /// Ticks of the latest datagram that a row left. The meter's own is the time of its tokens, which no row moves.
+    last_left: AtomicU64,
     /// Rows that were given to another source.
     aged_out: AtomicU64,
 }
@@ -21,7 +24,12 @@ pub(in crate::admission) struct Other {
 impl Other {
     /// With `credits` in its token bucket.
     pub(in crate::admission) fn new(credits: u64) -> Self {
-        Self { meter: Meter::new(credits), first: AtomicU64::new(u64::MAX), aged_out: AtomicU64::new(0) }
+        Self {
+            meter: Meter::new(credits),
+            first: AtomicU64::new(u64::MAX),
+            last_left: AtomicU64::new(0),
+            aged_out: AtomicU64::new(0),
+        }
     }
 
     /// The meter, for a datagram that came `now`.
@@ -34,6 +42,9 @@ impl Other {
     /// Takes over the counts of a row that is given to another source.
     pub(super) fn absorb(&self, row: &SourceRow) {
         self.begin(row.first);
+        if row.last > load(&self.last_left) {
+            self.last_left.store(row.last, Ordering::Relaxed);
+        }
         self.meter.absorb(row);
         add(&self.aged_out, 1);
     }
@@ -50,6 +61,7 @@ impl Other {
     }
 
     pub(in crate::admission) fn read(&self) -> SourceRow {
-        self.meter.read(Source::Other, load(&self.first))
+        let row = self.meter.read(Source::Other, load(&self.first));
+        SourceRow { last: row.last.max(load(&self.last_left)), ..row }
     }
 }

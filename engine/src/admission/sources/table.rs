@@ -154,10 +154,14 @@ fn first_set(hash: u64, sets: usize) -> usize {
     scale(hash, sets)
 }
 
-/// The second, from the other half of the hash.
-#[inline]
+/// The second, from the other half of the hash; never the first again.
 fn second_set(hash: u64, sets: usize) -> usize {
-    scale(hash.rotate_left(32), sets)
+    let (first, second) = (first_set(hash, sets), scale(hash.rotate_left(32), sets));
+    match first == second {
+        true if first + 1 < sets => first + 1,
+        true => 0,
+        false => second,
+    }
 }
 
 /// A number below `count` from a fraction of 2^64, by a product instead of a remainder.
@@ -167,7 +171,7 @@ fn scale(fraction: u64, count: usize) -> usize {
     ((u128::from(fraction) * count as u128) >> 64) as usize
 }
 
-/// Makes the vacant sets of a table.
+/// The contents of a table's sets at open.
 ///
 /// A row that is nobody's must hold some address, and must not be found by it: it holds one whose first set is elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -179,17 +183,91 @@ pub(in crate::admission) struct VacantSets {
 }
 
 impl VacantSets {
-    /// For tables of `sets` sets, which are none, or two or more.
+    /// For a table of `sets` sets: none, or two or more.
     pub(in crate::admission) fn new(hash: &HashKeys, sets: usize) -> Self {
         let key = |number| Key { high: number, low: 0 };
         let set_of = |number| first_set(hash.hash(key(number)), sets);
         let except = set_of(0);
-        let instead = (1..=u64::MAX).find(|&number| sets == 0 || set_of(number) != except);
+        let instead = (1..=u64::MAX).find(|&number| sets < 2 || set_of(number) != except);
         Self { usual: key(0), except, instead: key(instead.unwrap_or(0)) }
     }
 
     /// The set with this index in its table.
-    pub(in crate::admission) fn make(&self, index: usize) -> Set {
+    pub(in crate::admission) fn set(&self, index: usize) -> Set {
         Set::new(if index == self.except { self.instead } else { self.usual })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::array;
+
+    use super::*;
+    use crate::admission::sources::{Source, SourceRow};
+
+    const SETS: usize = 64;
+
+    fn settings(seed: u64) -> TableSettings {
+        let hash = HashKeys::new(seed);
+        TableSettings { hash, fold_ipv6: false, pace: None, other_pace: None, idle: u64::MAX }
+    }
+
+    /// Addresses for which both sets are the same two: those of somebody who knows the seed.
+    fn colliding(hash: &HashKeys) -> impl Iterator<Item = Key> {
+        (0..).map(|low| Key { high: 0x0db8, low }).filter(|&key| {
+            let hash = hash.hash(key);
+            (first_set(hash, SETS), second_set(hash, SETS)) == (5, 9)
+        })
+    }
+
+    #[test]
+    fn addresses_that_collide_fill_their_two_sets_and_other() {
+        let settings = settings(42);
+        let vacant = VacantSets::new(&settings.hash, SETS);
+        let (sets, other): ([Set; SETS], _) = (array::from_fn(|index| vacant.set(index)), Other::new(0));
+        let table = Table { settings: &settings, sets: &sets, other: &other };
+        let sampler = || Sampler::new(core::num::NonZeroU32::MIN);
+        for (now, key) in (0..).zip(colliding(&settings.hash).take(500)) {
+            table.pass(key, 1, now, &mut sampler()).unwrap();
+        }
+        // Everybody else finds room as if they had not come.
+        let others = 100_u64;
+        for low in 0..others {
+            table.pass(Key { high: 1, low }, 1, 1000, &mut sampler()).unwrap();
+        }
+        let (mut rows, mut shared) = (0, 0);
+        table.read(|SourceRow { source, datagrams, .. }| match source {
+            Source::Address(_) => rows += datagrams,
+            Source::Other => shared += datagrams,
+        });
+        assert_eq!((rows, shared), (16 + others, 500 - 16));
+    }
+
+    #[test]
+    fn the_second_set_is_another_one_and_all_sets_are_chosen() {
+        let hash = HashKeys::new(3);
+        for sets in [2, 3, 10, 64] {
+            let mut chosen = [[false; 64]; 2];
+            for low in 0..2000 {
+                let hash = hash.hash(Key { high: 0, low });
+                let (first, second) = (first_set(hash, sets), second_set(hash, sets));
+                assert!(first < sets && second < sets && first != second);
+                chosen[0][first] = true;
+                chosen[1][second] = true;
+            }
+            assert!(chosen.iter().all(|chosen| chosen[..sets].iter().all(|&chosen| chosen)));
+        }
+    }
+
+    #[test]
+    fn a_vacant_row_is_not_found_by_the_address_it_holds() {
+        for (seed, sets) in (0..50).flat_map(|seed| [(seed, 2), (seed, 3), (seed, 64)]) {
+            let hash = HashKeys::new(seed);
+            let vacant = VacantSets::new(&hash, sets);
+            for index in 0..sets {
+                let held = if index == vacant.except { vacant.instead } else { vacant.usual };
+                assert_ne!(first_set(hash.hash(held), sets), index);
+            }
+        }
     }
 }
