@@ -1,2 +1,46 @@
-//! placeholder
-fn main() {}
+//! `skua`: a UDP telemetry sink that accounts for every datagram, and the tools around it.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `skua sink` | receives datagrams through the engine and writes them where it is told |
+//! | `skua send` | sends numbered datagrams at a steady rate, for `sink --verify` to recognise |
+//! | `skua plan` | computes settings from a load, and the memory they take |
+//!
+//! Mistakes are one line on standard error: what, where, and what to do. The exit status is 0, 1 for an error, or 2 for
+//! a command line that was not understood.
+
+mod cli;
+mod numbered;
+mod plan;
+mod send;
+mod shared;
+mod signals;
+mod sink;
+mod snapshot;
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(status) => return ExitCode::from(status),
+    };
+    match &cli.command {
+        Command::Sink(args) => finish(sink::run(args)),
+        Command::Send(args) => finish(send::run(args)),
+        Command::Plan(args) => finish(plan::run(args)),
+    }
+}
+
+fn finish<E: Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("skua: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

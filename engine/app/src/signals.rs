@@ -1,0 +1,100 @@
+//! The wish to end, from a signal, a key or a thread.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A wish to end that anybody can utter and anybody can wait for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    asked: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Asked for by SIGINT and SIGTERM. A second signal ends the process at once, with status 130.
+    ///
+    /// # Errors
+    /// The system's, when a signal cannot be caught.
+    pub(crate) fn on_signals() -> io::Result<Self> {
+        let stop = Self::default();
+        #[cfg(unix)]
+        {
+            use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+
+            // A file that reaches the limit on its size is then an error of the write, as a full disk is.
+            signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+            let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+            let asked = stop.clone();
+            std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+                for _ in signals.forever() {
+                    if asked.is_asked() {
+                        signal_hook::low_level::exit(130);
+                    }
+                    asked.ask();
+                }
+            })?;
+        }
+        #[cfg(not(unix))]
+        {
+            use std::sync::atomic::{AtomicBool, Ordering};
+
+            let flag = Arc::new(AtomicBool::new(false));
+            for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+                signal_hook::flag::register(signal, Arc::clone(&flag))?;
+            }
+            let asked = stop.clone();
+            std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+                while !flag.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                asked.ask();
+            })?;
+        }
+        Ok(stop)
+    }
+
+    /// Asks for the end.
+    pub(crate) fn ask(&self) {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+
+    /// Whether the end was asked for.
+    pub(crate) fn is_asked(&self) -> bool {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the end is asked for, or `span` is over. Returns whether it was asked for.
+    pub(crate) fn wait(&self, span: Duration) -> bool {
+        let until = Instant::now() + span;
+        let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*asked {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
+            }
+            asked = self.0.changed.wait_timeout(asked, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_when_the_end_is_asked_for() {
+        let stop = Stop::default();
+        assert!(!stop.wait(Duration::ZERO));
+        let other = stop.clone();
+        let waiting = std::thread::spawn(move || other.wait(Duration::from_secs(60)));
+        stop.ask();
+        assert!(waiting.join().unwrap());
+        assert!(stop.is_asked());
+    }
+}

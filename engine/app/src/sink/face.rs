@@ -1,0 +1,86 @@
+//! What the operator sees while a sink runs.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use super::status_line::StatusLine;
+use super::view::View;
+use crate::signals::Stop;
+use crate::snapshot::{Pulse, Snapshot};
+
+/// How long a wish to end may go unnoticed, and a key unanswered.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// A live view on a terminal, plain lines off it.
+pub(crate) enum Face {
+    /// Drawn twice a second.
+    View(Box<View>),
+    /// One line a second on standard error.
+    Lines,
+}
+
+impl Face {
+    /// The view, if standard error is a terminal that this process may take over, and standard output does not carry
+    /// data to the same place.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn choose(data_on_stdout: bool) -> io::Result<Self> {
+        let terminal = io::stderr().is_terminal() && io::stdin().is_terminal() && is_foreground();
+        let mixed = data_on_stdout && io::stdout().is_terminal();
+        if terminal && !mixed { Ok(Self::View(Box::new(View::open()?))) } else { Ok(Self::Lines) }
+    }
+
+    /// How often it is shown something.
+    pub(crate) fn interval(&self) -> Duration {
+        match self {
+            Self::View(_) => Duration::from_millis(500),
+            Self::Lines => Duration::from_secs(1),
+        }
+    }
+
+    /// Shows one moment.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn show(&mut self, now: &Snapshot, pulse: &Pulse) -> io::Result<()> {
+        match self {
+            Self::View(view) => view.draw(now, pulse),
+            Self::Lines => {
+                eprintln!("{}", StatusLine { now, pulse });
+                Ok(())
+            }
+        }
+    }
+
+    /// Says something that happened, as one line.
+    pub(crate) fn notice(&mut self, line: String) {
+        match self {
+            Self::View(view) => view.notice(line),
+            Self::Lines => eprintln!("skua: {line}"),
+        }
+    }
+
+    /// Waits until `until`, a key, or a wish to end, but not longer than a slice. Says whether the end was asked for.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub(crate) fn wait(&mut self, until: Instant, stop: &Stop) -> io::Result<bool> {
+        let span = until.saturating_duration_since(Instant::now()).min(SLICE);
+        match self {
+            Self::View(view) => Ok(view.wait_for_end(span)? || stop.is_asked()),
+            Self::Lines => Ok(stop.wait(span)),
+        }
+    }
+}
+
+/// Whether the terminal takes orders from this process: one in the background would be stopped for trying.
+#[cfg(target_os = "linux")]
+fn is_foreground() -> bool {
+    rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_foreground() -> bool {
+    true
+}

@@ -1,0 +1,235 @@
+//! One run of a sink, from the command line to the totals.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::alarm::Alarm;
+use super::destinations::Destinations;
+use super::error::{RunError, StartError};
+use super::face::Face;
+use super::intake::{Counts, Intake};
+use super::metrics::{self, Exposed};
+use super::reader::{Ends, Event, Gauges, Proof, Reader};
+use super::settings;
+use super::summary::Summary;
+use super::verify::Verdict;
+use crate::cli::{SinkArgs, SummaryForm};
+use crate::signals::Stop;
+use crate::snapshot::{Pulse, RingFill, Snapshot};
+
+/// How long the reader may make no progress at the end before it is given up: an output that takes nothing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs a sink until its time is over or somebody asks for its end.
+///
+/// # Errors
+/// [`RunError`] when it did not start, or when an output or a ring failed on the way.
+pub(crate) fn run(args: &SinkArgs) -> Result<(), RunError> {
+    let stop = Stop::on_signals().map_err(StartError::Signals)?;
+    let mut session = Session::start(args, stop)?;
+    // The view restores the terminal before the totals are printed.
+    let shown = Face::choose(args.json_on_stdout()).and_then(|mut face| session.watch(args, &mut face));
+    let totals = session.end();
+    let summary = Summary { totals: &totals };
+    match args.summary {
+        // A standard output that takes nothing would keep the totals for ever.
+        SummaryForm::Json if !(session.given_up && args.json_on_stdout()) => {
+            println!("{}", serde_json::to_string(&summary).unwrap_or_default());
+        }
+        _ => eprintln!("{summary}"),
+    }
+    shown.map_err(RunError::Terminal)?;
+    match session.errors {
+        0 => Ok(()),
+        errors => Err(RunError::Incomplete(errors)),
+    }
+}
+
+/// A sink at work.
+struct Session {
+    // None once it is closed.
+    intake: Option<Intake>,
+    counts: Counts,
+    gauges: Arc<Gauges>,
+    ring_bytes: u64,
+    alarm: Alarm,
+    events: Receiver<Event>,
+    totals: Sender<Snapshot>,
+    verdict: Option<Arc<Mutex<Verdict>>>,
+    exposed: Exposed,
+    stop: Stop,
+    errors: usize,
+    given_up: bool,
+}
+
+impl Session {
+    /// Opens everything and starts the reader. What is listened on is printed last, when datagrams are taken.
+    fn start(args: &SinkArgs, stop: Stop) -> Result<Self, StartError> {
+        let config = settings::sink_config(args.ring, args.snaplen)?;
+        let alarm = Alarm::default();
+        let intake = Intake::open(args, config, alarm.clone())?;
+        let Destinations { outputs, verdict } =
+            Destinations::open(args, config.snap_length, intake.addresses())?;
+        let exposed = Exposed::default();
+        if let Some(address) = args.metrics {
+            let address = metrics::serve(address, exposed.clone())
+                .map_err(|source| StartError::Metrics { address, source })?;
+            eprintln!("skua: metrics at http://{address}/metrics");
+        }
+        let rings = intake.readers()?;
+        let gauges = Gauges::new(rings.len());
+        let counts = intake.counts();
+        let (tell, events) = mpsc::channel();
+        let (totals, take_totals) = mpsc::channel();
+        let losses = counts.clone();
+        let ends = Ends {
+            outputs,
+            gauges: Arc::clone(&gauges),
+            alarm: alarm.clone(),
+            watermark: config.watermark,
+            count_losses: Box::new(move || losses.losses()),
+            events: tell,
+            totals: take_totals,
+        };
+        let reader = Reader::new(rings, ends).ok_or(StartError::NoRing)?;
+        std::thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(move || reader.run())
+            .map_err(|source| StartError::Thread("reader", source))?;
+        for address in intake.addresses() {
+            eprintln!("skua: listening on {address}");
+        }
+        Ok(Self {
+            intake: Some(intake),
+            counts,
+            gauges,
+            ring_bytes: config.ring_bytes as u64,
+            alarm,
+            events,
+            totals,
+            verdict,
+            exposed,
+            stop,
+            errors: 0,
+            given_up: false,
+        })
+    }
+
+    /// Shows the sink until its time is over or somebody asks for its end.
+    fn watch(&mut self, args: &SinkArgs, face: &mut Face) -> io::Result<()> {
+        let end = args.duration.map(|span| Instant::now() + span.0);
+        let mut pulse = Pulse::default();
+        let mut before = self.snapshot();
+        self.exposed.set(&before, &pulse);
+        let mut next = Instant::now() + face.interval();
+        loop {
+            while let Ok(event) = self.events.try_recv() {
+                let line = self.heed(event);
+                line.into_iter().for_each(|line| face.notice(line));
+            }
+            let until = end.map_or(next, |end| end.min(next));
+            if face.wait(until, &self.stop)? || end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(());
+            }
+            if Instant::now() >= next {
+                let now = self.snapshot();
+                pulse = pulse.advance(&before, &now);
+                self.exposed.set(&now, &pulse);
+                face.show(&now, &pulse)?;
+                before = now;
+                next += face.interval();
+            }
+        }
+    }
+
+    /// Stops, drains, flushes. Returns the totals.
+    fn end(&mut self) -> Snapshot {
+        if let Some(Err(error)) = self.intake.take().map(Intake::close) {
+            self.error(&error);
+        }
+        self.gauges.finish();
+        self.alarm.ring();
+        self.wait_for(|event| matches!(event, Event::Drained));
+        // A reader that was given up does not take them.
+        let _ = self.totals.send(self.snapshot());
+        if let Some(Event::Finished(Proof { broken, damaged })) =
+            self.wait_for(|event| matches!(event, Event::Finished(_)))
+            && broken + damaged > 0
+        {
+            self.error(&format!(
+                "{broken} records were missing in the rings and {damaged} damaged; this is a bug in skua"
+            ));
+        }
+        self.snapshot()
+    }
+
+    /// Waits for an event that the reader sends when it gets there, as long as it gets on.
+    fn wait_for(&mut self, wanted: impl Fn(&Event) -> bool) -> Option<Event> {
+        let mut progress = (0, 0);
+        let mut since = Instant::now();
+        while !self.given_up {
+            match self.events.recv_timeout(PATIENCE / 10) {
+                Ok(event) if wanted(&event) => return Some(event),
+                Ok(event) => {
+                    if let Some(line) = self.heed(event) {
+                        eprintln!("skua: {line}");
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if since.elapsed() < PATIENCE => {}
+                Err(_) => {
+                    let left = self.counts.snapshot().published.saturating_sub(self.gauges.read());
+                    self.error(&format!(
+                        "an output has taken nothing for {} s; {left} records stay in the rings and are not written",
+                        PATIENCE.as_secs()
+                    ));
+                    self.given_up = true;
+                }
+            }
+            let now = (self.gauges.read(), self.gauges.written());
+            if now != progress {
+                (progress, since) = (now, Instant::now());
+            }
+        }
+        None
+    }
+
+    /// Takes notice of an event; what the operator should know of it is returned.
+    fn heed(&mut self, event: Event) -> Option<String> {
+        match event {
+            Event::Failed(failure) if failure.is_hang_up() => {
+                self.stop.ask();
+                None
+            }
+            Event::Failed(failure) => {
+                self.errors += 1;
+                Some(failure.to_string())
+            }
+            Event::Corrupt(ring, error) => {
+                self.errors += 1;
+                Some(format!("ring {ring}: {error}; its records are lost, this is a bug in skua"))
+            }
+            Event::Drained | Event::Finished(_) => None,
+        }
+    }
+
+    fn error(&mut self, error: &dyn std::fmt::Display) {
+        self.errors += 1;
+        eprintln!("skua: {error}");
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = self.counts.snapshot();
+        snapshot.read = self.gauges.read();
+        snapshot.written = self.gauges.written();
+        snapshot.rings = self
+            .gauges
+            .rings()
+            .map(|(published_bytes, peak)| RingFill { capacity: self.ring_bytes, published_bytes, peak })
+            .collect();
+        let verdict = |verdict: &Arc<Mutex<Verdict>>| *verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.verdict = self.verdict.as_ref().map(verdict);
+        snapshot
+    }
+}

@@ -1,0 +1,147 @@
+//! What the command line asks for, as the engine is told it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
+
+use skua_engine::admission::{self, AdmissionConfig, Allow, Prefix};
+use skua_engine::{Config, SinkConfig};
+use skua_record::RecordHeader;
+
+use crate::cli::{Rate, Sample, SinkArgs, Size};
+
+/// Rows of the source table, in each shard: 320 KiB.
+const SOURCE_ROWS: u32 = 4096;
+
+/// A ring that cannot hold four of the largest records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "--ring {}: no room for four records of {snap_length} bytes; give --ring {} or more, or a smaller --snaplen",
+    Size(*.ring), Size(*.needed)
+)]
+pub(crate) struct RingTooSmall {
+    ring: usize,
+    snap_length: u16,
+    needed: usize,
+}
+
+/// The sink's settings: the ring rounded up to a power of two.
+///
+/// # Errors
+/// [`RingTooSmall`].
+pub(crate) fn sink_config(ring: Size, snaplen: u16) -> Result<SinkConfig, RingTooSmall> {
+    let snap_length = snaplen.min(RecordHeader::LONGEST_PAYLOAD);
+    let needed = SinkConfig::smallest_ring(snap_length);
+    let ring_bytes = ring.0.checked_next_power_of_two().unwrap_or(ring.0);
+    if ring_bytes < needed {
+        return Err(RingTooSmall { ring: ring.0, snap_length, needed });
+    }
+    Ok(SinkConfig {
+        ring_bytes,
+        snap_length,
+        // A reader that is woken with a quarter full has three quarters of a ring's time to get going.
+        watermark: ring_bytes as u64 / 4,
+        host_id: host_id(),
+        boot_id: boot_id(),
+    })
+}
+
+/// The engine's settings: no sends, nothing kept beyond the callback. An empty allow-list allows everyone.
+pub(crate) fn engine_config(
+    allow: &[Prefix],
+    source_rate: Option<Rate>,
+    sample: Option<Sample>,
+) -> Config<'_> {
+    Config {
+        admission: AdmissionConfig {
+            allow: if allow.is_empty() { Allow::Everyone } else { Allow::Only(allow) },
+            allow_capacity: u32::try_from(allow.len()).unwrap_or(u32::MAX),
+            rate: source_rate.map(|rate| admission::Rate::new(nonzero(rate.0))),
+            sample: sample.map_or(NonZeroU32::MIN, |sample| sample.0),
+            rows: SOURCE_ROWS,
+            seed: RandomState::new().hash_one(std::process::id()),
+            ..AdmissionConfig::default()
+        },
+        ..Config::default()
+    }
+}
+
+/// What is kept, in words; empty when that is everything.
+pub(crate) fn filter_in_words(args: &SinkArgs) -> String {
+    let mut words = Vec::new();
+    if !args.allow.is_empty() {
+        let prefixes: Vec<String> = args.allow.iter().map(ToString::to_string).collect();
+        words.push(format!("from {}", prefixes.join(" or ")));
+    }
+    if let Some(rate) = args.source_rate {
+        words.push(format!("at most {}/s from one source", rate.0));
+    }
+    if let Some(sample) = args.sample {
+        words.push(format!("one in {}", sample.0));
+    }
+    words.join(", ")
+}
+
+fn nonzero(rate: u64) -> NonZeroU32 {
+    u32::try_from(rate).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
+}
+
+/// The machine's own name for itself, where it has one.
+#[cfg(target_os = "linux")]
+fn host_id() -> [u8; 16] {
+    // 32 hexadecimal digits (machine-id(5)).
+    read_id("/etc/machine-id")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn host_id() -> [u8; 16] {
+    [0; 16]
+}
+
+/// This boot's name, where the machine gives it one.
+#[cfg(target_os = "linux")]
+fn boot_id() -> [u8; 16] {
+    // A UUID (random(4)).
+    read_id("/proc/sys/kernel/random/boot_id")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn boot_id() -> [u8; 16] {
+    [0; 16]
+}
+
+#[cfg(target_os = "linux")]
+fn read_id(path: &str) -> [u8; 16] {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let digits = text.chars().filter_map(|digit| digit.to_digit(16)).chain(std::iter::repeat(0));
+    let mut id = [0; 16];
+    for (place, digit) in (0..32).zip(digits) {
+        let digit = u8::try_from(digit).unwrap_or(0);
+        id[place / 2] |= if place % 2 == 0 { digit << 4 } else { digit };
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_holds_four_of_the_largest_records_or_is_refused() {
+        let error = sink_config(Size(64 << 10), 65_535).unwrap_err();
+        let line = error.to_string();
+        assert!(
+            line.contains("--ring 64K") && line.contains("--ring 512K") && line.contains("--snaplen"),
+            "{line}"
+        );
+        assert_eq!(sink_config(Size(512 << 10), 65_535).map(|config| config.ring_bytes), Ok(512 << 10));
+        assert_eq!(sink_config(Size(64 << 10), 1500).map(|config| config.ring_bytes), Ok(64 << 10));
+        assert_eq!(sink_config(Size(65_537), 1500).map(|config| config.ring_bytes), Ok(128 << 10));
+        assert!(sink_config(Size(0), 0).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_boot_has_a_name() {
+        assert_ne!(boot_id(), [0; 16]);
+    }
+}
