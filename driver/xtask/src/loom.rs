@@ -13,9 +13,10 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 pub(crate) fn run() -> Result<()> {
     let mut command = cargo::command();
     command
-        .args(["test", "--release", "--package", "skua-pools", "--target-dir"])
+        .args(["test", "--release", "--package", "skua-pools", "--lib", "--target-dir"])
         // Other flags than the rest of the workspace: in a shared folder each would throw the other's work away.
         .arg(cargo::target_directory().join("loom"))
+        .args(["--", "loom_models::"])
         .env("RUSTFLAGS", "--cfg loom")
         // The models need a fast loom, not a fast start.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 
 use super::case::Room;
@@ -27,8 +27,10 @@ pub(super) struct Sink {
     pub(super) local: Vec<SocketAddr>,
 }
 
-/// A sink that ended with status 0.
+/// A sink that ended.
 pub(super) struct Report {
+    /// Its exit status.
+    pub(super) code: Option<i32>,
     pub(super) summary: Summary,
     /// Standard output without the summary.
     pub(super) stdout: String,
@@ -109,7 +111,7 @@ impl Sink {
         self.process.signal(signal)
     }
 
-    /// Ends it with SIGINT and collects what it reports.
+    /// Ends it with SIGINT and collects what it reports, with status 0.
     pub(super) fn stop(self) -> Result<Report> {
         self.stop_by(Signal::INT)
     }
@@ -122,11 +124,30 @@ impl Sink {
 
     /// Waits for it to end by itself.
     pub(super) fn wait(self) -> Result<Report> {
-        let finished = self.process.wait(END)?.success()?;
+        let report = self.wait_for_any_end()?;
+        ensure!(report.code == Some(0), "the sink ended with status {:?}\n{}", report.code, report.stderr);
+        Ok(report)
+    }
+
+    /// Ends it with SIGINT, where it is expected to report a failure.
+    pub(super) fn stop_failed(self) -> Result<Report> {
+        self.signal(Signal::INT)?;
+        let report = self.wait_for_any_end()?;
+        ensure!(report.code == Some(1), "the sink ended with status {:?}\n{}", report.code, report.stderr);
+        Ok(report)
+    }
+
+    fn wait_for_any_end(self) -> Result<Report> {
+        let finished = self.process.wait(END)?;
         let summary = Summary::read(&finished.stdout)
             .with_context(|| format!("standard error was:\n{}", finished.stderr))?;
         let records = finished.stdout.trim_end().rfind('\n').map_or(0, |end| end + 1);
-        Ok(Report { summary, stdout: finished.stdout[..records].to_owned(), stderr: finished.stderr })
+        Ok(Report {
+            code: finished.status.code(),
+            summary,
+            stdout: finished.stdout[..records].to_owned(),
+            stderr: finished.stderr,
+        })
     }
 }
 

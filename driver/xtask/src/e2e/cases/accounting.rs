@@ -100,14 +100,14 @@ fn metrics(room: &Room) -> Result<()> {
     // The socket may still hold some when the sender ends.
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut metrics = Metrics::get(address)?;
-    while metrics.value("skua_indicated_total")? < all && Instant::now() < deadline {
+    while metrics.value("skua_datagrams_indicated_total")? < all && Instant::now() < deadline {
         metrics = Metrics::get(address)?;
     }
     ensure!(metrics.content_type.contains("text"), "content type {}", metrics.content_type);
-    for series in ["skua_indicated_total", "skua_delivered_total"] {
+    for series in ["skua_datagrams_indicated_total", "skua_datagrams_delivered_total"] {
         ensure!(metrics.value(series)? == all, "{series} is {} of {all}", metrics.value(series)?);
     }
-    ensure!(metrics.value("skua_drops_total{reason=\"ring_full\"}")? == 0.0, "the ring was full");
+    ensure!(metrics.value("skua_datagrams_dropped_total{reason=\"ring_full\"}")? == 0.0, "the ring was full");
     sink.stop()?.summary.lossless(sent.len())
 }
 
