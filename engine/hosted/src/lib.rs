@@ -1,1 +1,41 @@
-//! placeholder
+//! A user-mode kernel and a Winsock Kernel provider: WSK clients run over real sockets, without Windows.
+//!
+//! The client meets this crate in the C ABI of WSK alone: the same registration, dispatch tables, IRPs and MDL chains as
+//! in a Windows driver. What the provider does with them is what the documentation of WSK, and the drivers that live on
+//! it, say that WSK does.
+//!
+//! # Life cycle
+//!
+//! 1. [`HostKernel::new`] makes a kernel with virtual processors, memory accounts, and a network below it
+//!    ([`Transport`]).
+//! 2. A client registers and captures the provider through [`Kernel`](skua_engine::Kernel), and creates sockets.
+//! 3. Binding takes all memory that receiving and sending need, and starts the socket's threads: workers, each on its
+//!    virtual processor, and one for sends that have to wait.
+//! 4. Workers receive batches into blocks that were built at bind, and indicate them at DISPATCH_LEVEL.
+//! 5. [`HostKernel::quiesce`] ends the intake; closing completes when the last callback has returned.
+//! 6. [`HostKernel::outstanding`] is empty when the client has given everything back.
+//!
+//! # Types
+//!
+//! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.
+//! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
+//! * [`Injected`], [`Control`], [`Facts`], [`Prepared`], [`Stage`], [`Indicated`]: indications made by hand.
+
+mod buffer;
+mod client;
+mod config;
+mod create;
+mod inject;
+mod kernel;
+mod loopback;
+mod npi;
+mod os;
+mod receive;
+mod request;
+mod send;
+mod socket;
+mod status;
+
+pub use config::{HostConfig, ProviderConfig, Transport};
+pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
+pub use kernel::{HostKernel, Outstanding, TagUse};

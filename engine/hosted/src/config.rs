@@ -1,0 +1,102 @@
+//! What a kernel and its provider are made with.
+
+/// How a [`HostKernel`](crate::HostKernel) is made.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Virtual processors, at least 1: what KeQueryMaximumProcessorCountEx answers, and so the shards of a client.
+    pub processors: u32,
+    /// How the provider behind this kernel's WSK_PROVIDER_NPI behaves.
+    pub provider: ProviderConfig,
+}
+
+impl Default for HostConfig {
+    /// One processor, and a provider over the sockets of this host with one worker a socket.
+    fn default() -> Self {
+        Self { processors: 1, provider: ProviderConfig::default() }
+    }
+}
+
+impl HostConfig {
+    /// As many processors as workers, over the sockets of this host.
+    #[must_use]
+    pub fn with_workers(workers: u32) -> Self {
+        Self { processors: workers.max(1), provider: ProviderConfig { workers, ..ProviderConfig::default() } }
+    }
+
+    /// `processors` processors over the in-memory loopback.
+    #[must_use]
+    pub fn loopback(processors: u32) -> Self {
+        Self {
+            processors,
+            provider: ProviderConfig { transport: Transport::Loopback, ..ProviderConfig::default() },
+        }
+    }
+}
+
+/// How the WSK provider behaves. Counts out of range are brought into it when the kernel is made.
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    /// What carries the datagrams.
+    pub transport: Transport,
+    /// Receive threads of one datagram socket, 1 to 64. Worker `w` runs on virtual processor `w` modulo the processors.
+    ///
+    /// More than one takes `SO_REUSEPORT` among the file descriptors of that socket, and is honoured by
+    /// [`Transport::Os`] on Linux only; elsewhere a socket has one worker.
+    pub workers: u32,
+    /// Receive blocks of one worker, 1 to 65,536: how many datagrams a client can hold at once. A block takes 2,560
+    /// bytes, and address space for the rest of a datagram of 65,536 bytes that only long datagrams touch.
+    pub blocks: u32,
+    /// Datagrams of one receive system call and so of one indication list at most, 1 to 64.
+    pub batch: u32,
+    /// Sends that can wait for room in the socket buffer, per socket; one more fails with
+    /// STATUS_INSUFFICIENT_RESOURCES.
+    pub pending_sends: u32,
+    /// Calls receive events below DISPATCH_LEVEL and without WSK_FLAG_AT_DISPATCH_LEVEL, as WSK is allowed to.
+    pub indicate_below_dispatch: bool,
+    /// Datagrams that a socket of [`Transport::Loopback`] buffers, in bytes of payload and 64 each; SO_RCVBUF changes it.
+    pub loopback_buffer: u32,
+}
+
+impl Default for ProviderConfig {
+    fn default() -> Self {
+        Self {
+            transport: Transport::Os,
+            workers: 1,
+            blocks: 256,
+            batch: 32,
+            pending_sends: 256,
+            indicate_below_dispatch: false,
+            loopback_buffer: 256 << 10,
+        }
+    }
+}
+
+impl ProviderConfig {
+    pub(crate) fn in_range(mut self) -> Self {
+        self.workers = if self.transport.has_workers() { self.workers.clamp(1, 64) } else { 1 };
+        self.blocks = self.blocks.clamp(1, 1 << 16);
+        self.batch = self.batch.clamp(1, 64).min(self.blocks);
+        self.pending_sends = self.pending_sends.clamp(1, 1 << 16);
+        self.loopback_buffer = self.loopback_buffer.max(1 << 10);
+        self
+    }
+}
+
+/// What carries datagrams under the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// Sockets of this host: in batches and with control messages on Linux, as [`Transport::Portable`] elsewhere.
+    Os,
+    /// Sockets of this host through what every host has: one datagram a system call, no control messages, and a
+    /// receive thread that wakes ten times a second at rest.
+    Portable,
+    /// Memory of this process: a table of addresses that belongs to the kernel instance.
+    Loopback,
+}
+
+impl Transport {
+    const fn has_workers(self) -> bool {
+        cfg!(target_os = "linux") && matches!(self, Self::Os)
+    }
+}

@@ -1,0 +1,433 @@
+//! Indications made by hand, given to a socket's receive event on the calling thread: what a test says a network did, and
+//! what a bench indicates again and again.
+
+// UNSAFETY: builds indications and MDLs, and follows those that it built.
+#![expect(unsafe_code, reason = "indications are linked by address")]
+
+use std::cell::UnsafeCell;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use skua_engine::Kernel;
+use skua_engine::abi::cmsg::CMSGHDR;
+use skua_engine::abi::nt::{
+    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL, PFN_NUMBER,
+    address_and_size_to_span_pages, mm_initialize_mdl,
+};
+use skua_engine::abi::sockaddr::SOCKADDR_INET;
+use skua_engine::abi::wsk::{WSK_BUF, WSK_DATAGRAM_INDICATION, WSK_FLAG_AT_DISPATCH_LEVEL};
+
+use crate::HostKernel;
+use crate::kernel::Raised;
+use crate::kernel::lock::hold;
+use crate::receive::{Arrival, CONTROL_BYTES, ControlWriter, mapped};
+use crate::socket::close::Hold;
+use crate::socket::datagram::DatagramSocket;
+use crate::socket::events::Verdict;
+
+/// One datagram to indicate.
+#[derive(Clone, Debug)]
+pub struct Injected {
+    /// Who sent it. An IPv4 address is mapped when the socket is of IPv6.
+    pub source: SocketAddr,
+    /// The payload, one MDL for each part; a part may be empty. No part at all makes a datagram without MDL.
+    pub parts: Vec<Vec<u8>>,
+    /// Where in the first part the datagram begins, in bytes: WSK_BUF.Offset.
+    pub offset: u32,
+    /// Bytes of the parts that are the datagram, from the offset on; all of them by default. More than there are make a
+    /// datagram that contradicts its MDL chain.
+    pub length: Option<usize>,
+    /// The MDLs describe locked pages without a system address, so that reading takes a mapping.
+    pub unmapped: bool,
+    /// Its control messages.
+    pub control: Control,
+}
+
+/// The control messages of an injected datagram.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Control {
+    /// Those that the given facts make, whatever the socket asked for.
+    Facts(Facts),
+    /// None, as under memory pressure.
+    Missing,
+    /// These bytes, right or wrong.
+    Raw(Vec<u8>),
+}
+
+/// What is known of a datagram besides its bytes; what is not known makes no message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// The address it was sent to and the index of the interface it came in by.
+    pub destination: Option<(IpAddr, u32)>,
+    /// DSCP and ECN in one octet.
+    pub type_of_service: Option<u8>,
+    /// Time to live or hop limit.
+    pub hop_limit: Option<u8>,
+    /// When it came in, in ticks of the performance counter.
+    pub time: Option<u64>,
+}
+
+impl Injected {
+    /// A datagram in one MDL, without control messages.
+    #[must_use]
+    pub fn new(source: SocketAddr, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            source,
+            parts: vec![payload.into()],
+            offset: 0,
+            length: None,
+            unmapped: false,
+            control: Control::Missing,
+        }
+    }
+}
+
+/// What became of an injected list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indicated {
+    /// The callback returned STATUS_SUCCESS.
+    Consumed,
+    /// The callback returned STATUS_PENDING.
+    Retained,
+    /// The callback returned STATUS_DATA_NOT_ACCEPTED.
+    NotAccepted,
+    /// The event was not enabled, or the socket is closing.
+    Off,
+    /// Nodes of the list are still retained from before, so it was not indicated.
+    Busy,
+}
+
+/// A list that was built once and can be indicated many times.
+pub struct Prepared {
+    socket: Arc<DatagramSocket>,
+    list: Arc<List>,
+}
+
+/// A list on its processor: the thread is at DISPATCH_LEVEL, and the socket cannot be closed, until this is dropped.
+pub struct Stage<'p> {
+    prepared: &'p Prepared,
+    processor: u32,
+    flags: u32,
+    _raised: Option<Raised<'p>>,
+    _hold: Hold,
+}
+
+impl HostKernel {
+    /// Builds `datagrams` into one list for the first socket bound to `local`; `None` when there is none.
+    #[must_use]
+    pub fn prepare(&self, local: &SocketAddr, datagrams: &[Injected]) -> Option<Prepared> {
+        let socket = self.sockets().bound(Some(local)).into_iter().next()?;
+        let maps = socket.local().is_some_and(SocketAddr::is_ipv6);
+        let list = Arc::new(List::build(self, datagrams, maps));
+        socket.injections.add(Arc::clone(&list));
+        Some(Prepared { socket, list })
+    }
+
+    /// Indicates `datagrams` as one list to the first socket bound to `local`, on `processor`, on the calling thread.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL; a thread that is there keeps its processor.
+    pub fn inject(&self, local: &SocketAddr, processor: u32, datagrams: &[Injected]) -> Indicated {
+        match self.prepare(local, datagrams) {
+            Some(prepared) => prepared.indicate(processor),
+            None => Indicated::Off,
+        }
+    }
+}
+
+impl Prepared {
+    /// Indicates the list on `processor`.
+    pub fn indicate(&self, processor: u32) -> Indicated {
+        self.stage(processor).map_or(Indicated::Off, |mut stage| stage.indicate())
+    }
+
+    /// Raises to DISPATCH_LEVEL on `processor`, to indicate the list several times; `None` when the socket is closed.
+    #[must_use]
+    pub fn stage(&self, processor: u32) -> Option<Stage<'_>> {
+        let hold = Hold::new(&self.socket).filter(|_| !self.socket.is_closing())?;
+        let kernel = &self.socket.kernel;
+        let below = kernel.provider().indicate_below_dispatch;
+        let raised = (!below).then(|| kernel.raise_on(processor));
+        let flags = if below { 0 } else { WSK_FLAG_AT_DISPATCH_LEVEL };
+        Some(Stage { prepared: self, processor, flags, _raised: raised, _hold: hold })
+    }
+
+    /// The address ranges of the payload, one for each part.
+    #[must_use]
+    pub fn payload_ranges(&self) -> Vec<Range<usize>> {
+        let parts = self.list.nodes.iter().flat_map(|node| &node.parts);
+        parts
+            .map(|part| part.bytes.as_ptr_range())
+            .map(|range| range.start.addr()..range.end.addr())
+            .collect()
+    }
+}
+
+impl Stage<'_> {
+    /// Indicates the list. Nothing is rebuilt but the links and marks that a client may have changed.
+    pub fn indicate(&mut self) -> Indicated {
+        let Prepared { socket, list } = self.prepared;
+        if list.lent() > 0 {
+            return Indicated::Busy;
+        }
+        let first = list.arm();
+        match socket.event.indicate(&socket.kernel, self.processor, self.flags, first) {
+            Verdict::Retained => {
+                socket.kernel.ledger().indications.add(list.nodes.len());
+                Indicated::Retained
+            }
+            verdict => {
+                list.disarm();
+                match verdict {
+                    Verdict::Refused => Indicated::NotAccepted,
+                    Verdict::Off if socket.event.is_enabled() || first.is_null() => Indicated::NotAccepted,
+                    Verdict::Off => Indicated::Off,
+                    _ => Indicated::Consumed,
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Prepared {
+    /// What is still retained stays until the socket is gone.
+    fn drop(&mut self) {
+        if self.list.lent() == 0 {
+            self.socket.injections.remove(&self.list);
+        }
+    }
+}
+
+/// The lists that were injected into one socket.
+#[derive(Default)]
+pub(crate) struct Injections {
+    lists: Mutex<Vec<Arc<List>>>,
+}
+
+impl Injections {
+    fn add(&self, list: Arc<List>) {
+        let mut lists = hold(&self.lists);
+        lists.retain(|known| Arc::strong_count(known) > 1 || known.lent() > 0);
+        lists.push(list);
+    }
+
+    fn remove(&self, list: &Arc<List>) {
+        hold(&self.lists).retain(|known| !Arc::ptr_eq(known, list));
+    }
+
+    pub(crate) fn is_lent(&self, indication: *const WSK_DATAGRAM_INDICATION) -> bool {
+        hold(&self.lists).iter().any(|list| list.find(indication).is_some_and(Node::is_lent))
+    }
+
+    /// The client gives a node back; false when it was not lent.
+    pub(crate) fn release(&self, indication: *const WSK_DATAGRAM_INDICATION) -> bool {
+        hold(&self.lists).iter().any(|list| list.find(indication).is_some_and(Node::give_up))
+    }
+
+    /// How many nodes are lent.
+    pub(crate) fn lent(&self) -> usize {
+        hold(&self.lists).iter().map(|list| list.lent()).sum()
+    }
+}
+
+/// Nodes at fixed addresses, with everything they lead to.
+///
+/// # Invariants
+/// Each node's indication leads to its own MDLs, address and control messages, none of which moves.
+struct List {
+    nodes: Box<[Node]>,
+}
+
+struct Node {
+    indication: UnsafeCell<WSK_DATAGRAM_INDICATION>,
+    /// 1 while the client may release it.
+    lent: AtomicU32,
+    /// What the indication says whenever it is indicated, but for `Next`.
+    built: WSK_DATAGRAM_INDICATION,
+    parts: Vec<Part>,
+    _address: Pin<Box<UnsafeCell<SOCKADDR_INET>>>,
+    _control: Box<[UnsafeCell<u64>]>,
+}
+
+/// One MDL and what it describes.
+struct Part {
+    /// Header and page numbers.
+    mdl: Box<[UnsafeCell<PFN_NUMBER>]>,
+    bytes: Vec<u8>,
+    unmapped: bool,
+}
+
+// SAFETY: who may touch a node is settled by `lent`, as for receive blocks; the rest does not change.
+unsafe impl Send for List {}
+// SAFETY: as above.
+unsafe impl Sync for List {}
+
+impl List {
+    fn build(kernel: &HostKernel, datagrams: &[Injected], maps: bool) -> Self {
+        Self { nodes: datagrams.iter().map(|datagram| Node::build(kernel, datagram, maps)).collect() }
+    }
+
+    /// Links and marks the nodes, and returns the first.
+    fn arm(&self) -> *mut WSK_DATAGRAM_INDICATION {
+        let mut next = std::ptr::null_mut();
+        for node in self.nodes.iter().rev() {
+            node.parts.iter().for_each(Part::unmap);
+            let indication = WSK_DATAGRAM_INDICATION { Next: next, ..node.built };
+            // SAFETY: the node is not lent, so this is its only user.
+            unsafe { node.indication.get().write(indication) };
+            node.lent.store(1, Ordering::Relaxed);
+            next = node.indication.get();
+        }
+        next
+    }
+
+    fn disarm(&self) {
+        self.nodes.iter().for_each(|node| node.lent.store(0, Ordering::Relaxed));
+    }
+
+    fn lent(&self) -> usize {
+        self.nodes.iter().filter(|node| node.is_lent()).count()
+    }
+
+    fn find(&self, indication: *const WSK_DATAGRAM_INDICATION) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.indication.get().cast_const() == indication)
+    }
+}
+
+impl Node {
+    fn build(kernel: &HostKernel, datagram: &Injected, maps: bool) -> Self {
+        let source = match datagram.source {
+            v4 @ SocketAddr::V4(_) if maps => SocketAddr::new(mapped(v4.ip()).into(), v4.port()),
+            source => source,
+        };
+        let address = Box::pin(UnsafeCell::new(SOCKADDR_INET::from(source)));
+        let (control, control_length) = datagram.control.build(datagram.source.is_ipv4());
+        let parts: Vec<Part> =
+            datagram.parts.iter().map(|bytes| Part::build(kernel, bytes, datagram.unmapped)).collect();
+        let chained = parts.iter().zip(parts.iter().skip(1).map(Part::mdl).chain([std::ptr::null_mut()]));
+        for (part, next) in chained {
+            // SAFETY: the part's own MDL, which nobody uses yet.
+            unsafe { (&raw mut (*part.mdl()).Next).write(next) };
+        }
+        let whole: usize = datagram.parts.iter().map(Vec::len).sum();
+        let length = datagram.length.unwrap_or(whole.saturating_sub(datagram.offset as usize));
+        let built = WSK_DATAGRAM_INDICATION {
+            Next: std::ptr::null_mut(),
+            Buffer: WSK_BUF {
+                Mdl: parts.first().map_or(std::ptr::null_mut(), Part::mdl),
+                Offset: datagram.offset,
+                Length: length,
+            },
+            ControlInfo: if control_length == 0 {
+                std::ptr::null_mut()
+            } else {
+                control.as_ptr().cast_mut().cast::<CMSGHDR>()
+            },
+            ControlInfoLength: u32::try_from(control_length).unwrap_or_default(),
+            RemoteAddress: address.get().cast(),
+        };
+        Self {
+            indication: UnsafeCell::new(built),
+            lent: AtomicU32::new(0),
+            built,
+            parts,
+            _address: address,
+            _control: control,
+        }
+    }
+
+    fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::Acquire) == 1
+    }
+
+    fn give_up(&self) -> bool {
+        self.lent.swap(0, Ordering::AcqRel) == 1
+    }
+}
+
+impl Control {
+    /// The messages, in words so that they are aligned, and their length in bytes.
+    fn build(&self, is_v4: bool) -> (Box<[UnsafeCell<u64>]>, usize) {
+        let room = match self {
+            Self::Raw(bytes) => bytes.len(),
+            _ => CONTROL_BYTES,
+        };
+        let words: Box<[UnsafeCell<u64>]> = (0..room.div_ceil(8)).map(|_| UnsafeCell::new(0)).collect();
+        let area = words.as_ptr().cast_mut().cast::<u8>();
+        let used = match self {
+            Self::Missing => 0,
+            Self::Raw(bytes) => {
+                // SAFETY: the words were made for so many bytes.
+                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), area, bytes.len()) };
+                bytes.len()
+            }
+            Self::Facts(facts) => {
+                let arrival = Arrival {
+                    destination: facts.destination,
+                    type_of_service: facts.type_of_service,
+                    hop_limit: facts.hop_limit,
+                    time: facts.time,
+                };
+                // SAFETY: the words are this function's, aligned to 8, and `room` bytes long.
+                let mut writer = unsafe { ControlWriter::new(area, room) };
+                arrival.write(Facts::ALL, is_v4, &mut writer);
+                writer.used()
+            }
+        };
+        (words, used)
+    }
+}
+
+impl Facts {
+    /// Every message but ECN alone, which TOS contains.
+    const ALL: u32 = {
+        use crate::receive::Wanted;
+        Wanted::PACKET_INFO_V4
+            | Wanted::PACKET_INFO_V6
+            | Wanted::TYPE_OF_SERVICE_V4
+            | Wanted::TYPE_OF_SERVICE_V6
+            | Wanted::HOP_LIMIT_V4
+            | Wanted::HOP_LIMIT_V6
+            | Wanted::TIMESTAMPS
+    };
+}
+
+impl Part {
+    fn build(kernel: &HostKernel, bytes: &[u8], unmapped: bool) -> Self {
+        // Never without memory, so that an empty part has an address too.
+        let mut copy = Vec::with_capacity(bytes.len().max(1));
+        copy.extend_from_slice(bytes);
+        let pages = address_and_size_to_span_pages(copy.as_ptr().addr(), bytes.len());
+        let words = size_of::<MDL>() / size_of::<PFN_NUMBER>() + pages;
+        let part = Self { mdl: (0..words).map(|_| UnsafeCell::new(0)).collect(), bytes: copy, unmapped };
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        // SAFETY: room for the header and one number a page, and nobody else uses it.
+        unsafe { mm_initialize_mdl(part.mdl(), part.bytes.as_ptr().cast_mut().cast(), length) };
+        // SAFETY: as above.
+        unsafe { kernel.mm_build_mdl_for_non_paged_pool(part.mdl()) };
+        part
+    }
+
+    fn mdl(&self) -> *mut MDL {
+        self.mdl.as_ptr().cast_mut().cast()
+    }
+
+    /// Takes the system address away again, which a client got by mapping.
+    fn unmap(&self) {
+        if !self.unmapped {
+            return;
+        }
+        let mdl = self.mdl();
+        // SAFETY: the part's own MDL, and its node is not lent.
+        let flags = unsafe { (*mdl).MdlFlags };
+        let flags = flags & !(MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) | MDL_PAGES_LOCKED;
+        // SAFETY: as above.
+        unsafe { (&raw mut (*mdl).MdlFlags).write(flags) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*mdl).MappedSystemVa).write(std::ptr::null_mut()) };
+    }
+}

@@ -1,0 +1,173 @@
+//! I/O request packets: initialising, reusing, completing and cancelling them.
+
+// UNSAFETY: packets and their stack locations are reached by address.
+#![expect(unsafe_code, reason = "IRPs live in the client's memory")]
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use skua_engine::abi::nt::{
+    BOOLEAN, DRIVER_CANCEL, IO_STACK_LOCATION, IO_TYPE_IRP, IRP, KIRQL, LIST_ENTRY, SL_INVOKE_ON_CANCEL,
+    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, TRUE, io_get_current_irp_stack_location,
+    io_mark_irp_pending, io_size_of_irp, io_skip_current_irp_stack_location,
+};
+use skua_engine::abi::status::{NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED};
+use skua_engine::abi::zeroed;
+
+/// IoInitializeIrp.
+///
+/// # Safety
+/// `irp` points at `packet_size` writable, 16-aligned bytes that hold no packet in use.
+pub(crate) unsafe fn initialize(irp: *mut IRP, packet_size: u16, stack_size: i8) {
+    let needed = io_size_of_irp(stack_size);
+    assert!(
+        stack_size > 0 && packet_size >= needed,
+        "IoInitializeIrp of {packet_size} bytes for {stack_size} stack locations: {needed} are needed (IoSizeOfIrp), \
+         and the locations behind a shorter packet overwrite what follows it"
+    );
+    // SAFETY: the caller promises `packet_size` writable bytes.
+    unsafe { ptr::write_bytes(irp.cast::<u8>(), 0, usize::from(packet_size)) };
+    let thread_list = irp.wrapping_byte_add(std::mem::offset_of!(IRP, ThreadListEntry)).cast::<LIST_ENTRY>();
+    let mut packet: IRP = zeroed();
+    packet.Type = IO_TYPE_IRP;
+    packet.Size = packet_size;
+    packet.StackCount = stack_size;
+    packet.CurrentLocation = stack_size + 1;
+    packet.ThreadListEntry = LIST_ENTRY { Flink: thread_list, Blink: thread_list };
+    packet.Tail.Overlay.CurrentStackLocation =
+        irp.wrapping_add(1).cast::<IO_STACK_LOCATION>().wrapping_add(usize::from(stack_size.unsigned_abs()));
+    // SAFETY: as above; the fixed part is shorter than the packet.
+    unsafe { irp.write(packet) };
+}
+
+/// IoReuseIrp.
+///
+/// # Safety
+/// `irp` was initialised and is the caller's.
+pub(crate) unsafe fn reuse(irp: *mut IRP, status: NTSTATUS) {
+    // SAFETY: the caller owns the packet.
+    let packet = unsafe { &*irp };
+    let (size, locations, flags) = (packet.Size, packet.StackCount, packet.AllocationFlags);
+    let current = packet.CurrentLocation;
+    assert!(
+        packet.Type == IO_TYPE_IRP && current == locations + 1,
+        "IoReuseIrp of the IRP at {irp:p}: it is not initialised, or a driver still has it"
+    );
+    // SAFETY: `size` is what the packet was initialised with.
+    unsafe { initialize(irp, size, locations) };
+    // SAFETY: the caller owns the packet.
+    unsafe { (&raw mut (*irp).AllocationFlags).write(flags) };
+    // SAFETY: as above.
+    unsafe { (&raw mut (*irp).IoStatus.Status).write(status) };
+}
+
+/// IoCompleteRequest: climbs the stack locations and calls their completion routines, until one keeps the packet.
+///
+/// # Safety
+/// The caller owns `irp` and gives it up.
+pub(crate) unsafe fn complete(irp: *mut IRP) {
+    // SAFETY: the caller owns the packet.
+    let packet = unsafe { &*irp };
+    let (locations, current) = (packet.StackCount, packet.CurrentLocation);
+    assert!(
+        packet.Type == IO_TYPE_IRP && (1..=locations).contains(&current),
+        "IoCompleteRequest of the IRP at {irp:p}, which no driver has: it is completed already, or was never handed \
+         over (location {current} of {locations})"
+    );
+    for _ in current..=locations {
+        // SAFETY: the walk ends at the first routine that keeps the packet, so it is still this function's.
+        if unsafe { climb(irp) } == STATUS_MORE_PROCESSING_REQUIRED {
+            return;
+        }
+    }
+    panic!(
+        "the IRP at {irp:p} was given back to the I/O manager, which did not allocate it: the completion routine of a \
+         packet's owner returns STATUS_MORE_PROCESSING_REQUIRED"
+    );
+}
+
+/// Leaves one location and calls the completion routine that it holds, if it asks for this outcome.
+///
+/// # Safety
+/// `irp` has a current location and is the caller's. When STATUS_MORE_PROCESSING_REQUIRED is returned, it no longer is.
+unsafe fn climb(irp: *mut IRP) -> NTSTATUS {
+    // SAFETY: the caller has the packet.
+    let location = unsafe { io_get_current_irp_stack_location(irp) };
+    // SAFETY: the caller promises a current location; it is taken out, as the next user expects it to be clear.
+    let left = unsafe { location.replace(zeroed()) };
+    // SAFETY: as above.
+    unsafe { io_skip_current_irp_stack_location(irp) };
+    let pending: BOOLEAN = left.Control & SL_PENDING_RETURNED;
+    // SAFETY: the caller has the packet.
+    unsafe { (&raw mut (*irp).PendingReturned).write(pending) };
+    // SAFETY: as above.
+    let packet = unsafe { &*irp };
+    let has_location = packet.CurrentLocation <= packet.StackCount;
+    let status = packet.IoStatus.Status;
+    let wanted = if status.is_success() { SL_INVOKE_ON_SUCCESS } else { SL_INVOKE_ON_ERROR }
+        | if packet.Cancel == TRUE { SL_INVOKE_ON_CANCEL } else { 0 };
+    let routine = left.CompletionRoutine.filter(|_| left.Control & wanted != 0);
+    let Some(routine) = routine else {
+        if has_location && pending == TRUE {
+            // SAFETY: a current location exists.
+            unsafe { io_mark_irp_pending(irp) };
+        }
+        return status;
+    };
+    let device = if has_location {
+        // SAFETY: the caller has the packet.
+        let location = unsafe { io_get_current_irp_stack_location(irp) };
+        // SAFETY: it is one of the packet's own.
+        unsafe { (*location).DeviceObject }
+    } else {
+        ptr::null_mut()
+    };
+    // SAFETY: whoever set the routine promised that it takes this context; the packet is its from here on.
+    unsafe { routine(device, irp, left.Context) }
+}
+
+/// IoSetCancelRoutine: exchanges the routine and returns the one before.
+///
+/// # Safety
+/// `irp` is initialised and stays so during the call.
+pub(crate) unsafe fn set_cancel_routine(irp: *mut IRP, routine: DRIVER_CANCEL) -> DRIVER_CANCEL {
+    // SAFETY: the caller promises a valid packet.
+    let field = unsafe { &raw mut (*irp).CancelRoutine };
+    // SAFETY: the field is aligned, and only this function accesses it while two threads may.
+    let field = unsafe { AtomicPtr::from_ptr(field.cast::<*mut ()>()) };
+    let routine = routine.map_or(ptr::null_mut(), |routine| routine as *mut ());
+    let before = field.swap(routine, Ordering::SeqCst);
+    // SAFETY: null is None and anything else was stored from a routine; Option of a function pointer has its layout.
+    unsafe { std::mem::transmute::<*mut (), DRIVER_CANCEL>(before) }
+}
+
+/// Whether IoCancelIrp was called.
+///
+/// # Safety
+/// `irp` is initialised and stays so during the call.
+pub(crate) unsafe fn is_cancelled(irp: *mut IRP) -> bool {
+    // SAFETY: the caller promises a valid packet.
+    let field = unsafe { &raw mut (*irp).Cancel };
+    // SAFETY: while two threads may, only this function and `mark_cancelled` access the byte.
+    unsafe { std::sync::atomic::AtomicU8::from_ptr(field) }.load(Ordering::SeqCst) == TRUE
+}
+
+/// Sets the cancel bit.
+///
+/// # Safety
+/// `irp` is initialised and stays so during the call.
+pub(crate) unsafe fn mark_cancelled(irp: *mut IRP) {
+    // SAFETY: the caller promises a valid packet.
+    let field = unsafe { &raw mut (*irp).Cancel };
+    // SAFETY: while two threads may, only this function and `is_cancelled` access the byte.
+    unsafe { std::sync::atomic::AtomicU8::from_ptr(field) }.store(TRUE, Ordering::SeqCst);
+}
+
+/// The level to return to when the cancel spin lock is released.
+///
+/// # Safety
+/// The packet's cancel routine runs and is the caller.
+pub(crate) unsafe fn cancel_irql(irp: *mut IRP) -> KIRQL {
+    // SAFETY: whoever runs the cancel routine owns the field.
+    unsafe { (*irp).CancelIrql }
+}

@@ -1,0 +1,104 @@
+//! Nonpaged pool: the system allocator with accounts.
+
+// UNSAFETY: calls the system allocator.
+#![expect(unsafe_code, reason = "memory comes from and goes to the system allocator")]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::collections::{BTreeMap, HashMap};
+use std::ptr::NonNull;
+use std::sync::Mutex;
+
+use skua_pools::{MEMORY_ALIGNMENT, Tag};
+
+use super::lock::hold;
+
+/// What is charged to one tag, in bytes and in allocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagUse {
+    /// The tag.
+    pub tag: Tag,
+    /// Bytes allocated and not freed.
+    pub in_use: usize,
+    /// The most bytes that were in use at once.
+    pub high_water: usize,
+    /// Successful allocations so far.
+    pub allocations: u64,
+}
+
+/// The accounts of one kernel's memory. Everything happens at PASSIVE_LEVEL, so one lock does.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    books: Mutex<Books>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    /// Live allocations by address, so that a free with other numbers than the allocation's is noticed.
+    live: HashMap<usize, (usize, Tag)>,
+    /// By tag, in the order in which poolmon would sort its characters.
+    tags: BTreeMap<u32, TagUse>,
+    in_use: usize,
+    /// The allocation that is to fail, counted down; 0 for none.
+    fail_in: u64,
+}
+
+impl Accounts {
+    pub(crate) fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
+        let mut books = hold(&self.books);
+        if books.fail_in > 0 {
+            books.fail_in -= 1;
+            if books.fail_in == 0 {
+                return None;
+            }
+        }
+        let layout = layout(bytes)?;
+        // SAFETY: the layout's size is not zero.
+        let address = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        books.live.insert(address.as_ptr().addr(), (bytes, tag));
+        books.in_use += bytes;
+        let account =
+            books.tags.entry(tag.0).or_insert(TagUse { tag, in_use: 0, high_water: 0, allocations: 0 });
+        account.in_use += bytes;
+        account.high_water = account.high_water.max(account.in_use);
+        account.allocations += 1;
+        Some(address)
+    }
+
+    /// Frees what [`Accounts::allocate`] returned.
+    ///
+    /// # Safety
+    /// Nobody uses the memory any more.
+    pub(crate) unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {
+        let mut books = hold(&self.books);
+        let allocated = books.live.remove(&address.as_ptr().addr());
+        assert!(
+            allocated == Some((bytes, tag)),
+            "free of {bytes} bytes under {tag} at {address:p}: what is allocated there is {allocated:?}"
+        );
+        books.in_use -= bytes;
+        if let Some(account) = books.tags.get_mut(&tag.0) {
+            account.in_use -= bytes;
+        }
+        if let Some(layout) = layout(bytes) {
+            // SAFETY: the entry in `live` proves that it came from `alloc_zeroed` with this layout and was not freed.
+            unsafe { dealloc(address.as_ptr(), layout) };
+        }
+    }
+
+    pub(crate) fn in_use(&self) -> usize {
+        hold(&self.books).in_use
+    }
+
+    pub(crate) fn by_tag(&self) -> Vec<TagUse> {
+        hold(&self.books).tags.values().copied().collect()
+    }
+
+    /// The `nth` allocation from now fails, once; 0 calls it off.
+    pub(crate) fn fail(&self, nth: u64) {
+        hold(&self.books).fail_in = nth;
+    }
+}
+
+fn layout(bytes: usize) -> Option<Layout> {
+    Layout::from_size_align(bytes, MEMORY_ALIGNMENT).ok().filter(|layout| layout.size() > 0)
+}

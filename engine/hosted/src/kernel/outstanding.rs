@@ -1,0 +1,52 @@
+//! What the client has handed over and not got back, and the other way round.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// What is under way between client and provider. All zero when a client has ended without a leak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outstanding {
+    /// IRPs handed to the provider and not completed.
+    pub irps: usize,
+    /// Sockets created and not closed.
+    pub sockets: usize,
+    /// Indications retained and not released, also those of sockets that were closed over them.
+    pub indications: usize,
+    /// Provider NPIs captured and not released.
+    pub captures: usize,
+    /// Bytes of nonpaged pool allocated and not freed.
+    pub memory: usize,
+}
+
+impl Outstanding {
+    /// Whether nothing is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The running counts. Each is changed by whoever takes or gives back, before the other side can notice.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) irps: Count,
+    pub(crate) sockets: Count,
+    pub(crate) indications: Count,
+}
+
+/// A count that may be below zero for a moment: a client can release inside the callback that retains.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicI64);
+
+impl Count {
+    pub(crate) fn add(&self, count: usize) {
+        self.0.fetch_add(i64::try_from(count).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    pub(crate) fn remove(&self, count: usize) {
+        self.0.fetch_sub(i64::try_from(count).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        usize::try_from(self.0.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+}

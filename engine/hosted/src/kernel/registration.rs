@@ -1,0 +1,326 @@
+//! WskRegister, WskCaptureProviderNPI and their opposites, and what one registration holds back.
+
+// UNSAFETY: registration blocks and client tables are reached by address.
+#![expect(unsafe_code, reason = "registration blocks live in the client's memory")]
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use skua_engine::abi::nt::{DRIVER_CANCEL, IRP};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS,
+};
+use skua_engine::abi::wsk::{
+    WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
+    WSK_REGISTRATION,
+};
+
+use super::HostKernel;
+use super::lock::hold;
+use crate::client::ClientControls;
+use crate::npi;
+use crate::request::Request;
+
+/// The only version there is: 1.0.
+pub(crate) const VERSION: u16 = 0x0100;
+
+/// One registration, and what WSK_CLIENT points at.
+///
+/// # Invariants
+/// While `counts` shows a capture, a call or a socket, deregistration waits, so the client's tables are in place.
+pub(crate) struct Client {
+    pub(crate) kernel: HostKernel,
+    pub(crate) controls: ClientControls,
+    /// What the client asked for.
+    version: u16,
+    counts: Mutex<Counts>,
+    changed: Condvar,
+}
+
+/// What WskDeregister waits for.
+#[derive(Default)]
+struct Counts {
+    captures: u32,
+    calls: u32,
+    sockets: u32,
+    /// IRPs of client-level calls that wait; cancelled by deregistration.
+    waiting: Vec<Request>,
+    deregistering: bool,
+}
+
+/// The registrations of one kernel.
+#[derive(Default)]
+pub(crate) struct Registrations {
+    clients: Mutex<Vec<Arc<Client>>>,
+    /// Whether the provider is away, as early in boot.
+    pub(crate) away: AtomicBool,
+}
+
+impl Registrations {
+    /// # Safety
+    /// As for WskRegister.
+    pub(crate) unsafe fn register(
+        &self,
+        kernel: &HostKernel,
+        npi: *mut WSK_CLIENT_NPI,
+        registration: *mut WSK_REGISTRATION,
+    ) -> NTSTATUS {
+        if npi.is_null() || registration.is_null() {
+            return STATUS_INVALID_PARAMETER;
+        }
+        // SAFETY: the caller promises a readable client NPI.
+        let dispatch = unsafe { (*npi).Dispatch };
+        if dispatch.is_null() {
+            return STATUS_INVALID_PARAMETER;
+        }
+        // SAFETY: the caller promises a client dispatch table behind it.
+        let version = unsafe { (*dispatch).Version };
+        let client = Arc::new(Client {
+            kernel: kernel.clone(),
+            controls: ClientControls::default(),
+            version,
+            counts: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let context = Arc::as_ptr(&client).cast_mut().cast::<c_void>();
+        hold(&self.clients).push(client);
+        let block = WSK_REGISTRATION {
+            ReservedRegistrationState: 1,
+            ReservedRegistrationContext: context,
+            ReservedRegistrationLock: 0,
+        };
+        // SAFETY: the caller promises a writable block.
+        unsafe { registration.write(block) };
+        STATUS_SUCCESS
+    }
+
+    /// # Safety
+    /// As for WskDeregister.
+    pub(crate) unsafe fn deregister(&self, registration: *mut WSK_REGISTRATION) {
+        // SAFETY: the caller promises a registration block.
+        let client = unsafe { self.client(registration, "WskDeregister") };
+        client.run_down();
+        hold(&self.clients).retain(|known| !Arc::ptr_eq(known, &client));
+        // SAFETY: the caller promises a writable block.
+        unsafe { (&raw mut (*registration).ReservedRegistrationContext).write(std::ptr::null_mut()) };
+    }
+
+    /// # Safety
+    /// As for WskCaptureProviderNPI.
+    pub(crate) unsafe fn capture(
+        &self,
+        registration: *mut WSK_REGISTRATION,
+        wait_timeout: u32,
+        npi: *mut WSK_PROVIDER_NPI,
+    ) -> NTSTATUS {
+        // SAFETY: the caller promises a registration block.
+        let client = unsafe { self.client(registration, "WskCaptureProviderNPI") };
+        let status = client.capture(&self.away, wait_timeout);
+        if status == STATUS_SUCCESS {
+            let provider = npi::provider_npi(&client);
+            // SAFETY: the caller promises a writable provider NPI.
+            unsafe { npi.write(provider) };
+        }
+        status
+    }
+
+    /// # Safety
+    /// As for WskReleaseProviderNPI.
+    pub(crate) unsafe fn release(&self, registration: *mut WSK_REGISTRATION) {
+        // SAFETY: the caller promises a registration block.
+        let client = unsafe { self.client(registration, "WskReleaseProviderNPI") };
+        let mut counts = client.counts();
+        assert!(
+            counts.captures > 0,
+            "WskReleaseProviderNPI without a capture to pay for: one release is owed for each WskCaptureProviderNPI \
+             that succeeded"
+        );
+        counts.captures -= 1;
+        client.changed.notify_all();
+    }
+
+    /// # Safety
+    /// As for WskQueryProviderCharacteristics.
+    pub(crate) unsafe fn query(
+        &self,
+        registration: *mut WSK_REGISTRATION,
+        characteristics: *mut WSK_PROVIDER_CHARACTERISTICS,
+    ) -> NTSTATUS {
+        // SAFETY: the caller promises a registration block.
+        let client = unsafe { self.client(registration, "WskQueryProviderCharacteristics") };
+        if self.away.load(Ordering::SeqCst) || client.counts().deregistering {
+            return STATUS_DEVICE_NOT_READY;
+        }
+        let versions = WSK_PROVIDER_CHARACTERISTICS { HighestVersion: VERSION, LowestVersion: VERSION };
+        // SAFETY: the caller promises writable characteristics.
+        unsafe { characteristics.write(versions) };
+        STATUS_SUCCESS
+    }
+
+    /// Captures and releases outstanding.
+    pub(crate) fn captures(&self) -> usize {
+        hold(&self.clients).iter().map(|client| client.counts().captures as usize).sum()
+    }
+
+    /// The provider arrives, or goes away for those who capture from now on.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+        for client in hold(&self.clients).iter() {
+            let _counts = client.counts();
+            client.changed.notify_all();
+        }
+    }
+
+    /// # Safety
+    /// `registration` is null or a readable block.
+    unsafe fn client(&self, registration: *mut WSK_REGISTRATION, routine: &str) -> Arc<Client> {
+        let context = if registration.is_null() {
+            std::ptr::null_mut()
+        } else {
+            // SAFETY: the caller promises a readable block.
+            unsafe { (*registration).ReservedRegistrationContext }
+        };
+        let clients = hold(&self.clients);
+        let known =
+            clients.iter().find(|client| Arc::as_ptr(client).cast::<c_void>() == context.cast_const());
+        match known {
+            Some(client) => Arc::clone(client),
+            None => panic!(
+                "{routine}: the WSK_REGISTRATION at {registration:p} is not registered: WskRegister has not succeeded \
+                 on it, or WskDeregister has returned"
+            ),
+        }
+    }
+}
+
+impl Client {
+    /// Starts a client-level call, which deregistration waits for. `None` once it has begun.
+    pub(crate) fn call(self: &Arc<Self>) -> Option<Call> {
+        let mut counts = self.counts();
+        if counts.deregistering && counts.captures == 0 {
+            return None;
+        }
+        counts.calls += 1;
+        Some(Call(Arc::clone(self)))
+    }
+
+    /// Notes a socket, which deregistration waits for.
+    pub(crate) fn socket_opened(&self) {
+        self.counts().sockets += 1;
+    }
+
+    /// The socket is closed.
+    pub(crate) fn socket_closed(&self) {
+        self.counts().sockets -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Keeps a client-level IRP until it is cancelled, by its owner through `routine` or by deregistration. Gives it back
+    /// when either has happened already.
+    pub(crate) fn keep_waiting(
+        &self,
+        request: Request,
+        routine: DRIVER_CANCEL,
+        context: *mut c_void,
+    ) -> Result<(), Request> {
+        let mut counts = self.counts();
+        if counts.deregistering || !request.arm(routine, context) {
+            return Err(request);
+        }
+        request.mark_pending();
+        counts.waiting.push(request);
+        Ok(())
+    }
+
+    /// What the cancel routine of a waiting IRP does.
+    pub(crate) fn cancel_waiting(&self, irp: *mut IRP) {
+        let mut counts = self.counts();
+        let position = counts.waiting.iter().position(|request| request.is(irp));
+        let request = position.map(|position| counts.waiting.swap_remove(position));
+        drop(counts);
+        if let Some(request) = request {
+            request.cancel(&self.kernel);
+            let _counts = self.counts();
+            self.changed.notify_all();
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        hold(&self.counts)
+    }
+
+    fn capture(&self, away: &AtomicBool, wait_timeout: u32) -> NTSTATUS {
+        if self.version != VERSION {
+            return STATUS_NOINTERFACE;
+        }
+        let limit = Duration::from_millis(u64::from(wait_timeout));
+        let deadline = (wait_timeout != WSK_INFINITE_WAIT).then(|| Instant::now() + limit);
+        let mut counts = self.counts();
+        loop {
+            if counts.deregistering {
+                return STATUS_DEVICE_NOT_READY;
+            }
+            if !away.load(Ordering::SeqCst) {
+                counts.captures += 1;
+                return STATUS_SUCCESS;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if wait_timeout == WSK_NO_WAIT || left.is_some_and(|left| left.is_zero()) {
+                return STATUS_DEVICE_NOT_READY;
+            }
+            counts = match left {
+                Some(left) => {
+                    self.changed.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(counts).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Blocks until nothing of the registration is in use.
+    fn run_down(&self) {
+        let mut counts = self.counts();
+        counts.deregistering = true;
+        self.changed.notify_all();
+        loop {
+            // An IRP that cannot be disarmed is being cancelled by its owner, who takes it out.
+            let waiting = counts.waiting.iter().position(Request::disarm);
+            if let Some(position) = waiting {
+                let request = counts.waiting.swap_remove(position);
+                drop(counts);
+                request.cancel(&self.kernel);
+                counts = self.counts();
+            } else if counts.is_idle() {
+                return;
+            } else {
+                counts = self.changed.wait(counts).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}
+
+impl Counts {
+    fn is_idle(&self) -> bool {
+        self.captures == 0 && self.calls == 0 && self.sockets == 0 && self.waiting.is_empty()
+    }
+}
+
+/// A client-level call under way.
+pub(crate) struct Call(Arc<Client>);
+
+impl std::ops::Deref for Call {
+    type Target = Arc<Client>;
+
+    fn deref(&self) -> &Arc<Client> {
+        &self.0
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.counts().calls -= 1;
+        self.0.changed.notify_all();
+    }
+}

@@ -1,0 +1,243 @@
+//! A network in memory: an address table that belongs to one kernel, and a queue for each socket.
+//!
+//! Both families reach each other as on one host: a socket of both is found by IPv4 destinations too. There is one
+//! interface, number 1, and nothing is ever lost except what does not fit into the receiver's buffer.
+
+mod mailbox;
+mod table;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_BUFFER_SIZE, STATUS_NOT_SUPPORTED};
+
+use self::mailbox::{Mailbox, Parcel};
+use self::table::Table;
+use crate::kernel::clock;
+use crate::os::{
+    Buffer, Family, Message, Received, Receiver, SendBatch, Sent, Setting, Stack, StackSocket, Stopped,
+};
+use crate::receive::{Arrival, BlockRef, Wanted, delivery_flags, mapped, unmapped};
+
+/// The index of the only interface.
+const INTERFACE: u32 = 1;
+/// The largest payload of a datagram over IPv4, and of one over IPv6 without jumbograms.
+const LARGEST_V4: usize = 65_507;
+const LARGEST_V6: usize = 65_487;
+
+/// The network of one kernel.
+pub(crate) struct Loopback {
+    table: Arc<Table>,
+    buffer: u32,
+}
+
+impl Loopback {
+    /// An empty network whose sockets buffer `buffer` bytes.
+    pub(crate) fn new(buffer: u32) -> Self {
+        Self { table: Arc::default(), buffer }
+    }
+}
+
+impl Stack for Loopback {
+    fn open(&self, family: Family) -> Result<Box<dyn StackSocket>, NTSTATUS> {
+        Ok(Box::new(LoopbackSocket {
+            table: Arc::clone(&self.table),
+            mailbox: Arc::new(Mailbox::new(family, self.buffer)),
+            local: OnceLock::new(),
+            reuse: AtomicBool::new(false),
+            type_of_service: AtomicU32::new(0),
+            hop_limit: AtomicU32::new(64),
+        }))
+    }
+
+    fn tells_lost(&self) -> bool {
+        true
+    }
+}
+
+struct LoopbackSocket {
+    table: Arc<Table>,
+    mailbox: Arc<Mailbox>,
+    local: OnceLock<SocketAddr>,
+    reuse: AtomicBool,
+    /// What datagrams are sent with when their control messages say nothing.
+    type_of_service: AtomicU32,
+    hop_limit: AtomicU32,
+}
+
+impl StackSocket for LoopbackSocket {
+    fn set(&self, setting: &Setting) -> Result<(), NTSTATUS> {
+        if self.mailbox.wanted.note(setting) {
+            return Ok(());
+        }
+        match *setting {
+            Setting::ReuseAddress(on) => self.reuse.store(on, Ordering::Relaxed),
+            Setting::Buffer(Buffer::Receive, bytes) => self.mailbox.resize(bytes),
+            Setting::OnlyV6(on) => self.mailbox.only_v6.store(on, Ordering::Relaxed),
+            Setting::TypeOfService(_, octet) => self.type_of_service.store(octet, Ordering::Relaxed),
+            Setting::HopLimit(_, hops) => self.hop_limit.store(hops, Ordering::Relaxed),
+            Setting::Join(membership) => return self.mailbox.join(membership),
+            Setting::Leave(membership) => return self.mailbox.leave(membership),
+            // One interface, no path to fragment on, no checksum, all of it local.
+            Setting::Broadcast(_)
+            | Setting::Buffer(Buffer::Send, _)
+            | Setting::DontFragment(..)
+            | Setting::NoChecksum(_)
+            | Setting::UnicastInterface(..)
+            | Setting::MulticastInterface(..)
+            | Setting::MulticastHops(..)
+            | Setting::MulticastLoop(..) => {}
+            _ => return Err(STATUS_NOT_SUPPORTED),
+        }
+        Ok(())
+    }
+
+    fn buffer(&self, which: Buffer) -> Result<u32, NTSTATUS> {
+        match which {
+            Buffer::Receive => Ok(self.mailbox.capacity()),
+            // Nothing waits to be sent.
+            Buffer::Send => Ok(u32::MAX),
+        }
+    }
+
+    fn segments(&self) -> bool {
+        true
+    }
+
+    fn bind(&self, local: SocketAddr, _workers: u32) -> Result<SocketAddr, NTSTATUS> {
+        let bound = self.table.bind(local, &self.mailbox, self.reuse.load(Ordering::Relaxed))?;
+        let _ = self.local.set(bound);
+        Ok(bound)
+    }
+
+    fn receiver(&self, _worker: u32, _batch: usize) -> Box<dyn Receiver> {
+        Box::new(LoopbackReceiver { mailbox: Arc::clone(&self.mailbox), blocks: Vec::new() })
+    }
+
+    fn send(&self, batch: &SendBatch<'_>) -> Sent {
+        let mut sent = 0;
+        for message in batch.messages {
+            if let Err(status) = self.send_one(batch, message) {
+                return Sent { messages: sent, stopped: Some(Stopped::Failed(status)) };
+            }
+            sent += 1;
+        }
+        Sent { messages: sent, stopped: None }
+    }
+
+    fn wait_writable(&self) {}
+
+    fn end(&self) {
+        self.mailbox.end();
+    }
+
+    fn stop(&self) {
+        self.end();
+    }
+
+    fn close(&self) {
+        self.table.unbind(&self.mailbox);
+    }
+
+    fn lost(&self) -> Option<u64> {
+        Some(self.mailbox.dropped())
+    }
+}
+
+impl LoopbackSocket {
+    fn send_one(&self, batch: &SendBatch<'_>, message: &Message) -> Result<(), NTSTATUS> {
+        let remote = SocketAddr::new(unmapped(batch.remote.ip()), batch.remote.port());
+        let largest = if remote.is_ipv4() { LARGEST_V4 } else { LARGEST_V6 };
+        let segment = batch.control.segment.map_or(largest, usize::from);
+        if message.bytes.min(segment) > largest {
+            return Err(STATUS_INVALID_BUFFER_SIZE);
+        }
+        if batch.control.segment.is_none() && message.bytes > largest {
+            return Err(STATUS_INVALID_BUFFER_SIZE);
+        }
+        let low = |value: &AtomicU32| u8::try_from(value.load(Ordering::Relaxed)).unwrap_or(u8::MAX);
+        let mut parcel = Parcel {
+            source: self.source(batch, remote),
+            arrival: Arrival {
+                destination: Some((remote.ip(), INTERFACE)),
+                type_of_service: Some(batch.control.type_of_service.unwrap_or(low(&self.type_of_service))),
+                hop_limit: Some(batch.control.hop_limit.unwrap_or(low(&self.hop_limit))),
+                time: Some(clock::performance_counter()),
+            },
+            length: 0,
+            skip: 0,
+        };
+        let mut left = message.bytes;
+        loop {
+            parcel.length = left.min(segment);
+            self.table.deliver(remote, &parcel, batch.parts_of(message));
+            parcel.skip += parcel.length;
+            left -= parcel.length;
+            if left == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The address that the receiver sees: the one asked for, the one bound to, or the one sent to.
+    fn source(&self, batch: &SendBatch<'_>, remote: SocketAddr) -> SocketAddr {
+        let port = self.local.get().map_or(0, SocketAddr::port);
+        let asked = batch.control.source.map(|(address, _)| unmapped(address));
+        let bound = self.local.get().map(|local| unmapped(local.ip()));
+        let given = [asked, bound].into_iter().flatten().find(|address| !address.is_unspecified());
+        let address = given.unwrap_or(match remote.ip() {
+            IpAddr::V4(v4) if v4.is_multicast() || v4.is_broadcast() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(v6) if v6.is_multicast() => Ipv6Addr::LOCALHOST.into(),
+            unicast => unicast,
+        });
+        SocketAddr::new(address, port)
+    }
+}
+
+struct LoopbackReceiver {
+    mailbox: Arc<Mailbox>,
+    blocks: Vec<BlockRef>,
+}
+
+impl Receiver for LoopbackReceiver {
+    fn attach(&mut self, slot: usize, block: BlockRef) {
+        if slot < self.blocks.len() {
+            self.blocks[slot] = block;
+        } else {
+            self.blocks.push(block);
+        }
+    }
+
+    fn receive(&mut self, slots: usize) -> Received {
+        let (family, wanted) = (self.mailbox.family, self.mailbox.wanted.get());
+        let blocks = &self.blocks;
+        let count = self.mailbox.take(slots.min(blocks.len()), |slot, parcel, payload| {
+            let block = blocks[slot];
+            payload.copy_to(block);
+            fill(block, family, wanted, parcel);
+        });
+        if count == 0 { Received::Ended } else { Received::Datagrams(count) }
+    }
+
+    fn discard(&mut self) -> u64 {
+        self.mailbox.clear()
+    }
+}
+
+/// Writes everything but the payload.
+fn fill(block: BlockRef, family: Family, wanted: u32, parcel: &Parcel) {
+    let is_v4 = parcel.source.is_ipv4();
+    block.set_source(match family {
+        Family::V4 => parcel.source,
+        Family::V6 => SocketAddr::new(mapped(parcel.source.ip()).into(), parcel.source.port()),
+    });
+    let mut writer = block.control_writer();
+    parcel.arrival.write(wanted, is_v4, &mut writer);
+    let wants_address = wanted & if is_v4 { Wanted::PACKET_INFO_V4 } else { Wanted::PACKET_INFO_V6 } != 0;
+    let delivery = match parcel.arrival.destination {
+        Some((destination, _)) if wants_address => delivery_flags(destination, destination),
+        _ => 0,
+    };
+    block.fill(parcel.length, writer.used(), delivery);
+}

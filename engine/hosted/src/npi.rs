@@ -1,0 +1,202 @@
+//! The provider's client-level table: sockets are created here, and everything else a client can call without one.
+
+// UNSAFETY: the functions of the table get raw pointers from the client.
+#![expect(unsafe_code, reason = "the client calls through C function pointers")]
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use skua_engine::abi::nt::{
+    DEVICE_OBJECT, GUID, IRP, PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR, UNICODE_STRING,
+};
+use skua_engine::abi::sockaddr::{ADDRESS_FAMILY, PSOCKADDR};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
+    STATUS_PENDING, STATUS_SUCCESS,
+};
+use skua_engine::abi::wsk::{
+    ADDRINFOEXW, WSK_CLIENT, WSK_CLIENT_CONNECTION_DISPATCH, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI,
+    WSK_TRANSPORT_LIST_CHANGE,
+};
+
+use crate::client::ClientBuffers;
+use crate::create::{SocketParameters, create};
+use crate::kernel::irp::cancel_irql;
+use crate::kernel::registration::{Call, Client, VERSION};
+use crate::request::{Request, cancel_context};
+
+static PROVIDER: WSK_PROVIDER_DISPATCH = WSK_PROVIDER_DISPATCH {
+    Version: VERSION,
+    Reserved: 0,
+    WskSocket: Some(socket),
+    WskSocketConnect: Some(socket_connect),
+    WskControlClient: Some(control_client),
+    WskGetAddressInfo: Some(get_address_info),
+    WskFreeAddressInfo: Some(free_address_info),
+    WskGetNameInfo: Some(get_name_info),
+};
+
+/// What a capture gives to `client`.
+pub(crate) fn provider_npi(client: &Arc<Client>) -> WSK_PROVIDER_NPI {
+    WSK_PROVIDER_NPI { Client: Arc::as_ptr(client).cast_mut().cast(), Dispatch: &raw const PROVIDER }
+}
+
+/// The client behind a pointer that a capture gave.
+///
+/// # Safety
+/// `client` came from [`provider_npi`] and is not deregistered.
+unsafe fn of(client: *mut WSK_CLIENT) -> Arc<Client> {
+    let client = client.cast::<Client>().cast_const();
+    // SAFETY: the register of clients holds a reference until deregistration.
+    unsafe { Arc::increment_strong_count(client) };
+    // SAFETY: the reference just taken.
+    unsafe { Arc::from_raw(client) }
+}
+
+/// Serves a call that takes an IRP, and completes it.
+///
+/// # Safety
+/// `client` is captured; `irp` is null or handed over.
+unsafe fn with_request(
+    client: *mut WSK_CLIENT,
+    irp: *mut IRP,
+    serve: impl FnOnce(&Call) -> Result<usize, NTSTATUS>,
+) -> NTSTATUS {
+    // SAFETY: the caller's promise.
+    let client = unsafe { of(client) };
+    // SAFETY: the caller's promise.
+    let Some(request) = (unsafe { Request::accept(&client.kernel, irp) }) else {
+        return STATUS_INVALID_PARAMETER;
+    };
+    let Some(call) = client.call() else {
+        return request.complete(&client.kernel, STATUS_DEVICE_NOT_READY, 0);
+    };
+    match serve(&call) {
+        Ok(information) => request.complete(&client.kernel, STATUS_SUCCESS, information),
+        Err(status) => request.complete(&client.kernel, status, 0),
+    }
+}
+
+unsafe extern "C" fn socket(
+    client: *mut WSK_CLIENT,
+    family: ADDRESS_FAMILY,
+    socket_type: u16,
+    protocol: u32,
+    flags: u32,
+    context: *mut c_void,
+    dispatch: *const c_void,
+    _owning_process: PEPROCESS,
+    _owning_thread: PETHREAD,
+    security: PSECURITY_DESCRIPTOR,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    let parameters = SocketParameters { family, socket_type, protocol, flags, context, dispatch, security };
+    // SAFETY: the client's contract.
+    unsafe { with_request(client, irp, |call| create(call, &parameters).map(|socket| socket.addr())) }
+}
+
+unsafe extern "C" fn socket_connect(
+    client: *mut WSK_CLIENT,
+    _socket_type: u16,
+    _protocol: u32,
+    _local: PSOCKADDR,
+    _remote: PSOCKADDR,
+    _flags: u32,
+    _context: *mut c_void,
+    _dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+    _owning_process: PEPROCESS,
+    _owning_thread: PETHREAD,
+    _security: PSECURITY_DESCRIPTOR,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    // SAFETY: the client's contract.
+    unsafe { with_request(client, irp, |_| Err(STATUS_NOT_SUPPORTED)) }
+}
+
+unsafe extern "C" fn control_client(
+    client: *mut WSK_CLIENT,
+    code: u32,
+    input_size: usize,
+    input: *mut c_void,
+    output_size: usize,
+    output: *mut c_void,
+    size_returned: *mut usize,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    if code == WSK_TRANSPORT_LIST_CHANGE {
+        // SAFETY: the client's contract.
+        return unsafe { transport_list_change(client, irp) };
+    }
+    if !irp.is_null() {
+        // Every other code is inline and takes none.
+        // SAFETY: the client's contract.
+        return unsafe { with_request(client, irp, |_| Err(STATUS_INVALID_PARAMETER)) };
+    }
+    // SAFETY: the client's contract.
+    let client = unsafe { of(client) };
+    let Some(call) = client.call() else { return STATUS_DEVICE_NOT_READY };
+    let buffers = ClientBuffers { input, input_size, output, output_size, size_returned };
+    // SAFETY: the client's contract: buffers good for their sizes.
+    unsafe { call.controls.serve(code, &buffers) }
+}
+
+/// Waits for ever: the transports of this provider do not change. Cancelled by its owner or by deregistration.
+///
+/// # Safety
+/// As for WskControlClient.
+unsafe fn transport_list_change(client: *mut WSK_CLIENT, irp: *mut IRP) -> NTSTATUS {
+    // SAFETY: the caller's promise.
+    let client = unsafe { of(client) };
+    // SAFETY: the caller's promise.
+    let Some(request) = (unsafe { Request::accept(&client.kernel, irp) }) else {
+        return STATUS_INVALID_PARAMETER;
+    };
+    let context = Arc::as_ptr(&client).cast_mut().cast();
+    match client.keep_waiting(request, Some(cancel_transport_list_change), context) {
+        Ok(()) => STATUS_PENDING,
+        Err(request) => request.complete(&client.kernel, STATUS_CANCELLED, 0),
+    }
+}
+
+unsafe extern "C" fn cancel_transport_list_change(_device: *mut DEVICE_OBJECT, irp: *mut IRP) {
+    // SAFETY: called by IoCancelIrp with a packet that waits at its client.
+    let client = unsafe { of(cancel_context(irp).cast()) };
+    // SAFETY: the packet is being cancelled.
+    let irql = unsafe { cancel_irql(irp) };
+    client.kernel.io_release_cancel_spin_lock(irql);
+    client.cancel_waiting(irp);
+}
+
+unsafe extern "C" fn get_address_info(
+    client: *mut WSK_CLIENT,
+    _node_name: *mut UNICODE_STRING,
+    _service_name: *mut UNICODE_STRING,
+    _name_space: u32,
+    _provider: *mut GUID,
+    _hints: *mut ADDRINFOEXW,
+    _result: *mut *mut ADDRINFOEXW,
+    _owning_process: PEPROCESS,
+    _owning_thread: PETHREAD,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    // SAFETY: the client's contract.
+    unsafe { with_request(client, irp, |_| Err(STATUS_NOT_SUPPORTED)) }
+}
+
+/// Nothing was ever handed out to be freed.
+unsafe extern "C" fn free_address_info(_client: *mut WSK_CLIENT, _addresses: *mut ADDRINFOEXW) {}
+
+unsafe extern "C" fn get_name_info(
+    client: *mut WSK_CLIENT,
+    _address: PSOCKADDR,
+    _address_length: u32,
+    _node_name: *mut UNICODE_STRING,
+    _service_name: *mut UNICODE_STRING,
+    _flags: u32,
+    _owning_process: PEPROCESS,
+    _owning_thread: PETHREAD,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    // SAFETY: the client's contract.
+    unsafe { with_request(client, irp, |_| Err(STATUS_NOT_SUPPORTED)) }
+}

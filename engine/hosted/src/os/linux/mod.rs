@@ -1,0 +1,163 @@
+//! Linux: batches of datagrams by recvmmsg and sendmmsg, control messages, and what the stack dropped.
+
+mod address;
+mod ancillary;
+mod descriptor;
+mod drops;
+mod options;
+mod receive;
+mod send;
+
+use std::io::Result;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use skua_engine::abi::status::NTSTATUS;
+
+use self::descriptor::Descriptor;
+use self::drops::Drops;
+use self::receive::LinuxReceiver;
+use super::{Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackSocket, settings};
+use crate::kernel::lock::hold;
+use crate::receive::Wanted;
+use crate::status;
+
+/// The sockets of this host.
+pub(super) struct Linux;
+
+impl Stack for Linux {
+    fn open(&self, family: Family) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
+        let first = Descriptor::new(settings::open(family).map_err(|error| status::of(&error))?);
+        let shared = Shared {
+            family,
+            first,
+            more: OnceLock::new(),
+            wanted: Wanted::default(),
+            applied: Mutex::default(),
+            drops: Drops::default(),
+        };
+        Ok(Box::new(LinuxSocket(Arc::new(shared))))
+    }
+
+    fn tells_lost(&self) -> bool {
+        true
+    }
+}
+
+/// One socket: a file descriptor for each worker.
+struct LinuxSocket(Arc<Shared>);
+
+/// What a socket shares with its receivers.
+struct Shared {
+    family: Family,
+    /// The first worker's, and that of all sends.
+    first: Descriptor,
+    /// The other workers'. Set by bind.
+    more: OnceLock<Box<[Descriptor]>>,
+    wanted: Wanted,
+    /// Settings so far, for descriptors that are made later.
+    applied: Mutex<Vec<Setting>>,
+    drops: Drops,
+}
+
+impl Shared {
+    fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        std::iter::once(&self.first).chain(self.more.get().into_iter().flatten())
+    }
+
+    fn descriptor(&self, worker: u32) -> &Descriptor {
+        self.descriptors().nth(worker as usize).unwrap_or(&self.first)
+    }
+
+    /// A multicast group is joined by one descriptor only: each that joins gets every datagram of the group.
+    fn set(&self, setting: &Setting) -> Result<()> {
+        let noted = self.wanted.note(setting);
+        options::apply(&self.first, setting, self.wanted.get())?;
+        if matches!(setting, Setting::Join(_) | Setting::Leave(_)) {
+            return Ok(());
+        }
+        for descriptor in self.descriptors().skip(1) {
+            options::apply(descriptor, setting, self.wanted.get())?;
+        }
+        if noted || self.more.get().is_none() {
+            hold(&self.applied).push(*setting);
+        }
+        Ok(())
+    }
+
+    /// The first descriptor is bound alone, so that a port in use is refused. Only then does SO_REUSEPORT let the others
+    /// share its address, among which Linux spreads senders by a hash. Other processes of the same user that set
+    /// SO_REUSEPORT could join them from then on.
+    fn bind(&self, local: SocketAddr, workers: u32) -> Result<SocketAddr> {
+        self.first.sock().bind(&local.into())?;
+        let bound = settings::local(self.first.sock())?;
+        if workers > 1 {
+            self.first.sock().set_reuse_port(true)?;
+            let more: Result<Box<[Descriptor]>> = (1..workers).map(|_| self.another(bound)).collect();
+            let _ = self.more.set(more?);
+        }
+        Ok(bound)
+    }
+
+    fn another(&self, bound: SocketAddr) -> Result<Descriptor> {
+        let descriptor = Descriptor::new(settings::open(self.family)?);
+        for setting in hold(&self.applied).iter() {
+            options::apply(&descriptor, setting, self.wanted.get())?;
+        }
+        descriptor.sock().set_reuse_port(true)?;
+        descriptor.sock().bind(&bound.into())?;
+        Ok(descriptor)
+    }
+}
+
+impl StackSocket for LinuxSocket {
+    fn set(&self, setting: &Setting) -> std::result::Result<(), NTSTATUS> {
+        self.0.set(setting).map_err(|error| status::of(&error))
+    }
+
+    fn buffer(&self, which: Buffer) -> std::result::Result<u32, NTSTATUS> {
+        settings::buffer(self.0.first.sock(), which).map_err(|error| status::of(&error))
+    }
+
+    fn segments(&self) -> bool {
+        options::can_segment(&self.0.first)
+    }
+
+    fn bind(&self, local: SocketAddr, workers: u32) -> std::result::Result<SocketAddr, NTSTATUS> {
+        self.0.bind(local, workers).map_err(|error| status::of(&error))
+    }
+
+    fn receiver(&self, worker: u32, batch: usize) -> Box<dyn Receiver> {
+        Box::new(LinuxReceiver::new(Arc::clone(&self.0), worker, batch))
+    }
+
+    fn send(&self, batch: &SendBatch<'_>) -> Sent {
+        send::send(&self.0.first, batch)
+    }
+
+    fn wait_writable(&self) {
+        self.0.first.wait_writable();
+    }
+
+    fn end(&self) {
+        for descriptor in self.0.descriptors() {
+            descriptor.end_receiving();
+        }
+    }
+
+    fn stop(&self) {
+        self.end();
+        self.0.first.end_sending();
+    }
+
+    fn close(&self) {
+        self.0.drops.sample(self.0.descriptors());
+        for descriptor in self.0.descriptors() {
+            descriptor.close();
+        }
+    }
+
+    fn lost(&self) -> Option<u64> {
+        Some(self.0.drops.sample(self.0.descriptors()))
+    }
+}

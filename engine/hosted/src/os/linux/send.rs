@@ -1,0 +1,164 @@
+//! sendmsg and sendmmsg: the client's pieces of memory go into the vectors as they are.
+
+// UNSAFETY: headers hold addresses of the client's buffers, which the kernel reads.
+#![expect(unsafe_code, reason = "system calls take pointers")]
+
+use std::io::{Error, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use arrayvec::ArrayVec;
+use bytemuck::NoUninit;
+use libc::{cmsghdr, mmsghdr, msghdr};
+use skua_engine::abi::cmsg::wsa_cmsg_space;
+
+use super::address::RawAddress;
+use super::descriptor::Descriptor;
+use crate::os::{Message, SendBatch, SendControl, Sent, Stopped};
+use crate::receive::{mapped, unmapped};
+use crate::status;
+
+/// Headers in one call at most: as many as a batch has messages.
+const HEADERS: usize = 64;
+
+/// Never waits for room.
+const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
+/// Sends as much of `batch` as the kernel takes.
+pub(super) fn send(descriptor: &Descriptor, batch: &SendBatch<'_>) -> Sent {
+    let remote = RawAddress::of(&batch.remote);
+    let control = ControlArea::of(batch.control, &batch.remote);
+    let header = |message: &Message| header(batch, message, &remote, &control);
+    let mut sent = 0;
+    while let Some(messages) = batch.messages.get(sent..).filter(|left| !left.is_empty()) {
+        let result = if let [message] = messages {
+            // SAFETY: the header leads to live memory of the lengths it says.
+            let result = unsafe { libc::sendmsg(descriptor.raw(), &raw const *&header(message), FLAGS) };
+            if result < 0 { -1 } else { 1 }
+        } else {
+            let mut headers: ArrayVec<mmsghdr, HEADERS> = messages
+                .iter()
+                .take(HEADERS)
+                .map(|message| mmsghdr { msg_hdr: header(message), msg_len: 0 })
+                .collect();
+            let count = u32::try_from(headers.len()).unwrap_or_default();
+            // SAFETY: `count` headers lead to live memory of the lengths they say.
+            unsafe { libc::sendmmsg(descriptor.raw(), headers.as_mut_ptr(), count, FLAGS) }
+        };
+        match usize::try_from(result) {
+            Ok(taken) => sent += taken,
+            Err(_) => {
+                let error = Error::last_os_error();
+                if error.kind() != ErrorKind::Interrupted {
+                    return Sent { messages: sent, stopped: Some(stopped(&error)) };
+                }
+            }
+        }
+    }
+    Sent { messages: sent, stopped: None }
+}
+
+fn stopped(error: &Error) -> Stopped {
+    if error.kind() == ErrorKind::WouldBlock { Stopped::Full } else { Stopped::Failed(status::of(error)) }
+}
+
+fn header(batch: &SendBatch<'_>, message: &Message, remote: &RawAddress, control: &ControlArea) -> msghdr {
+    let parts = batch.parts_of(message);
+    // SAFETY: a msghdr of zeros names no memory.
+    let mut header: msghdr = unsafe { std::mem::zeroed() };
+    header.msg_name = remote.bytes().as_ptr().cast_mut().cast();
+    header.msg_namelen = u32::try_from(remote.bytes().len()).unwrap_or_default();
+    // IoSlice has the layout of iovec (std's documentation).
+    header.msg_iov = parts.as_ptr().cast_mut().cast();
+    header.msg_iovlen = parts.len();
+    if control.used > 0 {
+        header.msg_control = control.words.as_ptr().cast_mut().cast();
+        header.msg_controllen = control.used;
+    }
+    header
+}
+
+/// Linux' control messages of a send: PKTINFO of IPv6 takes 40 bytes, each other 24.
+struct ControlArea {
+    words: [u64; 14],
+    used: usize,
+}
+
+/// `struct in_pktinfo`.
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct InPktinfo {
+    interface: u32,
+    source: [u8; 4],
+    destination: [u8; 4],
+}
+
+/// `struct in6_pktinfo`.
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct In6Pktinfo {
+    source: [u8; 16],
+    interface: u32,
+}
+
+impl ControlArea {
+    /// What `control` asks for, at the level of the destination's family: a mapped address is one of IPv4.
+    fn of(control: &SendControl, remote: &SocketAddr) -> Self {
+        let mut area = Self { words: [0; 14], used: 0 };
+        if *control == SendControl::default() {
+            return area;
+        }
+        let is_v4 = unmapped(remote.ip()).is_ipv4();
+        if let Some((source, interface)) = control.source {
+            area.source(is_v4, source, interface);
+        }
+        if let Some(octet) = control.type_of_service {
+            let (level, kind) = if is_v4 {
+                (libc::IPPROTO_IP, libc::IP_TOS)
+            } else {
+                (libc::IPPROTO_IPV6, libc::IPV6_TCLASS)
+            };
+            area.push(level, kind, i32::from(octet));
+        }
+        if let Some(limit) = control.hop_limit {
+            let (level, kind) = if is_v4 {
+                (libc::IPPROTO_IP, libc::IP_TTL)
+            } else {
+                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT)
+            };
+            area.push(level, kind, i32::from(limit));
+        }
+        if let Some(segment) = control.segment {
+            area.push(libc::SOL_UDP, libc::UDP_SEGMENT, segment);
+        }
+        area
+    }
+
+    fn source(&mut self, is_v4: bool, source: IpAddr, interface: u32) {
+        if is_v4 {
+            let source = match unmapped(source) {
+                IpAddr::V4(source) => source,
+                IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+            };
+            let info = InPktinfo { interface, source: source.octets(), destination: [0; 4] };
+            self.push(libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+        } else {
+            let info = In6Pktinfo { source: mapped(source).octets(), interface };
+            self.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
+        }
+    }
+
+    fn push<T: NoUninit>(&mut self, level: i32, kind: i32, payload: T) {
+        let at = self.used;
+        let bytes: &mut [u8] = bytemuck::must_cast_slice_mut(&mut self.words);
+        let length = size_of::<cmsghdr>() + size_of::<T>();
+        let Some(message) = bytes.get_mut(at..at + length) else { return };
+        let (header, data) = message.split_at_mut(size_of::<cmsghdr>());
+        let (length_bytes, kinds) = header.split_at_mut(size_of::<usize>());
+        length_bytes.copy_from_slice(&length.to_ne_bytes());
+        let (level_bytes, kind_bytes) = kinds.split_at_mut(size_of::<i32>());
+        level_bytes.copy_from_slice(&level.to_ne_bytes());
+        kind_bytes.copy_from_slice(&kind.to_ne_bytes());
+        data.copy_from_slice(bytemuck::bytes_of(&payload));
+        self.used += wsa_cmsg_space(size_of::<T>());
+    }
+}

@@ -1,0 +1,224 @@
+//! What carries datagrams below the provider: one stack a kernel, one socket below each WSK socket, one receiver below
+//! each of its workers.
+
+use std::io::IoSlice;
+use std::net::{IpAddr, SocketAddr};
+
+use skua_engine::abi::status::NTSTATUS;
+
+use crate::config::{ProviderConfig, Transport};
+use crate::loopback::Loopback;
+use crate::receive::BlockRef;
+
+#[cfg(target_os = "linux")]
+mod linux;
+mod portable;
+mod settings;
+
+use self::portable::Portable;
+
+/// Makes the stack that `provider` asks for.
+pub(crate) fn stack(provider: &ProviderConfig) -> Box<dyn Stack> {
+    match provider.transport {
+        #[cfg(target_os = "linux")]
+        Transport::Os => Box::new(linux::Linux),
+        #[cfg(not(target_os = "linux"))]
+        Transport::Os => Box::new(Portable),
+        Transport::Portable => Box::new(Portable),
+        Transport::Loopback => Box::new(Loopback::new(provider.loopback_buffer)),
+    }
+}
+
+/// A network stack.
+pub(crate) trait Stack: Send + Sync {
+    /// Makes a UDP socket that is not bound.
+    fn open(&self, family: Family) -> Result<Box<dyn StackSocket>, NTSTATUS>;
+
+    /// Whether [`StackSocket::lost`] can answer.
+    fn tells_lost(&self) -> bool;
+}
+
+/// A socket of the stack. Methods can be called at the same time from any thread.
+pub(crate) trait StackSocket: Send + Sync {
+    /// Changes a setting; STATUS_NOT_SUPPORTED where the stack has none like it.
+    fn set(&self, setting: &Setting) -> Result<(), NTSTATUS>;
+
+    /// The size of a buffer in bytes, as it is now.
+    fn buffer(&self, which: Buffer) -> Result<u32, NTSTATUS>;
+
+    /// Whether one send can be cut into many datagrams.
+    fn segments(&self) -> bool;
+
+    /// Binds, and returns the address with its real port. `workers` receivers will be asked for.
+    fn bind(&self, local: SocketAddr, workers: u32) -> Result<SocketAddr, NTSTATUS>;
+
+    /// Receiver number `worker` of a bound socket, for `batch` slots. Takes all the memory that receiving needs.
+    fn receiver(&self, worker: u32, batch: usize) -> Box<dyn Receiver>;
+
+    /// Sends messages in order, without waiting.
+    fn send(&self, batch: &SendBatch<'_>) -> Sent;
+
+    /// Waits until a send may succeed, or [`StackSocket::stop`] was called.
+    fn wait_writable(&self);
+
+    /// Lets no more datagrams in: later ones count as lost. Receivers end after what is queued. Sending goes on.
+    fn end(&self);
+
+    /// As [`StackSocket::end`], and whoever waits for room to send returns, now and from now on.
+    fn stop(&self);
+
+    /// Gives back what the host lent. Nothing else is called after, except [`StackSocket::lost`].
+    fn close(&self);
+
+    /// Datagrams that reached the socket and were dropped by the stack, as far as it can tell.
+    fn lost(&self) -> Option<u64>;
+}
+
+/// Receives datagrams of one worker into blocks. A slot is a place in the batch that holds one block.
+pub(crate) trait Receiver: Send {
+    /// Gives `slot` a block, in place of the one it had.
+    fn attach(&mut self, slot: usize, block: BlockRef);
+
+    /// Waits for datagrams and puts them into the first slots of `0..slots`, all of which have blocks: payload, length,
+    /// source address, control messages.
+    fn receive(&mut self, slots: usize) -> Received;
+
+    /// Throws away what is still queued after [`StackSocket::end`], and says how much that was. Blocks are scratch.
+    fn discard(&mut self) -> u64;
+}
+
+/// How a receive ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// The first so many slots hold datagrams, at least one.
+    Datagrams(usize),
+    /// Nothing: an error of the network that concerns nobody, a time-out. To be called again.
+    Nothing,
+    /// [`StackSocket::end`] was called and everything queued has been returned.
+    Ended,
+    /// The stack's socket is of no use any more.
+    Dead,
+}
+
+/// IPv4 or IPv6, the latter with or without IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+/// A socket buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Buffer {
+    Receive,
+    Send,
+}
+
+/// What a socket can be told. `Family` is the level of an option that exists for either family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    ReuseAddress(bool),
+    Broadcast(bool),
+    Buffer(Buffer, u32),
+    OnlyV6(bool),
+    /// Control messages with the destination address and the interface.
+    PacketInfo(Family, bool),
+    /// Control messages with the type of service, or traffic class.
+    TypeOfServiceInfo(Family, bool),
+    /// Control messages with the two bits of ECN.
+    EcnInfo(Family, bool),
+    /// Control messages with the time to live, or hop limit.
+    HopLimitInfo(Family, bool),
+    /// Control messages with the time of arrival.
+    Timestamps(bool),
+    /// Of datagrams sent.
+    TypeOfService(Family, u32),
+    /// Of unicast datagrams sent.
+    HopLimit(Family, u32),
+    DontFragment(Family, bool),
+    NoChecksum(bool),
+    /// Cut every send into datagrams of so many bytes; 0 is off.
+    Segment(u32),
+    /// Interface index to send unicast datagrams by, 0 for none.
+    UnicastInterface(Family, u32),
+    /// Interface to send multicast datagrams by.
+    MulticastInterface(Family, Interface),
+    MulticastHops(Family, u32),
+    MulticastLoop(Family, bool),
+    Join(Membership),
+    Leave(Membership),
+}
+
+/// An interface, as multicast options name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interface {
+    /// 0 is the stack's choice.
+    Index(u32),
+    /// One of its addresses.
+    Address(std::net::Ipv4Addr),
+}
+
+/// A multicast group on an interface, of one source or of any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Membership {
+    pub(crate) group: IpAddr,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) interface: Interface,
+}
+
+/// Messages to one destination.
+#[derive(Debug)]
+pub(crate) struct SendBatch<'a> {
+    pub(crate) messages: &'a [Message],
+    /// The parts of all messages, one after the other.
+    pub(crate) parts: &'a [IoSlice<'a>],
+    pub(crate) remote: SocketAddr,
+    pub(crate) control: &'a SendControl,
+}
+
+impl<'a> SendBatch<'a> {
+    /// The parts of `message`.
+    pub(crate) fn parts_of(&self, message: &Message) -> &'a [IoSlice<'a>] {
+        self.parts.get(message.first..message.first + message.parts).unwrap_or_default()
+    }
+}
+
+/// One datagram to send.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Message {
+    /// Index of its first part in [`SendBatch::parts`].
+    pub(crate) first: usize,
+    /// How many parts it has.
+    pub(crate) parts: usize,
+    /// Bytes in them.
+    pub(crate) bytes: usize,
+}
+
+/// What the control messages of a send ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SendControl {
+    /// Source address, unspecified for the stack's choice, and interface index, 0 for the stack's choice.
+    pub(crate) source: Option<(IpAddr, u32)>,
+    pub(crate) type_of_service: Option<u8>,
+    pub(crate) hop_limit: Option<u8>,
+    /// Split into datagrams of so many bytes.
+    pub(crate) segment: Option<u16>,
+}
+
+/// How far a send came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// So many messages, from the first on, were taken by the stack.
+    pub(crate) messages: usize,
+    /// Why the next one was not; `None` when all were taken.
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The socket buffer is full.
+    Full,
+    /// It cannot be.
+    Failed(NTSTATUS),
+}

@@ -1,0 +1,184 @@
+//! What every host has: one datagram a system call, no control messages, no word of what was dropped.
+
+use std::io::{Error, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED, STATUS_NOT_SUPPORTED};
+use socket2::{SockRef, Socket};
+
+use super::{
+    Buffer, Family, Received, Receiver, SendBatch, SendControl, Sent, Setting, Stack, StackSocket, Stopped,
+    settings,
+};
+use crate::kernel::lock::hold;
+use crate::receive::BlockRef;
+use crate::status;
+
+/// How often a receiver looks up when nothing comes in: closing does not wake a blocked receive on every host.
+const LOOK_UP: Duration = Duration::from_millis(100);
+/// How long a send may wait for room before it is left to the transmitter.
+const SEND_WAIT: Duration = Duration::from_millis(1);
+
+/// The sockets of this host.
+pub(super) struct Portable;
+
+impl Stack for Portable {
+    fn open(&self, family: Family) -> Result<Box<dyn StackSocket>, NTSTATUS> {
+        let socket = settings::open(family).map_err(|error| status::of(&error))?;
+        socket.set_write_timeout(Some(SEND_WAIT)).map_err(|error| status::of(&error))?;
+        let shared = Shared { socket: Mutex::new(Some(Arc::new(socket))), ended: AtomicBool::new(false) };
+        Ok(Box::new(PortableSocket(Arc::new(shared))))
+    }
+
+    fn tells_lost(&self) -> bool {
+        false
+    }
+}
+
+struct PortableSocket(Arc<Shared>);
+
+/// What a socket shares with its receiver.
+struct Shared {
+    /// `None` once it is closed.
+    socket: Mutex<Option<Arc<Socket>>>,
+    ended: AtomicBool,
+}
+
+impl Shared {
+    fn socket(&self) -> Result<Arc<Socket>, NTSTATUS> {
+        hold(&self.socket).clone().ok_or(STATUS_FILE_FORCED_CLOSED)
+    }
+}
+
+impl StackSocket for PortableSocket {
+    fn set(&self, setting: &Setting) -> Result<(), NTSTATUS> {
+        let socket = self.0.socket()?;
+        settings::apply(SockRef::from(&*socket), setting).map_err(|error| status::of(&error))
+    }
+
+    fn buffer(&self, which: Buffer) -> Result<u32, NTSTATUS> {
+        let socket = self.0.socket()?;
+        settings::buffer(SockRef::from(&*socket), which).map_err(|error| status::of(&error))
+    }
+
+    fn segments(&self) -> bool {
+        false
+    }
+
+    fn bind(&self, local: SocketAddr, _workers: u32) -> Result<SocketAddr, NTSTATUS> {
+        let socket = self.0.socket()?;
+        let bind = || {
+            socket.bind(&local.into())?;
+            socket.set_read_timeout(Some(LOOK_UP))?;
+            settings::local(SockRef::from(&*socket))
+        };
+        bind().map_err(|error| status::of(&error))
+    }
+
+    fn receiver(&self, _worker: u32, _batch: usize) -> Box<dyn Receiver> {
+        Box::new(PortableReceiver { shared: Arc::clone(&self.0), block: None })
+    }
+
+    fn send(&self, batch: &SendBatch<'_>) -> Sent {
+        let mut sent = 0;
+        let stopped = batch.messages.iter().find_map(|message| {
+            let stopped = self.send_one(batch, batch.parts_of(message)).err();
+            sent += usize::from(stopped.is_none());
+            stopped
+        });
+        Sent { messages: sent, stopped }
+    }
+
+    fn wait_writable(&self) {
+        std::thread::sleep(SEND_WAIT);
+    }
+
+    fn end(&self) {
+        self.0.ended.store(true, Ordering::SeqCst);
+    }
+
+    fn stop(&self) {
+        self.end();
+    }
+
+    fn close(&self) {
+        *hold(&self.0.socket) = None;
+    }
+
+    fn lost(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl PortableSocket {
+    fn send_one(&self, batch: &SendBatch<'_>, parts: &[std::io::IoSlice<'_>]) -> Result<(), Stopped> {
+        if *batch.control != SendControl::default() {
+            return Err(Stopped::Failed(STATUS_NOT_SUPPORTED));
+        }
+        let socket = self.0.socket().map_err(Stopped::Failed)?;
+        match socket.send_to_vectored(parts, &batch.remote.into()) {
+            Ok(_) => Ok(()),
+            Err(error) if is_time_out(&error) => Err(Stopped::Full),
+            Err(error) => Err(Stopped::Failed(status::of(&error))),
+        }
+    }
+}
+
+struct PortableReceiver {
+    shared: Arc<Shared>,
+    /// The block of slot 0, the only one that is ever filled.
+    block: Option<BlockRef>,
+}
+
+impl Receiver for PortableReceiver {
+    fn attach(&mut self, slot: usize, block: BlockRef) {
+        if slot == 0 {
+            self.block = Some(block);
+        }
+    }
+
+    fn receive(&mut self, _slots: usize) -> Received {
+        let (Some(block), Ok(socket)) = (self.block, self.shared.socket()) else { return Received::Dead };
+        // Read before the receive: what is queued when the end is called for is returned first.
+        let ended = self.shared.ended.load(Ordering::SeqCst);
+        if ended && socket.set_nonblocking(true).is_err() {
+            return Received::Dead;
+        }
+        match socket.recv_from_vectored(&mut block.payload()) {
+            Ok((length, _, source)) => match source.as_socket() {
+                Some(source) => {
+                    block.set_source(source);
+                    block.fill(length, 0, 0);
+                    Received::Datagrams(1)
+                }
+                None => Received::Nothing,
+            },
+            Err(error) if ended && is_time_out(&error) => Received::Ended,
+            // A time-out is a look up; anything else is an ICMP error of some earlier send, or a signal.
+            Err(_) => Received::Nothing,
+        }
+    }
+
+    fn discard(&mut self) -> u64 {
+        let Ok(socket) = self.shared.socket() else { return 0 };
+        if socket.set_nonblocking(true).is_err() {
+            return 0;
+        }
+        let mut discarded = 0;
+        while !socket.recv_from(&mut []).is_err_and(|error| is_time_out(&error)) && discarded < DISCARD_LIMIT
+        {
+            discarded += 1;
+        }
+        discarded
+    }
+}
+
+/// Errors are taken for datagrams here, so that a host that reports long ones as errors is drained too; but not for ever.
+const DISCARD_LIMIT: u64 = 1 << 20;
+
+fn is_time_out(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,98 @@
+//! Settings that every host has, over socket2.
+
+use std::io::{Error, ErrorKind, Result};
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
+
+use super::{Buffer, Family, Interface, Membership, Setting};
+
+/// A UDP socket as Windows has them new: of IPv6 alone, and hearing only of groups that it joins itself.
+pub(super) fn open(family: Family) -> Result<Socket> {
+    let domain = match family {
+        Family::V4 => Domain::IPV4,
+        Family::V6 => Domain::IPV6,
+    };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if family == Family::V6 {
+        socket.set_only_v6(true)?;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        // Older kernels lack the one for IPv6, and then hear of every group.
+        let _ = socket.set_multicast_all_v4(false);
+        if family == Family::V6 {
+            let _ = socket.set_multicast_all_v6(false);
+        }
+    }
+    Ok(socket)
+}
+
+/// Applies `setting`; an error of kind Unsupported for one that is not the same on every host.
+pub(super) fn apply(socket: SockRef<'_>, setting: &Setting) -> Result<()> {
+    match *setting {
+        Setting::ReuseAddress(on) => socket.set_reuse_address(on),
+        Setting::Broadcast(on) => socket.set_broadcast(on),
+        Setting::Buffer(Buffer::Receive, bytes) => socket.set_recv_buffer_size(bytes as usize),
+        Setting::Buffer(Buffer::Send, bytes) => socket.set_send_buffer_size(bytes as usize),
+        Setting::OnlyV6(on) => socket.set_only_v6(on),
+        Setting::TypeOfService(Family::V4, octet) => socket.set_tos_v4(octet),
+        Setting::HopLimit(Family::V4, hops) => socket.set_ttl_v4(hops),
+        Setting::HopLimit(Family::V6, hops) => socket.set_unicast_hops_v6(hops),
+        Setting::MulticastInterface(Family::V4, Interface::Address(address)) => {
+            socket.set_multicast_if_v4(&address)
+        }
+        Setting::MulticastInterface(Family::V6, Interface::Index(index)) => socket.set_multicast_if_v6(index),
+        Setting::MulticastHops(Family::V4, hops) => socket.set_multicast_ttl_v4(hops),
+        Setting::MulticastHops(Family::V6, hops) => socket.set_multicast_hops_v6(hops),
+        Setting::MulticastLoop(Family::V4, on) => socket.set_multicast_loop_v4(on),
+        Setting::MulticastLoop(Family::V6, on) => socket.set_multicast_loop_v6(on),
+        Setting::Join(membership) => join(&socket, &membership),
+        Setting::Leave(membership) => leave(&socket, &membership),
+        _ => Err(Error::from(ErrorKind::Unsupported)),
+    }
+}
+
+/// The size of a buffer as it was asked for. Linux doubles it for its own use, and answers the double.
+pub(super) fn buffer(socket: SockRef<'_>, which: Buffer) -> Result<u32> {
+    let bytes = match which {
+        Buffer::Receive => socket.recv_buffer_size()?,
+        Buffer::Send => socket.send_buffer_size()?,
+    };
+    let bytes = if cfg!(any(target_os = "linux", target_os = "android")) { bytes / 2 } else { bytes };
+    Ok(u32::try_from(bytes).unwrap_or(u32::MAX))
+}
+
+/// The address that a bound socket has.
+pub(super) fn local(socket: SockRef<'_>) -> Result<SocketAddr> {
+    socket.local_addr()?.as_socket().ok_or_else(|| Error::from(ErrorKind::AddrNotAvailable))
+}
+
+fn join(socket: &SockRef<'_>, membership: &Membership) -> Result<()> {
+    match (membership.group, membership.source, membership.interface) {
+        (IpAddr::V4(group), None, interface) => socket.join_multicast_v4_n(&group, &of(interface)),
+        (IpAddr::V4(group), Some(IpAddr::V4(source)), Interface::Address(interface)) => {
+            socket.join_ssm_v4(&source, &group, &interface)
+        }
+        (IpAddr::V6(group), None, Interface::Index(index)) => socket.join_multicast_v6(&group, index),
+        _ => Err(Error::from(ErrorKind::Unsupported)),
+    }
+}
+
+fn leave(socket: &SockRef<'_>, membership: &Membership) -> Result<()> {
+    match (membership.group, membership.source, membership.interface) {
+        (IpAddr::V4(group), None, interface) => socket.leave_multicast_v4_n(&group, &of(interface)),
+        (IpAddr::V4(group), Some(IpAddr::V4(source)), Interface::Address(interface)) => {
+            socket.leave_ssm_v4(&source, &group, &interface)
+        }
+        (IpAddr::V6(group), None, Interface::Index(index)) => socket.leave_multicast_v6(&group, index),
+        _ => Err(Error::from(ErrorKind::Unsupported)),
+    }
+}
+
+fn of(interface: Interface) -> InterfaceIndexOrAddress {
+    match interface {
+        Interface::Index(index) => InterfaceIndexOrAddress::Index(index),
+        Interface::Address(address) => InterfaceIndexOrAddress::Address(address),
+    }
+}

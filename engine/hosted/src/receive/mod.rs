@@ -1,0 +1,12 @@
+//! From the stack to the client: blocks that are lent, workers that fill them, and the requests that wait for one.
+
+mod ancillary;
+mod block;
+mod freelist;
+mod pending;
+mod worker;
+
+pub(crate) use ancillary::{Arrival, ControlWriter, Wanted, delivery_flags, mapped, unmapped};
+pub(crate) use block::{Arena, BlockRef, CONTROL_BYTES, HEAD_BYTES, TAIL_BYTES};
+pub(crate) use pending::ReceiveRequest;
+pub(crate) use worker::{Bell, Worker, WorkerPlan};

@@ -1,0 +1,135 @@
+//! An IRP while the provider has it: the one place that takes packets over and completes them.
+
+// UNSAFETY: writes the fields of a packet that the client handed over.
+#![expect(unsafe_code, reason = "IRPs live in the client's memory")]
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+use skua_engine::Kernel;
+use skua_engine::abi::nt::{
+    DRIVER_CANCEL, IO_NETWORK_INCREMENT, IRP, io_mark_irp_pending, io_set_next_irp_stack_location,
+};
+use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_PENDING};
+
+use crate::HostKernel;
+use crate::kernel::irp;
+
+/// A packet that the provider owns.
+///
+/// # Invariants
+/// The client has handed `irp` over and it is not completed: `accept` makes one of each packet handed over, and
+/// completing consumes it. Dropping one is a defect of the provider and reported as such.
+#[derive(Debug)]
+pub(crate) struct Request {
+    irp: NonNull<IRP>,
+}
+
+// SAFETY: a packet may be completed from any thread.
+unsafe impl Send for Request {}
+
+impl Request {
+    /// Takes over what a client hands in; `None` for null.
+    ///
+    /// # Safety
+    /// `irp` is null, or initialised, with a stack location left, and handed over.
+    pub(crate) unsafe fn accept(kernel: &HostKernel, irp: *mut IRP) -> Option<Self> {
+        let irp = NonNull::new(irp)?;
+        // SAFETY: the caller promises an initialised packet.
+        let location = unsafe { (*irp.as_ptr()).CurrentLocation };
+        assert!(
+            location > 1,
+            "the IRP at {irp:p} was handed to WSK without a stack location left (it is at {location}): call IoReuseIrp \
+             before each use, or it is still in use"
+        );
+        // SAFETY: a location is left.
+        unsafe { io_set_next_irp_stack_location(irp.as_ptr()) };
+        kernel.ledger().irps.add(1);
+        Some(Self { irp })
+    }
+
+    /// Completes with `status` and returns it, which is what the call that took the packet returns.
+    pub(crate) fn complete(self, kernel: &HostKernel, status: NTSTATUS, information: usize) -> NTSTATUS {
+        debug_assert!(status != STATUS_PENDING, "a completed request is not pending");
+        let irp = self.irp.as_ptr();
+        std::mem::forget(self);
+        // SAFETY: the packet is the provider's.
+        unsafe { (&raw mut (*irp).IoStatus.Status).write(status) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*irp).IoStatus.Information).write(information) };
+        kernel.ledger().irps.remove(1);
+        // SAFETY: the packet is the provider's and given up here.
+        unsafe { kernel.io_complete_request(irp, IO_NETWORK_INCREMENT) };
+        status
+    }
+
+    /// As [`Request::complete`], at DISPATCH_LEVEL: how network stacks complete what they had kept.
+    pub(crate) fn complete_later(self, kernel: &HostKernel, status: NTSTATUS, information: usize) {
+        let raised = kernel.raise();
+        self.complete(kernel, status, information);
+        drop(raised);
+    }
+
+    /// Completes a kept packet with STATUS_CANCELLED.
+    pub(crate) fn cancel(self, kernel: &HostKernel) {
+        self.complete_later(kernel, STATUS_CANCELLED, 0);
+    }
+
+    /// Announces that the call that took the packet returns STATUS_PENDING.
+    pub(crate) fn mark_pending(&self) {
+        // SAFETY: the packet is the provider's, and `accept` gave it a location.
+        unsafe { io_mark_irp_pending(self.irp.as_ptr()) };
+    }
+
+    /// Makes the packet cancellable: from now on `routine` may run, at any time, with `context` in its first
+    /// DriverContext word. False when it was cancelled already and the routine will not run.
+    pub(crate) fn arm(&self, routine: DRIVER_CANCEL, context: *mut c_void) -> bool {
+        let irp = self.irp.as_ptr();
+        // SAFETY: the packet is the provider's; DriverContext is for whoever has it.
+        unsafe {
+            (&raw mut (*irp).Tail.Overlay.DriverContext).write([
+                context,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            ])
+        };
+        // SAFETY: the packet is the provider's.
+        unsafe { irp::set_cancel_routine(irp, routine) };
+        // SAFETY: as above.
+        if !unsafe { irp::is_cancelled(irp) } {
+            return true;
+        }
+        // Cancelled before or while the routine was set: whoever exchanges it out answers for the packet.
+        !self.disarm()
+    }
+
+    /// Makes it impossible to cancel again. False when the cancel routine runs or is about to: it answers for the packet.
+    pub(crate) fn disarm(&self) -> bool {
+        // SAFETY: the packet is the provider's.
+        unsafe { irp::set_cancel_routine(self.irp.as_ptr(), None) }.is_some()
+    }
+
+    /// Whether this is `irp`.
+    pub(crate) fn is(&self, irp: *mut IRP) -> bool {
+        self.irp.as_ptr() == irp
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("the provider dropped the IRP at {:p} without completing it", self.irp);
+        }
+    }
+}
+
+/// The context that [`Request::arm`] left in a packet whose cancel routine runs.
+///
+/// # Safety
+/// `irp` is the packet that the cancel routine was called with.
+pub(crate) unsafe fn cancel_context(irp: *mut IRP) -> *mut c_void {
+    // SAFETY: the caller promises a packet that was armed, so the words were written.
+    let [context, ..] = unsafe { (*irp).Tail.Overlay.DriverContext };
+    context
+}

@@ -1,0 +1,130 @@
+//! Sending: at once if the socket buffer has room, else by the transmitter, the one thread that waits for it.
+
+// UNSAFETY: gathers the client's buffers for the stack.
+#![expect(unsafe_code, reason = "the stack reads the client's buffers in place")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use skua_engine::abi::sockaddr::SOCKADDR_INET;
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+};
+
+use super::gather::Gathered;
+use super::messages::Messages;
+use crate::os::{SendBatch, SendControl, Stopped};
+use crate::request::Request;
+use crate::socket::close::Hold;
+use crate::socket::datagram::DatagramSocket;
+use crate::socket::pending::Waiting;
+
+/// A send, and how far it came. Address and control messages are copies: clients keep them on the stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendRequest {
+    messages: Messages,
+    remote: SocketAddr,
+    control: SendControl,
+    /// Bytes that the stack has taken.
+    sent: usize,
+}
+
+/// How an attempt ended.
+enum Progress {
+    /// The request is over.
+    Over(NTSTATUS),
+    /// The socket buffer is full.
+    Full,
+}
+
+impl DatagramSocket {
+    /// WskSendTo and WskSendMessages. `remote` is `None` for the fixed address, `Some(None)` for one that is none.
+    ///
+    /// Datagrams go out in order. The first that fails ends the request with its status; those before it are sent, and
+    /// their bytes counted, those behind it are not.
+    pub(crate) fn send(
+        self: &Arc<Self>,
+        request: Request,
+        messages: Messages,
+        remote: Option<Option<SOCKADDR_INET>>,
+        control: SendControl,
+    ) -> NTSTATUS {
+        let mut send = match self.destination(remote) {
+            Ok(remote) => SendRequest { messages, remote, control, sent: 0 },
+            Err(status) => return request.complete(&self.kernel, status, 0),
+        };
+        // Behind those that wait, so that the order holds.
+        if self.sends.is_empty()
+            && let Progress::Over(status) = self.attempt(&mut send)
+        {
+            return request.complete(&self.kernel, status, send.sent);
+        }
+        let Some(hold) = Hold::new(self) else {
+            return request.complete(&self.kernel, STATUS_INVALID_DEVICE_STATE, send.sent);
+        };
+        let waiting = Waiting { request, item: send, hold };
+        let status = self.sends.submit(&self.kernel, self.context(), waiting);
+        self.transmit_bell().ring();
+        status
+    }
+
+    fn destination(&self, remote: Option<Option<SOCKADDR_INET>>) -> Result<SocketAddr, NTSTATUS> {
+        self.require_bound()?;
+        let remote = match remote {
+            Some(given) => {
+                given.and_then(|address| address.to_socket_addr()).filter(|remote| self.takes(remote))
+            }
+            None => self.remote(),
+        };
+        remote.ok_or(STATUS_INVALID_PARAMETER)
+    }
+
+    fn attempt(&self, send: &mut SendRequest) -> Progress {
+        loop {
+            // SAFETY: the request is not completed before this returns.
+            let gathered = unsafe { Gathered::collect(&self.kernel, send.messages) };
+            if gathered.messages.is_empty() {
+                return Progress::Over(gathered.failed.unwrap_or(STATUS_SUCCESS));
+            }
+            let batch = SendBatch {
+                messages: &gathered.messages,
+                parts: &gathered.parts,
+                remote: send.remote,
+                control: &send.control,
+            };
+            let sent = self.wire().send(&batch);
+            for message in &gathered.messages[..sent.messages] {
+                send.sent += message.bytes;
+                send.messages.advance();
+            }
+            match sent.stopped {
+                Some(Stopped::Full) => return Progress::Full,
+                Some(Stopped::Failed(status)) => return Progress::Over(status),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Sends what waits, until the socket closes.
+pub(crate) fn transmit(socket: &Arc<DatagramSocket>) {
+    let bell = socket.transmit_bell();
+    while !socket.is_closing() {
+        bell.wait(|| socket.is_closing() || !socket.sends.is_empty());
+        let Some(mut waiting) = socket.sends.take() else {
+            // What is there is being cancelled.
+            std::thread::yield_now();
+            continue;
+        };
+        match socket.attempt(&mut waiting.item) {
+            Progress::Over(status) => {
+                let sent = waiting.item.sent;
+                waiting.complete(&socket.kernel, status, sent);
+            }
+            Progress::Full => {
+                socket.sends.put_back(&socket.kernel, socket.context(), waiting);
+                socket.wire().wait_writable();
+            }
+        }
+    }
+}

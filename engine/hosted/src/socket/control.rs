@@ -1,0 +1,249 @@
+//! WskControlSocket: what basic and datagram sockets have in common.
+
+// UNSAFETY: reads and writes the client's option buffers.
+#![expect(unsafe_code, reason = "option buffers are raw memory of a size")]
+
+use std::ffi::c_void;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytemuck::{AnyBitPattern, NoUninit};
+use skua_engine::abi::nt::PSECURITY_DESCRIPTOR;
+use skua_engine::abi::sockaddr::{
+    SIO_TIMESTAMPING, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
+};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
+};
+use skua_engine::abi::wsk::{
+    NPI_WSK_INTERFACE_ID, SIO_WSK_QUERY_INSPECT_ID, SO_WSK_SECURITY, WSK_CONTROL_SOCKET_TYPE,
+    WSK_EVENT_CALLBACK_CONTROL, WskGetOption, WskIoctl, WskSetOption,
+};
+
+use super::multicast;
+use super::options::Options;
+use crate::HostKernel;
+use crate::kernel::registration::Client;
+use crate::os::{Setting, StackSocket};
+use crate::request::Request;
+
+/// One call of WskControlSocket.
+///
+/// # Invariants
+/// `input` is readable and `output` writable for their sizes until the request completes, or null.
+pub(crate) struct ControlRequest {
+    pub(crate) kind: WSK_CONTROL_SOCKET_TYPE,
+    pub(crate) code: u32,
+    pub(crate) level: u32,
+    input: (*const u8, usize),
+    output: (*mut u8, usize),
+}
+
+impl ControlRequest {
+    /// # Safety
+    /// Each pointer is null or good for its size until the request completes.
+    pub(crate) unsafe fn new(
+        kind: WSK_CONTROL_SOCKET_TYPE,
+        code: u32,
+        level: u32,
+        input: (*mut c_void, usize),
+        output: (*mut c_void, usize),
+    ) -> Self {
+        let input = (input.0.cast::<u8>().cast_const(), input.1);
+        Self { kind, code, level, input, output: (output.0.cast(), output.1) }
+    }
+
+    /// The input as a `T`; STATUS_INVALID_PARAMETER when it is shorter.
+    pub(crate) fn input<T: AnyBitPattern>(&self) -> Result<T, NTSTATUS> {
+        let (at, size) = self.input;
+        if at.is_null() || size < size_of::<T>() {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        // SAFETY: readable for at least the size of T, of which every bit pattern is valid.
+        Ok(unsafe { at.cast::<T>().read_unaligned() })
+    }
+
+    /// The pointer that the input holds; STATUS_INVALID_PARAMETER when it is shorter.
+    pub(crate) fn input_pointer(&self) -> Result<*mut c_void, NTSTATUS> {
+        let (at, size) = self.input;
+        if at.is_null() || size < size_of::<*mut c_void>() {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        // SAFETY: readable for at least the size of a pointer; the client says that it is one.
+        Ok(unsafe { at.cast::<*mut c_void>().read_unaligned() })
+    }
+
+    /// The mask of WSK_EVENT_CALLBACK_CONTROL, which must be WSK's own.
+    pub(crate) fn event_mask(&self) -> Result<u32, NTSTATUS> {
+        let (at, size) = self.input;
+        if at.is_null() || size < size_of::<WSK_EVENT_CALLBACK_CONTROL>() {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        // SAFETY: readable for at least the size of the structure, whose pointer is only compared until it is checked.
+        let events = unsafe { at.cast::<WSK_EVENT_CALLBACK_CONTROL>().read_unaligned() };
+        if events.NpiId.is_null() {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        // SAFETY: the client's contract: the address of an identifier.
+        let id = unsafe { events.NpiId.read_unaligned() };
+        if id == NPI_WSK_INTERFACE_ID { Ok(events.EventMask) } else { Err(STATUS_INVALID_PARAMETER) }
+    }
+
+    /// The address that the input holds.
+    pub(crate) fn input_address(&self) -> Result<SocketAddr, NTSTATUS> {
+        let (at, size) = self.input;
+        let mut inet = [0u8; size_of::<SOCKADDR_INET>()];
+        // SAFETY: readable for `size`.
+        unsafe { std::ptr::copy_nonoverlapping(at, inet.as_mut_ptr(), size.min(inet.len())) };
+        let inet: SOCKADDR_INET = bytemuck::must_cast(inet);
+        let whole = inet.len() > 0 && inet.len() <= size;
+        inet.to_socket_addr().filter(|_| whole).ok_or(STATUS_INVALID_PARAMETER)
+    }
+
+    /// Bytes of input, and where they are.
+    pub(crate) fn raw_input(&self) -> (*const u8, usize) {
+        self.input
+    }
+
+    /// Writes `value` and returns its size; STATUS_BUFFER_TOO_SMALL when it does not fit.
+    pub(crate) fn put<T: NoUninit>(&self, value: T) -> Result<usize, NTSTATUS> {
+        let (at, size) = self.output;
+        if at.is_null() || size < size_of::<T>() {
+            return Err(STATUS_BUFFER_TOO_SMALL);
+        }
+        // SAFETY: writable for at least the size of T.
+        unsafe { at.cast::<T>().write_unaligned(value) };
+        Ok(size_of::<T>())
+    }
+}
+
+/// The IRP of a call that may go without one, and where the output size goes then.
+pub(crate) struct OptionalRequest {
+    pub(crate) request: Option<Request>,
+    size_returned: *mut usize,
+}
+
+impl OptionalRequest {
+    /// # Safety
+    /// `size_returned` is null or writable during the call.
+    pub(crate) unsafe fn new(request: Option<Request>, size_returned: *mut usize) -> Self {
+        Self { request, size_returned }
+    }
+
+    /// Completes the request if there is one, and returns the status of the call.
+    pub(crate) fn conclude(self, kernel: &HostKernel, outcome: Result<usize, NTSTATUS>) -> NTSTATUS {
+        let (status, size) = outcome.map_or_else(|status| (status, 0), |size| (STATUS_SUCCESS, size));
+        if let Some(request) = self.request {
+            return request.complete(kernel, status, size);
+        }
+        if !self.size_returned.is_null() {
+            // SAFETY: not null, so writable.
+            unsafe { self.size_returned.write(size) };
+        }
+        status
+    }
+
+    /// As [`OptionalRequest::conclude`] for a call that needs a request: STATUS_INVALID_PARAMETER without one.
+    pub(crate) fn conclude_with(
+        self,
+        kernel: &HostKernel,
+        serve: impl FnOnce() -> Result<usize, NTSTATUS>,
+    ) -> NTSTATUS {
+        if self.request.is_none() {
+            return STATUS_INVALID_PARAMETER;
+        }
+        self.conclude(kernel, serve())
+    }
+}
+
+/// The stack's socket below a WSK socket, and what options have said about it.
+pub(crate) struct Controls {
+    wire: Box<dyn StackSocket>,
+    options: Options,
+    /// SO_WSK_SECURITY, as an address; 0 for the default.
+    security: std::sync::atomic::AtomicUsize,
+    is_bound: AtomicBool,
+    client: Arc<Client>,
+}
+
+impl Controls {
+    pub(crate) fn new(
+        wire: Box<dyn StackSocket>,
+        client: Arc<Client>,
+        security: PSECURITY_DESCRIPTOR,
+    ) -> Self {
+        Self {
+            wire,
+            options: Options::default(),
+            security: security.addr().into(),
+            is_bound: AtomicBool::new(false),
+            client,
+        }
+    }
+
+    pub(crate) fn wire(&self) -> &dyn StackSocket {
+        &*self.wire
+    }
+
+    pub(crate) fn set_bound(&self) {
+        self.is_bound.store(true, Ordering::SeqCst);
+    }
+
+    /// Serves the options and I/O controls that every socket has; the size of the output.
+    pub(crate) fn serve(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
+        let is_bound = self.is_bound.load(Ordering::SeqCst);
+        match control.kind {
+            WskSetOption if self.is_security(control) => self.set_security(control, is_bound),
+            WskSetOption => {
+                if let Some(setting) = multicast::setting(control)? {
+                    self.wire.set(&setting)?;
+                } else {
+                    self.options.set(self.wire(), control.level, control.code, control.input()?, is_bound)?;
+                }
+                Ok(0)
+            }
+            WskGetOption if self.is_security(control) => {
+                let security = self.security.load(Ordering::SeqCst);
+                self.client.controls.cache_again(security);
+                control.put(security)
+            }
+            WskGetOption => control.put(self.options.get(self.wire(), control.level, control.code)?),
+            WskIoctl => self.ioctl(control),
+            _ => Err(STATUS_INVALID_PARAMETER),
+        }
+    }
+
+    fn ioctl(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
+        match control.code {
+            SIO_TIMESTAMPING => {
+                let config: TIMESTAMPING_CONFIG = control.input()?;
+                if config.Flags & !TIMESTAMPING_FLAG_RX != 0 {
+                    return Err(STATUS_NOT_SUPPORTED);
+                }
+                self.wire.set(&Setting::Timestamps(config.Flags & TIMESTAMPING_FLAG_RX != 0))?;
+                Ok(0)
+            }
+            // Only of connections that were accepted after an inspection.
+            SIO_WSK_QUERY_INSPECT_ID => Err(STATUS_INVALID_DEVICE_REQUEST),
+            _ => Err(STATUS_NOT_SUPPORTED),
+        }
+    }
+
+    fn is_security(&self, control: &ControlRequest) -> bool {
+        (control.level, control.code) == (SOL_SOCKET, SO_WSK_SECURITY)
+    }
+
+    fn set_security(&self, control: &ControlRequest, is_bound: bool) -> Result<usize, NTSTATUS> {
+        let security = control.input_pointer()?.addr();
+        if is_bound {
+            return Err(STATUS_INVALID_DEVICE_STATE);
+        }
+        if security != 0 && !self.client.controls.is_cached(security) {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        self.security.store(security, Ordering::SeqCst);
+        Ok(0)
+    }
+}

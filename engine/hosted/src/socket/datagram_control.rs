@@ -1,0 +1,70 @@
+//! WskControlSocket of datagram sockets: the receive event, the fixed remote address, and what all sockets have.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use skua_engine::abi::sockaddr::{SOCKADDR, SOL_SOCKET};
+use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
+use skua_engine::abi::wsk::{
+    SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SO_WSK_EVENT_CALLBACK, WSK_EVENT_DISABLE,
+    WSK_EVENT_RECEIVE_FROM, WskIoctl, WskSetOption,
+};
+
+use super::control::{ControlRequest, OptionalRequest};
+use super::datagram::DatagramSocket;
+
+impl DatagramSocket {
+    /// Serves one call and completes its request.
+    pub(super) fn control(self: &Arc<Self>, control: ControlRequest, answer: OptionalRequest) -> NTSTATUS {
+        if let Err(status) = self.require_alive() {
+            return answer.conclude(&self.kernel, Err(status));
+        }
+        match (control.kind, control.code) {
+            (WskSetOption, SO_WSK_EVENT_CALLBACK) if control.level == SOL_SOCKET => {
+                self.control_events(&control, answer)
+            }
+            (WskIoctl, SIO_WSK_SET_REMOTE_ADDRESS | SIO_WSK_SET_SENDTO_ADDRESS) => {
+                let filters = control.code == SIO_WSK_SET_REMOTE_ADDRESS;
+                answer.conclude_with(&self.kernel, || self.fix_remote(&control, filters))
+            }
+            _ => answer.conclude_with(&self.kernel, || self.controls.serve(&control)),
+        }
+    }
+
+    /// Enabling takes any set of flags, disabling one flag a call; either may come with a request or without.
+    fn control_events(self: &Arc<Self>, control: &ControlRequest, answer: OptionalRequest) -> NTSTATUS {
+        let mask = match self.require_bound().and_then(|_| control.event_mask()) {
+            Ok(mask) => mask,
+            Err(status) => return answer.conclude(&self.kernel, Err(status)),
+        };
+        match mask {
+            WSK_EVENT_RECEIVE_FROM => {
+                let enabled = self.event.enable();
+                self.ring_all();
+                answer.conclude(&self.kernel, if enabled.is_success() { Ok(0) } else { Err(enabled) })
+            }
+            mask if mask == WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE => {
+                self.event.disable(&self.kernel, answer.request)
+            }
+            _ => answer.conclude(&self.kernel, Err(STATUS_INVALID_PARAMETER)),
+        }
+    }
+
+    /// Size 0 and NULL clear it.
+    fn fix_remote(&self, control: &ControlRequest, filters: bool) -> Result<usize, NTSTATUS> {
+        self.require_bound()?;
+        let (at, size) = control.raw_input();
+        let address = match (at.is_null(), size) {
+            (true, 0) => None,
+            (false, size) if size >= size_of::<SOCKADDR>() => Some(self.address_in(control)?),
+            _ => return Err(STATUS_INVALID_PARAMETER),
+        };
+        self.set_remote(address, filters);
+        Ok(0)
+    }
+
+    fn address_in(&self, control: &ControlRequest) -> Result<SocketAddr, NTSTATUS> {
+        let address = control.input_address()?;
+        if self.takes(&address) { Ok(address) } else { Err(STATUS_INVALID_PARAMETER) }
+    }
+}

@@ -1,0 +1,194 @@
+//! The receive event of a datagram socket: whether it is enabled, who is inside it, and who waits for them to leave.
+
+// UNSAFETY: calls the client's callback.
+#![expect(unsafe_code, reason = "event callbacks are functions of the client, with its context")]
+
+use std::ffi::c_void;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crossbeam_utils::CachePadded;
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_EVENT_PENDING, STATUS_INVALID_PARAMETER, STATUS_PENDING,
+    STATUS_SUCCESS,
+};
+use skua_engine::abi::wsk::{PFN_WSK_RECEIVE_FROM_EVENT, WSK_DATAGRAM_INDICATION};
+
+use crate::HostKernel;
+use crate::kernel::lock::hold;
+use crate::request::Request;
+
+/// Not enabled.
+const OFF: u32 = 0;
+/// Enabled by SO_WSK_EVENT_CALLBACK.
+const DYNAMIC: u32 = 1;
+/// Enabled by WSK_SET_STATIC_EVENT_CALLBACKS, for good.
+const STATIC: u32 = 2;
+
+/// The receive event.
+///
+/// # Invariants
+/// A thread inside the callback is counted in a lane. It counts itself before it looks whether the event is enabled, and
+/// whoever disables looks at the lanes after; both orders are sequentially consistent, so either the thread stays out or
+/// it is seen.
+pub(crate) struct ReceiveEvent {
+    callback: PFN_WSK_RECEIVE_FROM_EVENT,
+    context: *mut c_void,
+    state: AtomicU32,
+    /// Threads inside, by worker or processor: a lane is shared by none or few.
+    lanes: Box<[CachePadded<AtomicU32>]>,
+    /// Whether somebody waits in `waiting`; changed under its lock.
+    draining: AtomicBool,
+    waiting: Mutex<Vec<Request>>,
+}
+
+// SAFETY: the client promises that callback and context are usable from any thread, on several at once.
+unsafe impl Send for ReceiveEvent {}
+// SAFETY: as above.
+unsafe impl Sync for ReceiveEvent {}
+
+/// What became of an indication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// STATUS_SUCCESS: the provider has the list back.
+    Consumed,
+    /// STATUS_PENDING: the client has the list until it releases it.
+    Retained,
+    /// STATUS_DATA_NOT_ACCEPTED of a static event: to be indicated again.
+    Refused,
+    /// STATUS_DATA_NOT_ACCEPTED of a dynamic event, which is off by that, or the event was off before.
+    Off,
+}
+
+impl ReceiveEvent {
+    /// An event that is enabled from the start if it `is_static`; `lanes` is at least 1.
+    pub(crate) fn new(
+        callback: PFN_WSK_RECEIVE_FROM_EVENT,
+        context: *mut c_void,
+        is_static: bool,
+        lanes: u32,
+    ) -> Self {
+        let state = if is_static && callback.is_some() { STATIC } else { OFF };
+        Self {
+            callback,
+            context,
+            state: AtomicU32::new(state),
+            lanes: (0..lanes.max(1)).map(|_| CachePadded::new(AtomicU32::new(0))).collect(),
+            draining: AtomicBool::new(false),
+            waiting: Mutex::new(Vec::with_capacity(4)),
+        }
+    }
+
+    /// Whether datagrams would be indicated now.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.state.load(Ordering::SeqCst) != OFF
+    }
+
+    /// Enables it; STATUS_INVALID_PARAMETER when the client gave no callback to enable.
+    pub(crate) fn enable(&self) -> NTSTATUS {
+        if self.callback.is_none() {
+            return STATUS_INVALID_PARAMETER;
+        }
+        // A static event is on already.
+        let _ = self.state.compare_exchange(OFF, DYNAMIC, Ordering::SeqCst, Ordering::SeqCst);
+        STATUS_SUCCESS
+    }
+
+    /// Disables it. With callbacks inside, the request waits for them and the answer is STATUS_PENDING, or without a
+    /// request STATUS_EVENT_PENDING; in any other case the request is completed with what is returned.
+    pub(crate) fn disable(&self, kernel: &HostKernel, request: Option<Request>) -> NTSTATUS {
+        let state = self.state.compare_exchange(DYNAMIC, OFF, Ordering::SeqCst, Ordering::SeqCst);
+        if state == Err(STATIC) {
+            // A static event cannot be disabled.
+            return conclude(kernel, request, STATUS_INVALID_PARAMETER);
+        }
+        let mut waiting = hold(&self.waiting);
+        self.draining.store(true, Ordering::SeqCst);
+        if self.is_empty() {
+            self.draining.store(!waiting.is_empty(), Ordering::SeqCst);
+            drop(waiting);
+            return conclude(kernel, request, STATUS_SUCCESS);
+        }
+        match request {
+            Some(request) => {
+                request.mark_pending();
+                waiting.push(request);
+                STATUS_PENDING
+            }
+            None => {
+                self.draining.store(!waiting.is_empty(), Ordering::SeqCst);
+                STATUS_EVENT_PENDING
+            }
+        }
+    }
+
+    /// Turns the event off for good and completes who waits for its callbacks, because the socket closes.
+    pub(crate) fn close(&self, kernel: &HostKernel) {
+        self.state.store(OFF, Ordering::SeqCst);
+        if self.is_empty() {
+            self.complete_waiting(kernel);
+        }
+    }
+
+    /// Calls the callback with `list`, null for the death of the socket.
+    pub(crate) fn indicate(
+        &self,
+        kernel: &HostKernel,
+        lane: u32,
+        flags: u32,
+        list: *mut WSK_DATAGRAM_INDICATION,
+    ) -> Verdict {
+        let lane = &self.lanes[lane as usize % self.lanes.len()];
+        lane.fetch_add(1, Ordering::SeqCst);
+        let verdict = match self.callback {
+            Some(callback) if self.is_enabled() => {
+                // SAFETY: the client promises a callback for its context until the socket is closed, which waits for
+                // this thread to leave its lane.
+                let status = unsafe { callback(self.context, flags, list) };
+                self.judge(status)
+            }
+            _ => Verdict::Off,
+        };
+        lane.fetch_sub(1, Ordering::SeqCst);
+        if self.draining.load(Ordering::SeqCst) && self.is_empty() {
+            self.complete_waiting(kernel);
+        }
+        verdict
+    }
+
+    fn judge(&self, status: NTSTATUS) -> Verdict {
+        match status {
+            STATUS_PENDING => Verdict::Retained,
+            STATUS_DATA_NOT_ACCEPTED => {
+                let off = self.state.compare_exchange(DYNAMIC, OFF, Ordering::SeqCst, Ordering::SeqCst);
+                if off == Err(STATIC) { Verdict::Refused } else { Verdict::Off }
+            }
+            // Nothing else may be returned; what is not PENDING gives the list back.
+            _ => Verdict::Consumed,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.load(Ordering::SeqCst) == 0)
+    }
+
+    /// Completes those who waited, if the lanes are still empty of whom they wait for.
+    fn complete_waiting(&self, kernel: &HostKernel) {
+        loop {
+            let mut waiting = hold(&self.waiting);
+            let Some(request) = waiting.pop() else {
+                self.draining.store(false, Ordering::SeqCst);
+                return;
+            };
+            drop(waiting);
+            request.complete_later(kernel, STATUS_SUCCESS, 0);
+        }
+    }
+}
+
+fn conclude(kernel: &HostKernel, request: Option<Request>, status: NTSTATUS) -> NTSTATUS {
+    match request {
+        Some(request) => request.complete(kernel, status, 0),
+        None => status,
+    }
+}

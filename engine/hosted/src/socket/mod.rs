@@ -1,0 +1,111 @@
+//! Sockets: one type a category, each with its own dispatch table, and the register of those that are open.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub(crate) mod basic;
+mod bind;
+pub(crate) mod close;
+pub(crate) mod control;
+pub(crate) mod datagram;
+mod datagram_control;
+pub(crate) mod events;
+mod multicast;
+pub(crate) mod options;
+pub(crate) mod pending;
+mod release;
+pub(crate) mod table;
+
+use self::datagram::DatagramSocket;
+use crate::HostKernel;
+use crate::kernel::lock::hold;
+
+/// The open datagram sockets of one kernel, and what the closed ones left behind.
+#[derive(Default)]
+pub(crate) struct Sockets {
+    open: Mutex<Vec<Arc<DatagramSocket>>>,
+    /// Datagrams lost below sockets that are closed.
+    lost_by_closed: AtomicU64,
+}
+
+impl Sockets {
+    pub(crate) fn add(&self, socket: Arc<DatagramSocket>) {
+        hold(&self.open).push(socket);
+    }
+
+    /// Takes a socket out whose losses are final.
+    pub(crate) fn remove(&self, socket: &DatagramSocket) {
+        let mut open = hold(&self.open);
+        self.lost_by_closed.fetch_add(socket.lost().unwrap_or(0), Ordering::Relaxed);
+        open.retain(|known| !std::ptr::eq(Arc::as_ptr(known), socket));
+    }
+
+    /// The bound sockets, of `local` or all.
+    pub(crate) fn bound(&self, local: Option<&SocketAddr>) -> Vec<Arc<DatagramSocket>> {
+        let wanted = |socket: &&Arc<DatagramSocket>| match socket.local() {
+            Some(bound) => local.is_none_or(|local| bound == local),
+            None => false,
+        };
+        hold(&self.open).iter().filter(wanted).cloned().collect()
+    }
+
+    fn lost(&self) -> u64 {
+        let open = hold(&self.open);
+        let by_open: u64 = open.iter().filter_map(|socket| socket.lost()).sum();
+        by_open + self.lost_by_closed.load(Ordering::Relaxed)
+    }
+}
+
+/// What the stack below did, and what can be done to it.
+impl HostKernel {
+    /// Datagrams that reached sockets of this kernel and were never indicated, over open and closed sockets: the socket
+    /// buffer was full, [`HostKernel::quiesce`] had ended the intake, or they were still queued when the socket closed.
+    /// `None` when the transport cannot tell.
+    #[must_use]
+    pub fn lost_below(&self) -> Option<u64> {
+        self.stack().tells_lost().then(|| self.sockets().lost())
+    }
+
+    /// The same for the open sockets that are bound to `local`. `None` too when there is none.
+    #[must_use]
+    pub fn lost_below_at(&self, local: &SocketAddr) -> Option<u64> {
+        let bound = self.sockets().bound(Some(local));
+        bound.iter().map(|socket| socket.lost()).reduce(|sum, lost| Some(sum? + lost?))?
+    }
+
+    /// Ends the intake of the sockets bound to `local`, or of all, and waits until what was queued has been indicated;
+    /// whether that was so within `limit`. Afterwards the sockets are only good for sending and closing.
+    ///
+    /// On Linux a filter turns later datagrams away, which count as lost below from then on. On other transports what
+    /// arrives during the call may be either indicated or lost.
+    #[must_use]
+    pub fn quiesce(&self, local: Option<&SocketAddr>, limit: Duration) -> bool {
+        let sockets = self.sockets().bound(local);
+        for socket in &sockets {
+            socket.end_intake();
+        }
+        let deadline = Instant::now() + limit;
+        sockets.iter().all(|socket| socket.wait_drained(deadline))
+    }
+
+    /// Lets the sockets bound to `local` die, as they do when their transport goes away: the receive event is called with
+    /// NULL, requests end with STATUS_FILE_FORCED_CLOSED, and only closing is of use. Returns how many there were.
+    pub fn kill(&self, local: &SocketAddr) -> usize {
+        let sockets = self.sockets().bound(Some(local));
+        for socket in &sockets {
+            socket.die(0);
+        }
+        sockets.len()
+    }
+
+    /// The addresses that payload of the sockets bound to `local` is received to. An indication's MDLs lie within them
+    /// when nothing was copied on the way.
+    #[must_use]
+    pub fn receive_buffers(&self, local: &SocketAddr) -> Vec<Range<usize>> {
+        let sockets = self.sockets().bound(Some(local));
+        sockets.iter().filter_map(|socket| socket.arena()).flat_map(|arena| arena.payload_ranges()).collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! Requests that wait, oldest first, and can be cancelled meanwhile.
+
+use std::collections::VecDeque;
+use std::ffi::c_void;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use skua_engine::abi::nt::{DRIVER_CANCEL, IRP};
+use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_PENDING};
+
+use super::close::Hold;
+use crate::HostKernel;
+use crate::kernel::lock::hold;
+use crate::request::Request;
+
+/// A request that waits.
+pub(crate) struct Waiting<T> {
+    pub(crate) request: Request,
+    /// What it asks for.
+    pub(crate) item: T,
+    /// Keeps the socket from closing before it is completed.
+    pub(crate) hold: Hold,
+}
+
+impl<T> Waiting<T> {
+    /// Completes it at DISPATCH_LEVEL and lets go of the socket.
+    pub(crate) fn complete(self, kernel: &HostKernel, status: NTSTATUS, information: usize) {
+        self.request.complete_later(kernel, status, information);
+        drop(self.hold);
+    }
+}
+
+/// Requests of one kind.
+///
+/// # Invariants
+/// An entry whose cancel routine was taken by IoCancelIrp stays until that routine removes it; any other can be taken by
+/// whoever serves the queue.
+pub(crate) struct PendingQueue<T> {
+    entries: Mutex<Entries<T>>,
+    /// How many there are, for those who only want to know that.
+    length: AtomicUsize,
+    limit: usize,
+    routine: DRIVER_CANCEL,
+}
+
+struct Entries<T> {
+    waiting: VecDeque<Waiting<T>>,
+    closed: bool,
+}
+
+impl<T> PendingQueue<T> {
+    /// A queue of at most `limit` requests with memory for `room`; `routine` calls [`PendingQueue::cancel`].
+    pub(crate) fn new(limit: usize, room: usize, routine: DRIVER_CANCEL) -> Self {
+        let entries = Entries { waiting: VecDeque::with_capacity(room.min(limit)), closed: false };
+        Self { entries: Mutex::new(entries), length: AtomicUsize::new(0), limit, routine }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.length.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Lets a request wait and returns STATUS_PENDING, or completes it when it cannot. `context` is for the routine.
+    pub(crate) fn submit(&self, kernel: &HostKernel, context: *mut c_void, waiting: Waiting<T>) -> NTSTATUS {
+        let mut entries = hold(&self.entries);
+        let refused = if entries.closed {
+            Some(STATUS_CANCELLED)
+        } else if entries.waiting.len() >= self.limit {
+            Some(STATUS_INSUFFICIENT_RESOURCES)
+        } else {
+            // From here on the cancel routine may run; it waits for the lock, and then finds the entry.
+            (!waiting.request.arm(self.routine, context)).then_some(STATUS_CANCELLED)
+        };
+        if let Some(status) = refused {
+            drop(entries);
+            let Waiting { request, item: _, hold } = waiting;
+            let status = request.complete(kernel, status, 0);
+            drop(hold);
+            return status;
+        }
+        waiting.request.mark_pending();
+        entries.waiting.push_back(waiting);
+        self.length.fetch_add(1, Ordering::SeqCst);
+        STATUS_PENDING
+    }
+
+    /// Takes the oldest that is not being cancelled.
+    pub(crate) fn take(&self) -> Option<Waiting<T>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut entries = hold(&self.entries);
+        let position = entries.waiting.iter().position(|waiting| waiting.request.disarm())?;
+        let taken = entries.waiting.remove(position)?;
+        self.length.fetch_sub(1, Ordering::SeqCst);
+        Some(taken)
+    }
+
+    /// Puts back what was taken, as the oldest. Completes it when it was cancelled meanwhile.
+    pub(crate) fn put_back(&self, kernel: &HostKernel, context: *mut c_void, waiting: Waiting<T>) {
+        let mut entries = hold(&self.entries);
+        if !entries.closed && waiting.request.arm(self.routine, context) {
+            entries.waiting.push_front(waiting);
+            self.length.fetch_add(1, Ordering::SeqCst);
+        } else {
+            drop(entries);
+            waiting.complete(kernel, STATUS_CANCELLED, 0);
+        }
+    }
+
+    /// Removes and completes `irp`: what the cancel routine does.
+    pub(crate) fn cancel(&self, kernel: &HostKernel, irp: *mut IRP) {
+        let mut entries = hold(&self.entries);
+        let position = entries.waiting.iter().position(|waiting| waiting.request.is(irp));
+        let Some(waiting) = position.and_then(|position| entries.waiting.remove(position)) else { return };
+        self.length.fetch_sub(1, Ordering::SeqCst);
+        drop(entries);
+        waiting.complete(kernel, STATUS_CANCELLED, 0);
+    }
+
+    /// Takes no more, and completes all that wait with `status`.
+    pub(crate) fn close(&self, kernel: &HostKernel, status: NTSTATUS) {
+        hold(&self.entries).closed = true;
+        while let Some(waiting) = self.take() {
+            waiting.complete(kernel, status, 0);
+        }
+    }
+}

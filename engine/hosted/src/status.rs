@@ -1,0 +1,82 @@
+//! From the host's errors to NTSTATUS, in one table.
+
+use std::io::{Error, ErrorKind};
+
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_REFUSED,
+    STATUS_HOST_UNREACHABLE, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT,
+    STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_PARAMETER, STATUS_NETWORK_UNREACHABLE, STATUS_NOT_FOUND,
+    STATUS_NOT_SUPPORTED, STATUS_PORT_UNREACHABLE, STATUS_UNSUCCESSFUL,
+};
+
+/// The status of a failed call to the host's stack.
+pub(crate) fn of(error: &Error) -> NTSTATUS {
+    by_number(error).unwrap_or_else(|| by_kind(error.kind()))
+}
+
+/// Errors whose kind says too little.
+#[cfg(unix)]
+fn by_number(error: &Error) -> Option<NTSTATUS> {
+    // Numbers that POSIX leaves to each system are told apart by their names in libc, where libc is a dependency.
+    #[cfg(target_os = "linux")]
+    match error.raw_os_error()? {
+        libc::EMSGSIZE => return Some(STATUS_INVALID_BUFFER_SIZE),
+        libc::ENOBUFS | libc::EMFILE | libc::ENFILE => return Some(STATUS_INSUFFICIENT_RESOURCES),
+        libc::EAFNOSUPPORT | libc::EOPNOTSUPP | libc::ENOPROTOOPT | libc::EPROTONOSUPPORT => {
+            return Some(STATUS_NOT_SUPPORTED);
+        }
+        libc::ENODEV | libc::ENXIO => return Some(STATUS_INVALID_ADDRESS_COMPONENT),
+        // A UDP socket hears of ICMP port unreachable by this.
+        libc::ECONNREFUSED => return Some(STATUS_PORT_UNREACHABLE),
+        _ => {}
+    }
+    let _ = error;
+    None
+}
+
+#[cfg(not(unix))]
+fn by_number(_error: &Error) -> Option<NTSTATUS> {
+    None
+}
+
+fn by_kind(kind: ErrorKind) -> NTSTATUS {
+    match kind {
+        ErrorKind::AddrInUse => STATUS_ADDRESS_ALREADY_EXISTS,
+        ErrorKind::AddrNotAvailable => STATUS_INVALID_ADDRESS_COMPONENT,
+        ErrorKind::PermissionDenied => STATUS_ACCESS_DENIED,
+        ErrorKind::NetworkUnreachable => STATUS_NETWORK_UNREACHABLE,
+        ErrorKind::HostUnreachable => STATUS_HOST_UNREACHABLE,
+        ErrorKind::ConnectionRefused => STATUS_CONNECTION_REFUSED,
+        ErrorKind::InvalidInput => STATUS_INVALID_PARAMETER,
+        ErrorKind::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,
+        ErrorKind::Unsupported => STATUS_NOT_SUPPORTED,
+        ErrorKind::NotFound => STATUS_NOT_FOUND,
+        _ => STATUS_UNSUCCESSFUL,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_a_datagram_socket_meets_has_its_status() {
+        for (error, status) in [
+            (libc::EADDRINUSE, STATUS_ADDRESS_ALREADY_EXISTS),
+            (libc::EACCES, STATUS_ACCESS_DENIED),
+            (libc::EPERM, STATUS_ACCESS_DENIED),
+            (libc::EADDRNOTAVAIL, STATUS_INVALID_ADDRESS_COMPONENT),
+            (libc::EMSGSIZE, STATUS_INVALID_BUFFER_SIZE),
+            (libc::ENETUNREACH, STATUS_NETWORK_UNREACHABLE),
+            (libc::EHOSTUNREACH, STATUS_HOST_UNREACHABLE),
+            (libc::ECONNREFUSED, STATUS_PORT_UNREACHABLE),
+            (libc::EINVAL, STATUS_INVALID_PARAMETER),
+            (libc::ENOMEM, STATUS_INSUFFICIENT_RESOURCES),
+            (libc::ENOBUFS, STATUS_INSUFFICIENT_RESOURCES),
+            (libc::EAFNOSUPPORT, STATUS_NOT_SUPPORTED),
+            (libc::EIO, STATUS_UNSUCCESSFUL),
+        ] {
+            assert_eq!(of(&Error::from_raw_os_error(error)), status, "errno {error}");
+        }
+    }
+}
