@@ -31,7 +31,7 @@ fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static)
 }
 
 /// Something that one thread at a time may touch. A failed model is two threads in it at once.
-struct Exclusive(UnsafeCell<u32>);
+struct Exclusive(UnsafeCell<u64>);
 
 impl Exclusive {
     fn new() -> Self {
@@ -47,14 +47,14 @@ impl Exclusive {
     }
 
     /// Reads, as one of several that share.
-    fn look(&self) -> u32 {
+    fn look(&self) -> u64 {
         self.0.with(|value| {
             // SAFETY: loom stops the model before this line if a writer may be in the cell.
             unsafe { *value }
         })
     }
 
-    fn set(&self, new: u32) {
+    fn set(&self, new: u64) {
         self.0.with_mut(|value| {
             // SAFETY: loom stops the model before this line if another thread may be in the cell.
             unsafe { *value = new }

@@ -189,7 +189,7 @@ impl<T, M: Memory> Pool<T, M> {
     #[inline]
     pub fn put(&self, slot: Slot<'_, T, M>, magazine: &mut Magazine<T>) {
         if !core::ptr::eq(slot.pool(), self) || !magazine.belongs_to(self.identity) {
-            return;
+            return misdirected(slot);
         }
         let value = slot.into_raw();
         if !magazine.push(value) {
@@ -298,6 +298,12 @@ impl<T, M: Memory> Pool<T, M> {
         // SAFETY: indices on the stack are below the number of slots.
         unsafe { self.slots.base().add(index as usize) }
     }
+}
+
+/// Sends a slot home that was put with another pool or magazine: dropping it returns it to its own pool.
+#[cold]
+fn misdirected<T, M: Memory>(slot: Slot<'_, T, M>) {
+    drop(slot);
 }
 
 /// A number that no other pool gets. 64 bits do not wrap.

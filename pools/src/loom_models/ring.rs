@@ -76,7 +76,7 @@ fn write(shared: &Shared, side: &mut ProducerCursor<Owned>) -> bool {
     let room = side.has_room(RECORD);
     if room {
         let number = side.tail() / RECORD;
-        shared.cell(side.tail()).set(number as u32 + 1);
+        shared.cell(side.tail()).set(number + 1);
         side.advance(RECORD);
     }
     room
@@ -86,7 +86,7 @@ fn write(shared: &Shared, side: &mut ProducerCursor<Owned>) -> bool {
 fn read(shared: &Shared, side: &mut ConsumerCursor<Owned>) {
     side.refresh().unwrap();
     while side.available() != 0 {
-        assert_eq!(u64::from(shared.cell(side.position()).look()), side.position() / RECORD + 1);
+        assert_eq!(shared.cell(side.position()).look(), side.position() / RECORD + 1);
         side.advance(RECORD);
     }
 }

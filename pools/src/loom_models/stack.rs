@@ -42,10 +42,11 @@ impl Shared {
 
     /// Every slot is on the stack once.
     fn assert_complete(&self) {
-        let all = self.pop(self.slots.len() as u32 + 1);
+        let slots = u32::try_from(self.slots.len()).unwrap();
+        let all = self.pop(slots + 1);
         let mut sorted = all.clone();
         sorted.sort_unstable();
-        assert_eq!(sorted, (0..self.slots.len() as u32).collect::<Vec<_>>(), "on the stack: {all:?}");
+        assert_eq!(sorted, (0..slots).collect::<Vec<_>>(), "on the stack: {all:?}");
         assert!(self.pop(1).is_empty());
     }
 }

@@ -8,7 +8,7 @@ use skua_pools::{Magazine, Pool, PoolConfig, Slot, Tag};
 
 use crate::heap::Heap;
 
-const SHARDS: usize = 3;
+const SHARDS: u8 = 3;
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -36,7 +36,7 @@ enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let shard = 0..SHARDS;
+    let shard = 0..usize::from(SHARDS);
     prop_oneof![
         8 => shard.clone().prop_map(|shard| Operation::Take { shard }),
         2 => Just(Operation::TakeShared),
@@ -80,12 +80,12 @@ proptest! {
         operations in vec(operation(), 0..300),
     ) {
         let heap = Heap::new();
-        let config = PoolConfig { capacity, shards: SHARDS as u32, magazine };
+        let config = PoolConfig { capacity, shards: SHARDS.into(), magazine };
         let mut pool = Pool::new(&heap, Tag::new(b"SkTs"), &config, u64::from).unwrap();
         let slots = config.slots().unwrap() as usize;
         {
             let pool = &pool;
-            let mut magazines: [Magazine<u64>; SHARDS] = std::array::from_fn(|_| pool.magazine().unwrap());
+            let mut magazines: Vec<Magazine<u64>> = (0..SHARDS).map(|_| pool.magazine().unwrap()).collect();
             let mut model = Model { held: Vec::new(), written: HashMap::new(), stamp: 0 };
             for operation in &operations {
                 match operation {

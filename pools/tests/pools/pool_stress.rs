@@ -63,7 +63,7 @@ fn run(
             held.push(slot);
         }
         while held.len() > 40 || (!held.is_empty() && dice.roll(3) == 0) {
-            let at = dice.roll(held.len() as u64) as usize;
+            let at = usize::try_from(dice.roll(held.len() as u64)).unwrap();
             let slot = held.swap_remove(at);
             slot.release(me);
             match dice.roll(8) {
@@ -110,8 +110,9 @@ fn no_slot_is_lost_or_shared_among_many_threads() {
             let pool = &pool;
             let threads: Vec<_> = (1..)
                 .zip(arrivals)
-                .map(|(me, arrivals)| {
-                    let next = away[me as usize % away.len()].clone();
+                .zip(away.iter().cycle().skip(1))
+                .map(|((me, arrivals), next)| {
+                    let next = next.clone();
                     scope.spawn(move || {
                         let taken = run(pool, me, &next, &arrivals);
                         drop(next);

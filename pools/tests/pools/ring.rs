@@ -307,7 +307,6 @@ fn a_reader_begins_where_it_may_and_nowhere_else() {
     }
     first.release();
     first.next().unwrap().unwrap();
-    drop(first);
     let begins = |attach| {
         let mut consumer = bytes.attach(attach)?;
         let begin = consumer.next().map(|record| record.unwrap()[0]);

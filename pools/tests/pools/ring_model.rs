@@ -171,7 +171,7 @@ proptest! {
                 Operation::Hostile { word, seen } => {
                     let honest = bytes.cursor().swap(word, Ordering::Relaxed);
                     let position = word & !(WAIT_ANY | WAIT_FILL);
-                    if position % 8 == 0 && (model.seen..=model.head).contains(&position) {
+                    if position.is_multiple_of(8) && (model.seen..=model.head).contains(&position) {
                         // Not hostile after all, and it would be believed.
                         bytes.cursor().store(honest, Ordering::Relaxed);
                         continue;

@@ -106,7 +106,7 @@ proptest! {
                     let n = u64::from(n).min(inside);
                     inside -= n;
                     let last = closed && inside == 0 && n > 0;
-                    let released = rundown.release(shard, n as u32);
+                    let released = rundown.release(shard, u32::try_from(n).unwrap());
                     prop_assert_eq!(released, if last { Released::Last } else { Released::Inside });
                     lasts += u32::from(last);
                 }
