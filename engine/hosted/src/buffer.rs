@@ -51,12 +51,12 @@ impl Iterator for Pieces<'_> {
             }
             let mdl = self.mdl;
             // SAFETY: `new`'s caller promised a valid chain.
-            let (count, next) = unsafe { ((*mdl).ByteCount as usize, (*mdl).Next) };
+            let header = unsafe { *mdl };
             let offset = std::mem::take(&mut self.offset);
-            let Some(bytes) = count.checked_sub(offset) else {
+            let Some(bytes) = (header.ByteCount as usize).checked_sub(offset) else {
                 return self.fail(STATUS_INVALID_PARAMETER);
             };
-            self.mdl = next;
+            self.mdl = header.Next;
             let bytes = bytes.min(self.left);
             if bytes == 0 {
                 continue;

@@ -160,7 +160,9 @@ unsafe fn transport_list_change(client: *mut WSK_CLIENT, irp: *mut IRP) -> NTSTA
 
 unsafe extern "C" fn cancel_transport_list_change(_device: *mut DEVICE_OBJECT, irp: *mut IRP) {
     // SAFETY: called by IoCancelIrp with a packet that waits at its client.
-    let client = unsafe { of(cancel_context(irp).cast()) };
+    let context = unsafe { cancel_context(irp) };
+    // SAFETY: the context of such a packet is its client, which it keeps from being deregistered.
+    let client = unsafe { of(context.cast()) };
     // SAFETY: the packet is being cancelled.
     let irql = unsafe { cancel_irql(irp) };
     client.kernel.io_release_cancel_spin_lock(irql);

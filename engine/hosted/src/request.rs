@@ -54,9 +54,9 @@ impl Request {
         let irp = self.irp.as_ptr();
         std::mem::forget(self);
         // SAFETY: the packet is the provider's.
-        unsafe { (&raw mut (*irp).IoStatus.Status).write(status) };
+        unsafe { (*irp).IoStatus.Status = status };
         // SAFETY: as above.
-        unsafe { (&raw mut (*irp).IoStatus.Information).write(information) };
+        unsafe { (*irp).IoStatus.Information = information };
         kernel.ledger().irps.remove(1);
         // SAFETY: the packet is the provider's and given up here.
         unsafe { kernel.io_complete_request(irp, IO_NETWORK_INCREMENT) };
@@ -66,7 +66,7 @@ impl Request {
     /// As [`Request::complete`], at DISPATCH_LEVEL: how network stacks complete what they had kept.
     pub(crate) fn complete_later(self, kernel: &HostKernel, status: NTSTATUS, information: usize) {
         let raised = kernel.raise();
-        self.complete(kernel, status, information);
+        let _ = self.complete(kernel, status, information);
         drop(raised);
     }
 
@@ -86,14 +86,9 @@ impl Request {
     pub(crate) fn arm(&self, routine: DRIVER_CANCEL, context: *mut c_void) -> bool {
         let irp = self.irp.as_ptr();
         // SAFETY: the packet is the provider's; DriverContext is for whoever has it.
-        unsafe {
-            (&raw mut (*irp).Tail.Overlay.DriverContext).write([
-                context,
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-            ])
-        };
+        let words = unsafe { &raw mut (*irp).Tail.Overlay.DriverContext };
+        // SAFETY: as above.
+        unsafe { words.cast::<*mut c_void>().write(context) };
         // SAFETY: the packet is the provider's.
         unsafe { irp::set_cancel_routine(irp, routine) };
         // SAFETY: as above.
@@ -129,7 +124,8 @@ impl Drop for Request {
 /// # Safety
 /// `irp` is the packet that the cancel routine was called with.
 pub(crate) unsafe fn cancel_context(irp: *mut IRP) -> *mut c_void {
-    // SAFETY: the caller promises a packet that was armed, so the words were written.
-    let [context, ..] = unsafe { (*irp).Tail.Overlay.DriverContext };
-    context
+    // SAFETY: the caller promises a packet.
+    let words = unsafe { &raw const (*irp).Tail.Overlay.DriverContext };
+    // SAFETY: the packet was armed, so the first word was written.
+    unsafe { words.cast::<*mut c_void>().read() }
 }

@@ -20,7 +20,7 @@ pub(crate) unsafe fn initialize(event: *mut KEVENT, signalled: bool) {
     let header = DISPATCHER_HEADER {
         Type: u8::try_from(NotificationEvent).unwrap_or_default(),
         Signalling: 0,
-        Size: const { (size_of::<KEVENT>() / 4) as u8 },
+        Size: u8::try_from(size_of::<KEVENT>() / 4).unwrap_or_default(),
         Reserved1: 0,
         SignalState: i32::from(signalled),
         // Nobody reads it: an empty list, as a debugger expects to find it.

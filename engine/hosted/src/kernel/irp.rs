@@ -56,9 +56,9 @@ pub(crate) unsafe fn reuse(irp: *mut IRP, status: NTSTATUS) {
     // SAFETY: `size` is what the packet was initialised with.
     unsafe { initialize(irp, size, locations) };
     // SAFETY: the caller owns the packet.
-    unsafe { (&raw mut (*irp).AllocationFlags).write(flags) };
+    unsafe { (*irp).AllocationFlags = flags };
     // SAFETY: as above.
-    unsafe { (&raw mut (*irp).IoStatus.Status).write(status) };
+    unsafe { (*irp).IoStatus.Status = status };
 }
 
 /// IoCompleteRequest: climbs the stack locations and calls their completion routines, until one keeps the packet.
@@ -99,7 +99,7 @@ unsafe fn climb(irp: *mut IRP) -> NTSTATUS {
     unsafe { io_skip_current_irp_stack_location(irp) };
     let pending: BOOLEAN = left.Control & SL_PENDING_RETURNED;
     // SAFETY: the caller has the packet.
-    unsafe { (&raw mut (*irp).PendingReturned).write(pending) };
+    unsafe { (*irp).PendingReturned = pending };
     // SAFETY: as above.
     let packet = unsafe { &*irp };
     let has_location = packet.CurrentLocation <= packet.StackCount;

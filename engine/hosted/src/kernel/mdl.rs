@@ -28,11 +28,11 @@ pub(crate) unsafe fn build_for_non_paged_pool(mdl: *mut MDL) {
         unsafe { pages.wrapping_add(page).write(first + page) };
     }
     // SAFETY: the caller promises an initialised descriptor.
-    unsafe { (&raw mut (*mdl).MappedSystemVa).write(address) };
+    unsafe { (*mdl).MappedSystemVa = address };
     // SAFETY: as above.
     let flags = unsafe { (*mdl).MdlFlags };
     // SAFETY: as above.
-    unsafe { (&raw mut (*mdl).MdlFlags).write(flags | MDL_SOURCE_IS_NONPAGED_POOL) };
+    unsafe { (*mdl).MdlFlags = flags | MDL_SOURCE_IS_NONPAGED_POOL };
 }
 
 /// The mappings of one kernel.
@@ -65,9 +65,9 @@ impl Mappings {
         // SAFETY: the caller promises an initialised descriptor.
         let address = unsafe { mm_get_mdl_virtual_address(mdl) };
         // SAFETY: as above.
-        unsafe { (&raw mut (*mdl).MappedSystemVa).write(address) };
+        unsafe { (*mdl).MappedSystemVa = address };
         // SAFETY: as above.
-        unsafe { (&raw mut (*mdl).MdlFlags).write(flags | MDL_MAPPED_TO_SYSTEM_VA) };
+        unsafe { (*mdl).MdlFlags = flags | MDL_MAPPED_TO_SYSTEM_VA };
         self.made.fetch_add(1, Ordering::Relaxed);
         address
     }

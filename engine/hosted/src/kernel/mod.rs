@@ -226,6 +226,10 @@ unsafe impl Memory for HostKernel {
 // SAFETY: a raised thread occupies its virtual processor until it lowers, indices are below the count, which is
 // constant, and `irp::complete` calls each location's routine once.
 unsafe impl Kernel for HostKernel {
+    fn instance(&self) -> usize {
+        Arc::as_ptr(&self.host).addr()
+    }
+
     #[inline]
     fn ke_get_current_irql(&self) -> KIRQL {
         self.host.processors.irql()
@@ -270,7 +274,7 @@ unsafe impl Kernel for HostKernel {
             return false;
         };
         // SAFETY: whoever takes the routine out owns the packet's cancel fields.
-        unsafe { (&raw mut (*irp).CancelIrql).write(irql) };
+        unsafe { (*irp).CancelIrql = irql };
         // SAFETY: the packet is with the driver that set the routine, so it has a location.
         let location = unsafe { io_get_current_irp_stack_location(irp) };
         // SAFETY: as above.

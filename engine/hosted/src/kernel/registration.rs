@@ -104,7 +104,7 @@ impl Registrations {
         client.run_down();
         hold(&self.clients).retain(|known| !Arc::ptr_eq(known, &client));
         // SAFETY: the caller promises a writable block.
-        unsafe { (&raw mut (*registration).ReservedRegistrationContext).write(std::ptr::null_mut()) };
+        unsafe { (*registration).ReservedRegistrationContext = std::ptr::null_mut() };
     }
 
     /// # Safety

@@ -105,8 +105,7 @@ pub(crate) fn delivery_flags(destination: IpAddr, local: IpAddr) -> u32 {
     }
 }
 
-/// Writes control messages one after the other. What does not fit is left out, and [`ControlWriter::is_truncated`] says
-/// so.
+/// Writes control messages one after the other. What does not fit is left out.
 ///
 /// # Invariants
 /// `area` is writable for `room` bytes and aligned to 8; `used` is a multiple of 8 and at most `room`.
@@ -114,7 +113,6 @@ pub(crate) struct ControlWriter<'a> {
     area: *mut u8,
     room: usize,
     used: usize,
-    truncated: bool,
     borrowed: PhantomData<&'a mut [u8]>,
 }
 
@@ -122,17 +120,12 @@ impl ControlWriter<'_> {
     /// # Safety
     /// `area` is writable for `room` bytes, aligned to 8, and nobody else's while this exists.
     pub(crate) unsafe fn new(area: *mut u8, room: usize) -> Self {
-        Self { area, room, used: 0, truncated: false, borrowed: PhantomData }
+        Self { area, room, used: 0, borrowed: PhantomData }
     }
 
     /// Bytes written.
     pub(crate) fn used(&self) -> usize {
         self.used
-    }
-
-    /// Whether a message did not fit.
-    pub(crate) fn is_truncated(&self) -> bool {
-        self.truncated
     }
 
     pub(crate) fn packet_info(&mut self, address: IpAddr, interface: u32) {
@@ -176,7 +169,6 @@ impl ControlWriter<'_> {
     fn message<T: NoUninit>(&mut self, message: ControlMessage, payload: T) {
         let space = wsa_cmsg_space(size_of::<T>());
         if space > self.room - self.used {
-            self.truncated = true;
             return;
         }
         // SAFETY: `space` bytes are left from `used` on.

@@ -126,12 +126,14 @@ impl BlockRef {
         for piece in pieces {
             let (head, rest) = piece.split_at(piece.len().min(HEAD_BYTES.saturating_sub(at)));
             // SAFETY: the block's own, `at + head.len()` is within the head, and the worker has it.
-            unsafe { std::ptr::copy_nonoverlapping(head.as_ptr(), self.head().add(at), head.len()) };
+            unsafe { std::ptr::copy_nonoverlapping(head.as_ptr(), self.head().wrapping_add(at), head.len()) };
             at += head.len();
             let behind = at.saturating_sub(HEAD_BYTES);
             let tail = &rest[..rest.len().min(TAIL_BYTES - behind)];
             // SAFETY: as above, within the tail.
-            unsafe { std::ptr::copy_nonoverlapping(tail.as_ptr(), self.tail().add(behind), tail.len()) };
+            unsafe {
+                std::ptr::copy_nonoverlapping(tail.as_ptr(), self.tail().wrapping_add(behind), tail.len())
+            };
             at += tail.len();
         }
     }
@@ -153,7 +155,7 @@ impl BlockRef {
     /// The whole indication is written: a client uses `Next` as its own while it has one.
     pub(crate) fn fill(self, length: usize, control: usize, delivery: u32) {
         // SAFETY: the worker has the block.
-        unsafe { (&raw mut (*self.0.as_ptr()).delivery).cast::<u32>().write(delivery) };
+        unsafe { *self.delivery_word() = delivery };
         // SAFETY: as in `address`.
         let head_mdl = unsafe { &raw mut (*self.0.as_ptr()).head_mdl };
         let control_info = if control == 0 { std::ptr::null_mut() } else { self.control().cast::<CMSGHDR>() };
@@ -177,14 +179,14 @@ impl BlockRef {
     /// MSG_BCAST or MSG_MCAST, as [`BlockRef::fill`] noted it.
     pub(crate) fn delivery(self) -> u32 {
         // SAFETY: the worker has the block; clients do not know of the field.
-        unsafe { (&raw const (*self.0.as_ptr()).delivery).cast::<u32>().read() }
+        unsafe { *self.delivery_word() }
     }
 
     /// Puts `next` behind this one in the list to be indicated.
     pub(crate) fn link(self, next: Option<Self>) {
         let next = next.map_or(std::ptr::null_mut(), Self::indication);
         // SAFETY: the worker has the block.
-        unsafe { (&raw mut (*self.indication()).Next).write(next) };
+        unsafe { (*self.indication()).Next = next };
     }
 
     /// The client may have it from now on.
@@ -208,6 +210,11 @@ impl BlockRef {
 
     fn is_lent(self) -> bool {
         self.lent().load(Ordering::Acquire) == 1
+    }
+
+    fn delivery_word(self) -> *mut u32 {
+        // SAFETY: as in `address`.
+        unsafe { &raw mut (*self.0.as_ptr()).delivery }.cast()
     }
 
     fn lent<'a>(self) -> &'a AtomicU32 {
@@ -345,23 +352,23 @@ impl Drop for Arena {
 /// `block` is zeroed memory of the caller's, and `tail` has [`TAIL_BYTES`] bytes that belong to it.
 unsafe fn build(kernel: &HostKernel, block: NonNull<Block>, tail: NonNull<u8>) {
     // SAFETY: the caller's memory.
-    unsafe { (&raw mut (*block.as_ptr()).tail).write(tail) };
+    unsafe { (*block.as_ptr()).tail = tail };
     let block_ref = BlockRef(block);
     // SAFETY: as above.
     let head_mdl: *mut MDL = unsafe { &raw mut (*block.as_ptr()).head_mdl }.cast();
     // SAFETY: as above.
     let tail_mdl: *mut MDL = unsafe { &raw mut (*block.as_ptr()).tail_mdl }.cast();
-    for (mdl, base, bytes) in [
-        (head_mdl, block_ref.head(), const { HEAD_BYTES as u32 }),
-        (tail_mdl, tail.as_ptr(), const { TAIL_BYTES as u32 }),
-    ] {
+    for (mdl, base, bytes) in
+        [(head_mdl, block_ref.head(), HEAD_BYTES), (tail_mdl, tail.as_ptr(), TAIL_BYTES)]
+    {
+        let bytes = u32::try_from(bytes).unwrap_or_default();
         // SAFETY: the MDL has room for the pages that so many bytes touch wherever they begin.
         unsafe { mm_initialize_mdl(mdl, base.cast(), bytes) };
         // SAFETY: as above.
         unsafe { kernel.mm_build_mdl_for_non_paged_pool(mdl) };
     }
     // SAFETY: the caller's memory.
-    unsafe { (&raw mut (*head_mdl).Next).write(tail_mdl) };
+    unsafe { (*head_mdl).Next = tail_mdl };
     block_ref.fill(0, 0, 0);
 }
 

@@ -37,10 +37,6 @@ impl Hold {
             count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| (count > 0).then_some(count + 1));
         more.ok().map(|_| Self(Arc::clone(socket)))
     }
-
-    pub(crate) fn socket(&self) -> &Arc<DatagramSocket> {
-        &self.0
-    }
 }
 
 impl Drop for Hold {

@@ -29,12 +29,28 @@ use crate::kernel::registration::Client;
 use crate::os::{Setting, StackSocket};
 use crate::request::Request;
 
+/// WSK_CONTROL_SOCKET_TYPE, as far as it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Set,
+    Get,
+    Ioctl,
+    Unknown,
+}
+
+impl From<WSK_CONTROL_SOCKET_TYPE> for Kind {
+    fn from(kind: WSK_CONTROL_SOCKET_TYPE) -> Self {
+        let kinds = [(WskSetOption, Self::Set), (WskGetOption, Self::Get), (WskIoctl, Self::Ioctl)];
+        kinds.into_iter().find(|(known, _)| *known == kind).map_or(Self::Unknown, |(_, kind)| kind)
+    }
+}
+
 /// One call of WskControlSocket.
 ///
 /// # Invariants
 /// `input` is readable and `output` writable for their sizes until the request completes, or null.
 pub(crate) struct ControlRequest {
-    pub(crate) kind: WSK_CONTROL_SOCKET_TYPE,
+    pub(crate) kind: Kind,
     pub(crate) code: u32,
     pub(crate) level: u32,
     input: (*const u8, usize),
@@ -52,7 +68,7 @@ impl ControlRequest {
         output: (*mut c_void, usize),
     ) -> Self {
         let input = (input.0.cast::<u8>().cast_const(), input.1);
-        Self { kind, code, level, input, output: (output.0.cast(), output.1) }
+        Self { kind: kind.into(), code, level, input, output: (output.0.cast(), output.1) }
     }
 
     /// The input as a `T`; STATUS_INVALID_PARAMETER when it is shorter.
@@ -195,8 +211,8 @@ impl Controls {
     pub(crate) fn serve(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
         let is_bound = self.is_bound.load(Ordering::SeqCst);
         match control.kind {
-            WskSetOption if self.is_security(control) => self.set_security(control, is_bound),
-            WskSetOption => {
+            Kind::Set if self.is_security(control) => self.set_security(control, is_bound),
+            Kind::Set => {
                 if let Some(setting) = multicast::setting(control)? {
                     self.wire.set(&setting)?;
                 } else {
@@ -204,14 +220,14 @@ impl Controls {
                 }
                 Ok(0)
             }
-            WskGetOption if self.is_security(control) => {
+            Kind::Get if self.is_security(control) => {
                 let security = self.security.load(Ordering::SeqCst);
                 self.client.controls.cache_again(security);
                 control.put(security)
             }
-            WskGetOption => control.put(self.options.get(self.wire(), control.level, control.code)?),
-            WskIoctl => self.ioctl(control),
-            _ => Err(STATUS_INVALID_PARAMETER),
+            Kind::Get => control.put(self.options.get(self.wire(), control.level, control.code)?),
+            Kind::Ioctl => self.ioctl(control),
+            Kind::Unknown => Err(STATUS_INVALID_PARAMETER),
         }
     }
 

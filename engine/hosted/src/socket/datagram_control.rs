@@ -7,10 +7,10 @@ use skua_engine::abi::sockaddr::{SOCKADDR, SOL_SOCKET};
 use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
 use skua_engine::abi::wsk::{
     SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SO_WSK_EVENT_CALLBACK, WSK_EVENT_DISABLE,
-    WSK_EVENT_RECEIVE_FROM, WskIoctl, WskSetOption,
+    WSK_EVENT_RECEIVE_FROM,
 };
 
-use super::control::{ControlRequest, OptionalRequest};
+use super::control::{ControlRequest, Kind, OptionalRequest};
 use super::datagram::DatagramSocket;
 
 impl DatagramSocket {
@@ -20,10 +20,10 @@ impl DatagramSocket {
             return answer.conclude(&self.kernel, Err(status));
         }
         match (control.kind, control.code) {
-            (WskSetOption, SO_WSK_EVENT_CALLBACK) if control.level == SOL_SOCKET => {
+            (Kind::Set, SO_WSK_EVENT_CALLBACK) if control.level == SOL_SOCKET => {
                 self.control_events(&control, answer)
             }
-            (WskIoctl, SIO_WSK_SET_REMOTE_ADDRESS | SIO_WSK_SET_SENDTO_ADDRESS) => {
+            (Kind::Ioctl, SIO_WSK_SET_REMOTE_ADDRESS | SIO_WSK_SET_SENDTO_ADDRESS) => {
                 let filters = control.code == SIO_WSK_SET_REMOTE_ADDRESS;
                 answer.conclude_with(&self.kernel, || self.fix_remote(&control, filters))
             }

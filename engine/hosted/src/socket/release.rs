@@ -62,5 +62,5 @@ impl DatagramSocket {
 /// The link of a node that is lent.
 fn next(node: *mut WSK_DATAGRAM_INDICATION) -> *mut WSK_DATAGRAM_INDICATION {
     // SAFETY: the callers checked that the node is one of the provider's, whose memory lives as long as its socket.
-    unsafe { (&raw const (*node).Next).read_volatile() }
+    unsafe { (*node).Next }
 }

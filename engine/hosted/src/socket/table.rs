@@ -139,13 +139,12 @@ unsafe extern "C" fn bind(socket: *mut WSK_SOCKET, local: PSOCKADDR, flags: u32,
     let socket = unsafe { of(socket) };
     // SAFETY: the client's contract: null, or an address as long as its family says.
     let local = unsafe { SOCKADDR_INET::read(local) };
+    let serve = || {
+        let local = local.filter(|_| flags == 0).ok_or(STATUS_INVALID_PARAMETER)?;
+        socket.bind(&local).map(|()| 0)
+    };
     // SAFETY: the client's contract.
-    unsafe {
-        with_request(&socket.kernel, irp, || {
-            let local = local.filter(|_| flags == 0).ok_or(STATUS_INVALID_PARAMETER)?;
-            socket.bind(&local).map(|()| 0)
-        })
-    }
+    unsafe { with_request(&socket.kernel, irp, serve) }
 }
 
 unsafe extern "C" fn get_local_address(
@@ -155,20 +154,18 @@ unsafe extern "C" fn get_local_address(
 ) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
     let socket = unsafe { of(socket) };
+    let serve = || {
+        let local = SOCKADDR_INET::from(*socket.require_bound()?);
+        if address.is_null() {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        let (from, to) = (local.as_ptr().cast::<u8>(), address.cast::<u8>());
+        // SAFETY: not null, so writable for an address of the socket's family.
+        unsafe { std::ptr::copy_nonoverlapping(from, to, local.len()) };
+        Ok(0)
+    };
     // SAFETY: the client's contract.
-    unsafe {
-        with_request(&socket.kernel, irp, || {
-            let local = SOCKADDR_INET::from(*socket.require_bound()?);
-            if address.is_null() {
-                return Err(STATUS_INVALID_PARAMETER);
-            }
-            // SAFETY: not null, so writable for an address of the socket's family.
-            unsafe {
-                std::ptr::copy_nonoverlapping(local.as_ptr().cast::<u8>(), address.cast::<u8>(), local.len())
-            };
-            Ok(0)
-        })
-    }
+    unsafe { with_request(&socket.kernel, irp, serve) }
 }
 
 unsafe extern "C" fn send_to(
@@ -183,8 +180,10 @@ unsafe extern "C" fn send_to(
     let messages = if buffer.is_null() {
         None
     } else {
-        // SAFETY: the client's contract: a readable header, whose chain is the provider's until the request completes.
-        Some(unsafe { Messages::one(*buffer) })
+        // SAFETY: the client's contract: a readable header.
+        let buffer = unsafe { *buffer };
+        // SAFETY: the client's contract: the chain is the provider's until the request completes.
+        Some(unsafe { Messages::one(buffer) })
     };
     // SAFETY: the client's contract.
     unsafe { send(socket, messages, flags, remote, control_length, control, irp) }

@@ -7,7 +7,8 @@ use skua_engine::abi::sockaddr::{AF_INET, AF_INET6, SOCKADDR_INET};
 const _: () = assert!(AF_INET as i32 == libc::AF_INET);
 
 /// The family of `sockaddr_in6`, where Windows has [`AF_INET6`].
-const LINUX_INET6: u16 = const { libc::AF_INET6 as u16 };
+const LINUX_INET6: u16 = 10;
+const _: () = assert!(LINUX_INET6 as i32 == libc::AF_INET6);
 
 /// A `sockaddr_in` or `sockaddr_in6`.
 #[derive(Clone, Copy)]

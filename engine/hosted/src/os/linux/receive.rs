@@ -19,6 +19,10 @@ use crate::receive::{BlockRef, HEAD_BYTES, TAIL_BYTES, Wanted};
 /// Room for every control message that can be asked for; the kernel's PKTINFO and times are longer than Windows'.
 const LINUX_CONTROL_BYTES: usize = 256;
 
+/// Room for an address of either family.
+const ADDRESS_BYTES: u32 = 28;
+const _: () = assert!(ADDRESS_BYTES as usize == size_of::<SOCKADDR_INET>());
+
 /// Where the kernel puts the control messages of one slot.
 #[repr(C, align(64))]
 struct ControlArea([u8; LINUX_CONTROL_BYTES]);
@@ -63,7 +67,7 @@ impl LinuxReceiver {
     /// Undoes what the kernel did to a header: both lengths are in and out.
     fn reset(&mut self, slot: usize) {
         let header = &mut self.headers[slot].msg_hdr;
-        header.msg_namelen = const { size_of::<SOCKADDR_INET>() as u32 };
+        header.msg_namelen = ADDRESS_BYTES;
         header.msg_controllen = LINUX_CONTROL_BYTES;
     }
 
@@ -139,7 +143,7 @@ impl Receiver for LinuxReceiver {
             let mut source = SOCKADDR_INET::UNSPEC;
             let mut header = empty();
             header.msg_name = source.as_mut_ptr().cast();
-            header.msg_namelen = const { size_of::<SOCKADDR_INET>() as u32 };
+            header.msg_namelen = ADDRESS_BYTES;
             let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
             // SAFETY: the header leads to the local address and to no memory for payload.
             let received = unsafe { libc::recvmsg(self.descriptor().raw(), &raw mut header, flags) };

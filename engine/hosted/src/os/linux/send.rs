@@ -31,8 +31,9 @@ pub(super) fn send(descriptor: &Descriptor, batch: &SendBatch<'_>) -> Sent {
     let mut sent = 0;
     while let Some(messages) = batch.messages.get(sent..).filter(|left| !left.is_empty()) {
         let result = if let [message] = messages {
+            let header = header(message);
             // SAFETY: the header leads to live memory of the lengths it says.
-            let result = unsafe { libc::sendmsg(descriptor.raw(), &raw const *&header(message), FLAGS) };
+            let result = unsafe { libc::sendmsg(descriptor.raw(), &raw const header, FLAGS) };
             if result < 0 { -1 } else { 1 }
         } else {
             let mut headers: ArrayVec<mmsghdr, HEADERS> = messages

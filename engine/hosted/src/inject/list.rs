@@ -1,11 +1,10 @@
-//! Indications made by hand, given to a socket's receive event on the calling thread: what a test says a network did, and
-//! what a bench indicates again and again.
+//! Lists of indications that were built by hand.
 
 // UNSAFETY: builds indications and MDLs, and follows those that it built.
 #![expect(unsafe_code, reason = "indications are linked by address")]
 
 use std::cell::UnsafeCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,189 +17,12 @@ use skua_engine::abi::nt::{
     address_and_size_to_span_pages, mm_initialize_mdl,
 };
 use skua_engine::abi::sockaddr::SOCKADDR_INET;
-use skua_engine::abi::wsk::{WSK_BUF, WSK_DATAGRAM_INDICATION, WSK_FLAG_AT_DISPATCH_LEVEL};
+use skua_engine::abi::wsk::{WSK_BUF, WSK_DATAGRAM_INDICATION};
 
+use super::{Control, Injected};
 use crate::HostKernel;
-use crate::kernel::Raised;
 use crate::kernel::lock::hold;
-use crate::receive::{Arrival, CONTROL_BYTES, ControlWriter, mapped};
-use crate::socket::close::Hold;
-use crate::socket::datagram::DatagramSocket;
-use crate::socket::events::Verdict;
-
-/// One datagram to indicate.
-#[derive(Clone, Debug)]
-pub struct Injected {
-    /// Who sent it. An IPv4 address is mapped when the socket is of IPv6.
-    pub source: SocketAddr,
-    /// The payload, one MDL for each part; a part may be empty. No part at all makes a datagram without MDL.
-    pub parts: Vec<Vec<u8>>,
-    /// Where in the first part the datagram begins, in bytes: WSK_BUF.Offset.
-    pub offset: u32,
-    /// Bytes of the parts that are the datagram, from the offset on; all of them by default. More than there are make a
-    /// datagram that contradicts its MDL chain.
-    pub length: Option<usize>,
-    /// The MDLs describe locked pages without a system address, so that reading takes a mapping.
-    pub unmapped: bool,
-    /// Its control messages.
-    pub control: Control,
-}
-
-/// The control messages of an injected datagram.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Control {
-    /// Those that the given facts make, whatever the socket asked for.
-    Facts(Facts),
-    /// None, as under memory pressure.
-    Missing,
-    /// These bytes, right or wrong.
-    Raw(Vec<u8>),
-}
-
-/// What is known of a datagram besides its bytes; what is not known makes no message.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Facts {
-    /// The address it was sent to and the index of the interface it came in by.
-    pub destination: Option<(IpAddr, u32)>,
-    /// DSCP and ECN in one octet.
-    pub type_of_service: Option<u8>,
-    /// Time to live or hop limit.
-    pub hop_limit: Option<u8>,
-    /// When it came in, in ticks of the performance counter.
-    pub time: Option<u64>,
-}
-
-impl Injected {
-    /// A datagram in one MDL, without control messages.
-    #[must_use]
-    pub fn new(source: SocketAddr, payload: impl Into<Vec<u8>>) -> Self {
-        Self {
-            source,
-            parts: vec![payload.into()],
-            offset: 0,
-            length: None,
-            unmapped: false,
-            control: Control::Missing,
-        }
-    }
-}
-
-/// What became of an injected list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Indicated {
-    /// The callback returned STATUS_SUCCESS.
-    Consumed,
-    /// The callback returned STATUS_PENDING.
-    Retained,
-    /// The callback returned STATUS_DATA_NOT_ACCEPTED.
-    NotAccepted,
-    /// The event was not enabled, or the socket is closing.
-    Off,
-    /// Nodes of the list are still retained from before, so it was not indicated.
-    Busy,
-}
-
-/// A list that was built once and can be indicated many times.
-pub struct Prepared {
-    socket: Arc<DatagramSocket>,
-    list: Arc<List>,
-}
-
-/// A list on its processor: the thread is at DISPATCH_LEVEL, and the socket cannot be closed, until this is dropped.
-pub struct Stage<'p> {
-    prepared: &'p Prepared,
-    processor: u32,
-    flags: u32,
-    _raised: Option<Raised<'p>>,
-    _hold: Hold,
-}
-
-impl HostKernel {
-    /// Builds `datagrams` into one list for the first socket bound to `local`; `None` when there is none.
-    #[must_use]
-    pub fn prepare(&self, local: &SocketAddr, datagrams: &[Injected]) -> Option<Prepared> {
-        let socket = self.sockets().bound(Some(local)).into_iter().next()?;
-        let maps = socket.local().is_some_and(SocketAddr::is_ipv6);
-        let list = Arc::new(List::build(self, datagrams, maps));
-        socket.injections.add(Arc::clone(&list));
-        Some(Prepared { socket, list })
-    }
-
-    /// Indicates `datagrams` as one list to the first socket bound to `local`, on `processor`, on the calling thread.
-    ///
-    /// # IRQL
-    /// At most DISPATCH_LEVEL; a thread that is there keeps its processor.
-    pub fn inject(&self, local: &SocketAddr, processor: u32, datagrams: &[Injected]) -> Indicated {
-        match self.prepare(local, datagrams) {
-            Some(prepared) => prepared.indicate(processor),
-            None => Indicated::Off,
-        }
-    }
-}
-
-impl Prepared {
-    /// Indicates the list on `processor`.
-    pub fn indicate(&self, processor: u32) -> Indicated {
-        self.stage(processor).map_or(Indicated::Off, |mut stage| stage.indicate())
-    }
-
-    /// Raises to DISPATCH_LEVEL on `processor`, to indicate the list several times; `None` when the socket is closed.
-    #[must_use]
-    pub fn stage(&self, processor: u32) -> Option<Stage<'_>> {
-        let hold = Hold::new(&self.socket).filter(|_| !self.socket.is_closing())?;
-        let kernel = &self.socket.kernel;
-        let below = kernel.provider().indicate_below_dispatch;
-        let raised = (!below).then(|| kernel.raise_on(processor));
-        let flags = if below { 0 } else { WSK_FLAG_AT_DISPATCH_LEVEL };
-        Some(Stage { prepared: self, processor, flags, _raised: raised, _hold: hold })
-    }
-
-    /// The address ranges of the payload, one for each part.
-    #[must_use]
-    pub fn payload_ranges(&self) -> Vec<Range<usize>> {
-        let parts = self.list.nodes.iter().flat_map(|node| &node.parts);
-        parts
-            .map(|part| part.bytes.as_ptr_range())
-            .map(|range| range.start.addr()..range.end.addr())
-            .collect()
-    }
-}
-
-impl Stage<'_> {
-    /// Indicates the list. Nothing is rebuilt but the links and marks that a client may have changed.
-    pub fn indicate(&mut self) -> Indicated {
-        let Prepared { socket, list } = self.prepared;
-        if list.lent() > 0 {
-            return Indicated::Busy;
-        }
-        let first = list.arm();
-        match socket.event.indicate(&socket.kernel, self.processor, self.flags, first) {
-            Verdict::Retained => {
-                socket.kernel.ledger().indications.add(list.nodes.len());
-                Indicated::Retained
-            }
-            verdict => {
-                list.disarm();
-                match verdict {
-                    Verdict::Refused => Indicated::NotAccepted,
-                    Verdict::Off if socket.event.is_enabled() || first.is_null() => Indicated::NotAccepted,
-                    Verdict::Off => Indicated::Off,
-                    _ => Indicated::Consumed,
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Prepared {
-    /// What is still retained stays until the socket is gone.
-    fn drop(&mut self) {
-        if self.list.lent() == 0 {
-            self.socket.injections.remove(&self.list);
-        }
-    }
-}
+use crate::receive::{Arrival, CONTROL_BYTES, ControlWriter, Wanted, mapped};
 
 /// The lists that were injected into one socket.
 #[derive(Default)]
@@ -209,13 +31,13 @@ pub(crate) struct Injections {
 }
 
 impl Injections {
-    fn add(&self, list: Arc<List>) {
+    pub(super) fn add(&self, list: Arc<List>) {
         let mut lists = hold(&self.lists);
         lists.retain(|known| Arc::strong_count(known) > 1 || known.lent() > 0);
         lists.push(list);
     }
 
-    fn remove(&self, list: &Arc<List>) {
+    pub(super) fn remove(&self, list: &Arc<List>) {
         hold(&self.lists).retain(|known| !Arc::ptr_eq(known, list));
     }
 
@@ -238,7 +60,7 @@ impl Injections {
 ///
 /// # Invariants
 /// Each node's indication leads to its own MDLs, address and control messages, none of which moves.
-struct List {
+pub(super) struct List {
     nodes: Box<[Node]>,
 }
 
@@ -267,12 +89,12 @@ unsafe impl Send for List {}
 unsafe impl Sync for List {}
 
 impl List {
-    fn build(kernel: &HostKernel, datagrams: &[Injected], maps: bool) -> Self {
+    pub(super) fn build(kernel: &HostKernel, datagrams: &[Injected], maps: bool) -> Self {
         Self { nodes: datagrams.iter().map(|datagram| Node::build(kernel, datagram, maps)).collect() }
     }
 
     /// Links and marks the nodes, and returns the first.
-    fn arm(&self) -> *mut WSK_DATAGRAM_INDICATION {
+    pub(super) fn arm(&self) -> *mut WSK_DATAGRAM_INDICATION {
         let mut next = std::ptr::null_mut();
         for node in self.nodes.iter().rev() {
             node.parts.iter().for_each(Part::unmap);
@@ -285,12 +107,23 @@ impl List {
         next
     }
 
-    fn disarm(&self) {
+    pub(super) fn disarm(&self) {
         self.nodes.iter().for_each(|node| node.lent.store(0, Ordering::Relaxed));
     }
 
-    fn lent(&self) -> usize {
+    pub(super) fn lent(&self) -> usize {
         self.nodes.iter().filter(|node| node.is_lent()).count()
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The address ranges of the payload, one for each part.
+    pub(super) fn payload_ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let parts = self.nodes.iter().flat_map(|node| &node.parts);
+        parts.map(|part| part.bytes.as_ptr_range()).map(|range| range.start.addr()..range.end.addr())
     }
 
     fn find(&self, indication: *const WSK_DATAGRAM_INDICATION) -> Option<&Node> {
@@ -311,7 +144,7 @@ impl Node {
         let chained = parts.iter().zip(parts.iter().skip(1).map(Part::mdl).chain([std::ptr::null_mut()]));
         for (part, next) in chained {
             // SAFETY: the part's own MDL, which nobody uses yet.
-            unsafe { (&raw mut (*part.mdl()).Next).write(next) };
+            unsafe { (*part.mdl()).Next = next };
         }
         let whole: usize = datagram.parts.iter().map(Vec::len).sum();
         let length = datagram.length.unwrap_or(whole.saturating_sub(datagram.offset as usize));
@@ -374,7 +207,7 @@ impl Control {
                 };
                 // SAFETY: the words are this function's, aligned to 8, and `room` bytes long.
                 let mut writer = unsafe { ControlWriter::new(area, room) };
-                arrival.write(Facts::ALL, is_v4, &mut writer);
+                arrival.write(ALL, is_v4, &mut writer);
                 writer.used()
             }
         };
@@ -382,19 +215,14 @@ impl Control {
     }
 }
 
-impl Facts {
-    /// Every message but ECN alone, which TOS contains.
-    const ALL: u32 = {
-        use crate::receive::Wanted;
-        Wanted::PACKET_INFO_V4
-            | Wanted::PACKET_INFO_V6
-            | Wanted::TYPE_OF_SERVICE_V4
-            | Wanted::TYPE_OF_SERVICE_V6
-            | Wanted::HOP_LIMIT_V4
-            | Wanted::HOP_LIMIT_V6
-            | Wanted::TIMESTAMPS
-    };
-}
+/// Every message but ECN alone, which TOS contains.
+const ALL: u32 = Wanted::PACKET_INFO_V4
+    | Wanted::PACKET_INFO_V6
+    | Wanted::TYPE_OF_SERVICE_V4
+    | Wanted::TYPE_OF_SERVICE_V6
+    | Wanted::HOP_LIMIT_V4
+    | Wanted::HOP_LIMIT_V6
+    | Wanted::TIMESTAMPS;
 
 impl Part {
     fn build(kernel: &HostKernel, bytes: &[u8], unmapped: bool) -> Self {
@@ -426,8 +254,8 @@ impl Part {
         let flags = unsafe { (*mdl).MdlFlags };
         let flags = flags & !(MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) | MDL_PAGES_LOCKED;
         // SAFETY: as above.
-        unsafe { (&raw mut (*mdl).MdlFlags).write(flags) };
+        unsafe { (*mdl).MdlFlags = flags };
         // SAFETY: as above.
-        unsafe { (&raw mut (*mdl).MappedSystemVa).write(std::ptr::null_mut()) };
+        unsafe { (*mdl).MappedSystemVa = std::ptr::null_mut() };
     }
 }
