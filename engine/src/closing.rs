@@ -15,9 +15,9 @@ use crate::processor::Passive;
 /// What a close still waits for. Numbers are of the moment they were read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outstanding {
-    /// Callbacks that have not returned, and datagrams that the handler retains.
-    pub callbacks_and_retained: u64,
-    /// Sends whose IRP has not completed.
+    /// Callbacks and send calls that have not returned, and datagrams that the handler retains.
+    pub inside: u64,
+    /// Send calls of this socket whose IRP has not completed; a batch is one.
     pub sends: u64,
     /// WskCloseSocket was called and its IRP has not completed.
     pub closing: bool,
@@ -25,9 +25,9 @@ pub struct Outstanding {
 
 impl fmt::Display for Outstanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { callbacks_and_retained, sends, closing } = self;
+        let Self { inside, sends, closing } = self;
         let stage = if *closing { "WskCloseSocket is pending" } else { "WskCloseSocket waits for them" };
-        write!(f, "{callbacks_and_retained} callbacks or retained datagrams, {sends} sends, {stage}")
+        write!(f, "{inside} callbacks, calls or retained datagrams, {sends} sends, {stage}")
     }
 }
 
@@ -81,7 +81,7 @@ impl ClosingList {
             let next = unsafe { link.as_ref() }.next.get();
             // SAFETY: as above.
             unsafe { next.write(head) };
-            match self.head.compare_exchange_weak(head, link.as_ptr(), Ordering::Release, Ordering::Relaxed) {
+            match self.head.compare_exchange(head, link.as_ptr(), Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }

@@ -22,6 +22,7 @@ impl Deadline {
 
     /// What is left of it, in units of 100 ns; 0 when it has passed.
     pub(crate) fn remaining<K: Kernel>(self, kernel: &K) -> u64 {
-        self.0.saturating_sub(kernel.ke_query_interrupt_time())
+        // At most what a relative wait of NT can say, which is a negative 64-bit number.
+        self.0.saturating_sub(kernel.ke_query_interrupt_time()).min(i64::MAX.unsigned_abs())
     }
 }

@@ -15,6 +15,9 @@ use skua_record::RecordFlags;
 /// [`Handler::Shard`], of which each processor has its own: no lock, no atomic.
 pub trait Handler<K: Kernel>: Send + Sync + 'static {
     /// What one processor keeps between batches.
+    ///
+    /// A [`Retained`] does not belong here: once its socket stops no batch comes any more, so nobody could reach it to let
+    /// go of it, and the close would wait for ever. Hand it to a thread.
     type Shard: Send;
 
     /// Makes the shard of `processor`. All shards are made when the engine opens, before the first datagram.

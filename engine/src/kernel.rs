@@ -30,6 +30,14 @@ use crate::abi::wsk::{WSK_CLIENT_NPI, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER
 /// [`ke_get_current_processor_index`]: Kernel::ke_get_current_processor_index
 /// [`ke_query_maximum_processor_count`]: Kernel::ke_query_maximum_processor_count
 pub unsafe trait Kernel: Memory + Clone + Send + Sync + 'static {
+    /// Which kernel this is, where one process holds several: what belongs to one is not used with another.
+    ///
+    /// # IRQL
+    /// Any.
+    fn instance(&self) -> usize {
+        0
+    }
+
     /// KeGetCurrentIrql.
     ///
     /// # IRQL
@@ -146,8 +154,8 @@ pub unsafe trait Kernel: Memory + Clone + Send + Sync + 'static {
     /// At most DISPATCH_LEVEL.
     unsafe fn ke_clear_event(&self, event: *mut KEVENT);
 
-    /// KeWaitForSingleObject(Executive, KernelMode, non-alertable). `timeout` is in units of 100 ns, `None` waits
-    /// without limit; STATUS_SUCCESS when signalled, STATUS_TIMEOUT when not.
+    /// KeWaitForSingleObject(Executive, KernelMode, non-alertable). `timeout` is in units of 100 ns and at most
+    /// `i64::MAX`, `None` waits without limit; STATUS_SUCCESS when signalled, STATUS_TIMEOUT when not.
     ///
     /// # Safety
     /// `event` was initialised and stays valid until this returns.

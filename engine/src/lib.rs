@@ -62,7 +62,7 @@ pub use send::batch::{SendBatch, SendError};
 pub use send::control::SendOptions;
 pub use sink::{ShardStats, Sink, SinkConfig, SinkError, SinkShard, SinkStats, Wake};
 pub use socket::{
-    CloseError, DatagramSocket, Info, ListenError, ListenStep, Membership, MembershipError, Sharing,
+    CloseError, DatagramSocket, Info, ListenError, ListenStep, Membership, MembershipError, Owner, Sharing,
     SocketOptions, Wanted,
 };
 pub use stats::Stats;

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::abi::nt::{DEVICE_OBJECT, EmbeddedIrp, IO_SIZE_OF_IRP_1, IRP, KEVENT, io_set_completion_routine};
 use crate::abi::status::{
-    NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS, STATUS_TIMEOUT,
+    NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
 };
 use crate::abi::zeroed;
 use crate::kernel::Kernel;
@@ -71,8 +71,9 @@ impl<K: Kernel> Operation<K> {
 
     /// Hands the IRP to `call` and returns what the call returned. The request is over when [`Operation::wait`] says so.
     ///
-    /// Where the call fails without having run the completion routine, as providers are known to do for requests they
-    /// do not implement, the request is over as well: nothing was taken.
+    /// Where the call answers NOT_SUPPORTED or NOT_IMPLEMENTED without having run the completion routine, as providers
+    /// are known to, the request is over as well: nothing was taken. After any other failure the routine runs, before the
+    /// return or later (WSK docs, "Using IRPs with Winsock Kernel Functions").
     ///
     /// # Safety
     /// No request is under way on this operation; `call` passes the IRP to one WSK function and does nothing else with
@@ -91,8 +92,8 @@ impl<K: Kernel> Operation<K> {
         // SAFETY: the IRP is this operation's and has one stack location free.
         unsafe { io_set_completion_routine(irp, Some(complete::<K>), context, true, true, true) };
         let status = call(irp);
-        let failed = !status.is_success() && status != STATUS_PENDING;
-        if failed && !self.completed.load(Ordering::Acquire) {
+        let refused = matches!(status, STATUS_NOT_SUPPORTED | STATUS_NOT_IMPLEMENTED);
+        if refused && !self.completed.load(Ordering::Acquire) {
             // SAFETY: the provider refused the request, so the IRP is this operation's again.
             unsafe { (*irp).IoStatus.Status = status };
             // SAFETY: as above.
@@ -110,7 +111,7 @@ impl<K: Kernel> Operation<K> {
     pub(crate) fn wait(&self, timeout: Option<u64>, _passive: &Passive<'_>) -> bool {
         // SAFETY: the event was initialised by `prepare` and lives as long as `self`.
         let status = unsafe { self.kernel.ke_wait_for_single_object(self.event.get(), timeout) };
-        status != STATUS_TIMEOUT
+        status == STATUS_SUCCESS
     }
 
     /// Hands the IRP to `call` and waits for the end. A request that takes longer than 10 s is cancelled and then waited
@@ -136,7 +137,8 @@ impl<K: Kernel> Operation<K> {
         self.completion()
     }
 
-    fn completion(&self) -> Completion {
+    /// How the request ended; meaningful once it is over.
+    pub(crate) fn completion(&self) -> Completion {
         // SAFETY: the request is over, so the IRP is this operation's; the signal ordered the provider's writes.
         let status = unsafe { (*self.irp()).IoStatus };
         Completion { status: status.Status, information: status.Information }
@@ -147,8 +149,9 @@ impl<K: Kernel> Operation<K> {
     }
 }
 
-/// Signals the operation's event. The signal comes last and at DISPATCH_LEVEL: whoever waits may free the operation, or
-/// unload the driver, the moment it is signalled.
+/// Signals the operation's event. The signal comes last: whoever waits may free the operation the moment it is signalled.
+/// At DISPATCH_LEVEL, so that the instructions after it are not preempted; a driver that unloads flushes queued DPCs
+/// first, which waits until every processor has left that level.
 unsafe extern "C" fn complete<K: Kernel>(
     _device: *mut DEVICE_OBJECT,
     _irp: *mut IRP,

@@ -27,7 +27,8 @@ use crate::kernel::Kernel;
 /// It borrows the kernel and cannot be sent, so it lives no longer than the scope that took it.
 ///
 /// # Invariants
-/// The holder took it at PASSIVE_LEVEL and does not raise while it calls something that takes one.
+/// The holder took it at PASSIVE_LEVEL. Inside [`Dispatch::with`] it is still at hand but no longer true: what waits looks
+/// at the level once more.
 #[derive(Debug, Clone, Copy)]
 pub struct Passive<'a>(PhantomData<(&'a (), *mut ())>);
 
@@ -37,8 +38,17 @@ impl<'a> Passive<'a> {
     /// # IRQL
     /// Any.
     pub fn acquire<K: Kernel>(kernel: &'a K) -> Option<Self> {
-        (kernel.ke_get_current_irql() == PASSIVE_LEVEL).then_some(Self(PhantomData))
+        is_passive(kernel).then_some(Self(PhantomData))
     }
+
+    /// Whether the token still says the truth.
+    pub(crate) fn holds<K: Kernel>(&self, kernel: &K) -> bool {
+        is_passive(kernel)
+    }
+}
+
+fn is_passive<K: Kernel>(kernel: &K) -> bool {
+    kernel.ke_get_current_irql() == PASSIVE_LEVEL
 }
 
 /// The thread holds its processor: it is at DISPATCH_LEVEL until this is dropped.
@@ -56,12 +66,22 @@ pub struct Dispatch<'k, K: Kernel> {
 }
 
 impl<'k, K: Kernel> Dispatch<'k, K> {
-    /// Raises to DISPATCH_LEVEL.
+    /// Runs `work` at DISPATCH_LEVEL. Scoped, so that levels are lowered in the reverse order of their raising.
     ///
     /// # IRQL
     /// At most DISPATCH_LEVEL.
     #[inline]
-    pub fn raise(kernel: &'k K) -> Self {
+    pub fn with<R>(kernel: &'k K, work: impl FnOnce(&Self) -> R) -> R {
+        work(&Self::raise(kernel))
+    }
+
+    /// Raises to DISPATCH_LEVEL. Guards must be dropped in the reverse order of their making, which is why only
+    /// [`Dispatch::with`] is public.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub(crate) fn raise(kernel: &'k K) -> Self {
         let lower_to = Some(kernel.ke_raise_irql_to_dpc_level());
         Self { kernel, lower_to, processor: kernel.ke_get_current_processor_index(), not_send: PhantomData }
     }
@@ -74,7 +94,7 @@ impl<'k, K: Kernel> Dispatch<'k, K> {
     /// # IRQL
     /// DISPATCH_LEVEL.
     #[inline]
-    pub unsafe fn assume(kernel: &'k K) -> Self {
+    pub(crate) unsafe fn assume(kernel: &'k K) -> Self {
         let processor = kernel.ke_get_current_processor_index();
         Self { kernel, lower_to: None, processor, not_send: PhantomData }
     }

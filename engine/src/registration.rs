@@ -30,6 +30,13 @@ use crate::processor::Passive;
 /// Pool tag of the registration.
 const TAG: Tag = Tag::new(b"SkRg");
 
+/// The client-wide settings are still to be made.
+const OPEN: u32 = 0;
+/// One capture makes them.
+const SETTLING: u32 = 1;
+/// They are made.
+const SETTLED: u32 = 2;
+
 /// The client's dispatch table. It has no event to receive: WSK defines none for clients.
 static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: make_wsk_version(1, 0), Reserved: 0, WskClientEvent: None };
@@ -64,7 +71,7 @@ pub(crate) struct RegistrationBlock<K: Kernel> {
     captures: AtomicU32,
     /// Sockets whose WskCloseSocket has not completed.
     pub(crate) sockets: AtomicU32,
-    /// Set once the client-wide settings are made: they must precede the first socket.
+    /// How far the client-wide settings are, which must precede the first socket: [`OPEN`] to [`SETTLED`].
     settled: AtomicU32,
     /// Sockets nobody holds a handle of any more.
     pub(crate) closing: ClosingList,
@@ -127,6 +134,12 @@ pub enum DeregisterError<K: Kernel> {
         /// The registration.
         registration: Registration<K>,
     },
+    /// The thread has raised since it took its token.
+    #[error("deregistering waits, and the thread is above PASSIVE_LEVEL: call it outside of Dispatch::with")]
+    NotPassive {
+        /// The registration.
+        registration: Registration<K>,
+    },
     /// Sockets that were dropped have not finished closing within the deadline.
     #[error("a socket is still closing: {outstanding}")]
     Outstanding {
@@ -164,7 +177,7 @@ impl<K: Kernel> Registration<K> {
             registration: UnsafeCell::new(zeroed()),
             captures: AtomicU32::new(0),
             sockets: AtomicU32::new(0),
-            settled: AtomicU32::new(0),
+            settled: AtomicU32::new(OPEN),
             closing: ClosingList::new(),
         };
         let block = Anchor::new(&kernel, TAG, block).map_err(|_| RegisterError::OutOfMemory)?;
@@ -216,6 +229,9 @@ impl<K: Kernel> Registration<K> {
     /// # IRQL
     /// PASSIVE_LEVEL.
     pub fn close(self, deadline: Duration, passive: &Passive<'_>) -> Result<(), DeregisterError<K>> {
+        if !passive.holds(&self.block.kernel) {
+            return Err(DeregisterError::NotPassive { registration: self });
+        }
         let deadline = Deadline::after(&self.block.kernel, deadline);
         if let Some(outstanding) = self.block.closing.reap(&self.block.kernel, deadline, passive) {
             return Err(DeregisterError::Outstanding { outstanding, registration: self });
@@ -229,17 +245,21 @@ impl<K: Kernel> Registration<K> {
         Ok(())
     }
 
-    /// Lets sockets that were dropped finish closing, without waiting. What is left, if any.
+    /// Lets sockets that were dropped finish closing, without waiting. What is left, if any. A dropped socket stays bound
+    /// until this or [`Registration::close`] has seen to it, so whoever drops sockets calls it now and then.
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
-    pub fn reap(&self, passive: &Passive<'_>) -> Option<Outstanding> {
+    pub fn reap(&mut self, passive: &Passive<'_>) -> Option<Outstanding> {
         self.block.closing.reap(&self.block.kernel, Deadline::now(&self.block.kernel), passive)
     }
 }
 
 impl<K: Kernel> Drop for Registration<K> {
     /// Deregisters if that cannot wait; leaks the block otherwise, because WSK still points at it.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL; above it the block is leaked.
     fn drop(&mut self) {
         let block = &self.block;
         let idle = block.sockets.load(Ordering::Acquire) == 0 && block.captures.load(Ordering::Acquire) == 0;
@@ -254,7 +274,7 @@ impl<K: Kernel> Drop for Registration<K> {
 
 /// The provider's table, captured: sockets are opened through it.
 ///
-/// Dropping it is WskReleaseProviderNPI. Sockets stay usable without it.
+/// Dropping it is WskReleaseProviderNPI, at any level up to DISPATCH_LEVEL. Sockets stay usable without it.
 pub struct Provider<K: Kernel> {
     pub(crate) block: Anchor<RegistrationBlock<K>, K>,
     npi: WSK_PROVIDER_NPI,
@@ -305,9 +325,18 @@ impl<K: Kernel> Provider<K> {
     }
 
     fn settle(&self) -> Result<(), CaptureError> {
-        if self.block.settled.swap(1, Ordering::AcqRel) != 0 {
-            return Ok(());
+        match self.block.settled.compare_exchange(OPEN, SETTLING, Ordering::AcqRel, Ordering::Acquire) {
+            Err(SETTLED) => return Ok(()),
+            // Another capture is at it: a socket opened now could miss the settings.
+            Err(_) => return Err(CaptureError::NotReady(STATUS_DEVICE_NOT_READY)),
+            Ok(_) => {}
         }
+        let settled = self.apply();
+        self.block.settled.store(if settled.is_ok() { SETTLED } else { OPEN }, Ordering::Release);
+        settled
+    }
+
+    fn apply(&self) -> Result<(), CaptureError> {
         let mut bypass = WSK_TDI_BEHAVIOR_BYPASS_TDI;
         let input = (size_of::<u32>(), (&raw mut bypass).cast());
         // SAFETY: WSK_TDI_BEHAVIOR takes one ULONG. A refusal is harmless: the sockets then pass TDI filters.
@@ -322,11 +351,7 @@ impl<K: Kernel> Provider<K> {
         let input = (size_of::<WSK_EVENT_CALLBACK_CONTROL>(), (&raw mut events).cast());
         // SAFETY: WSK_SET_STATIC_EVENT_CALLBACKS takes one WSK_EVENT_CALLBACK_CONTROL.
         let status = unsafe { self.control(WSK_SET_STATIC_EVENT_CALLBACKS, input, (0, null_mut())) };
-        if status.is_success() {
-            return Ok(());
-        }
-        self.block.settled.store(0, Ordering::Release);
-        Err(CaptureError::Refused(status))
+        if status.is_success() { Ok(()) } else { Err(CaptureError::Refused(status)) }
     }
 }
 

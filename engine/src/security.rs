@@ -54,10 +54,9 @@ impl<K: Kernel> Provider<K> {
 }
 
 impl<K: Kernel> SecurityDescriptor<'_, K> {
-    /// What [`SocketOptions::security_descriptor`](crate::SocketOptions::security_descriptor) takes, as long as this
-    /// lives.
+    /// The cached descriptor, as long as this lives.
     #[must_use]
-    pub fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
+    pub(crate) fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
         self.cached
     }
 }

@@ -5,7 +5,7 @@ use crate::reason::DropReason;
 /// Counters of an engine since it was opened, summed over its shards. They never run backwards.
 ///
 /// The whole is exact when nothing is under way. While datagrams come, each shard is read at one of its batch ends, so
-/// `indicated = accepted + kept + Σ drops` holds all the same.
+/// `indicated = accepted + kept + Σ drops` holds all the same, unless `exact` is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Datagrams that the provider indicated.
@@ -30,6 +30,9 @@ pub struct Stats {
     pub sends_failed: u64,
     /// Datagrams that went no further, in the order of [`DropReason::ALL`].
     pub drops: [u64; DropReason::COUNT],
+    /// Every shard was read at a batch end. False when one shard published 64 batches while it was being read: each
+    /// counter is right by itself then, the sum need not hold.
+    pub exact: bool,
 }
 
 impl Stats {

@@ -41,7 +41,7 @@ impl Ledger {
             self.returned.lent_bytes.fetch_add(u64::from(bytes), Ordering::Relaxed);
             self.returned.lent.fetch_add(1, Ordering::Relaxed);
         }
-        // Release: a reader that sees it returned sees, in the counters it reads after, that it was kept.
+        // Release: pairs with the acquire of the reader, who then sees the counters of every batch before.
         self.returned.datagrams.fetch_add(1, Ordering::Release);
     }
 }
@@ -51,6 +51,8 @@ impl Ledger {
 pub(crate) struct Elsewhere {
     /// Datagrams indicated inside another callback of the same processor.
     pub nested: AtomicU64,
+    /// Sends handed over inside a batch of the same processor.
+    pub sends_issued: AtomicU64,
     /// Sends that completed inside a batch of the same processor.
     pub sends_completed: AtomicU64,
     /// Sends that failed there.

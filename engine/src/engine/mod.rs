@@ -11,7 +11,7 @@ pub use config::{BeyondBudget, Config, Retention};
 use ::core::sync::atomic::Ordering;
 
 use arrayvec::ArrayVec;
-use skua_pools::{Counters, OutOfMemory, PoolError, Slab, Tag};
+use skua_pools::{OutOfMemory, PoolError, Reading, Slab, Tag};
 
 use self::core::EngineCore;
 use crate::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER};
@@ -40,6 +40,9 @@ const READ_ATTEMPTS: u32 = 64;
 /// A datagram engine: the handler, what each processor needs for it, and the pools.
 ///
 /// Sockets that feed it keep its memory alive; the last of them frees it.
+///
+/// # IRQL
+/// PASSIVE_LEVEL to drop it: memory and mappings go back.
 pub struct Engine<K: Kernel, H: Handler<K>> {
     pub(crate) block: Anchor<EngineBlock<K, H>, K>,
 }
@@ -75,6 +78,9 @@ pub enum OpenError {
     /// Nonpaged pool is exhausted.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
+    /// No datagram is that long, and an MDL of that length cannot be.
+    #[error("send_bytes is at most 65535, not {0}")]
+    SendBytes(u32),
     /// The settings need more bytes than an address can count.
     #[error("the settings need more memory than can be addressed: lower slots, rows or sizes")]
     TooLarge,
@@ -84,7 +90,9 @@ impl OpenError {
     /// The status a driver returns for it.
     pub fn status(&self) -> NTSTATUS {
         match self {
-            Self::OutOfMemory(_) | Self::Pool(PoolError::OutOfMemory(_)) => STATUS_INSUFFICIENT_RESOURCES,
+            Self::OutOfMemory(_)
+            | Self::Pool(PoolError::OutOfMemory(_))
+            | Self::Admission(AdmissionError::OutOfMemory(_)) => STATUS_INSUFFICIENT_RESOURCES,
             _ => STATUS_INVALID_PARAMETER,
         }
     }
@@ -105,6 +113,9 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
         passive: &Passive<'_>,
     ) -> Result<Self, OpenError> {
         let shards = Self::shards(&kernel, config)?;
+        if config.send_bytes > u32::from(u16::MAX) {
+            return Err(OpenError::SendBytes(config.send_bytes));
+        }
         let ledgers = Slab::new(kernel.clone(), LEDGER_TAG, shards as usize, |_| Ledger::new())?;
         let copies = match config.copies() {
             Some(pool) => Some(Copies::new(&kernel, COPY_TAG, &pool, config.retention.copy_bytes as usize)?),
@@ -198,10 +209,18 @@ impl<K: Kernel, H: Handler<K>> EngineBlock<K, H> {
 
     pub(crate) fn stats(&self) -> Stats {
         let ledgers = &self.core.ledgers;
-        // First, so that no datagram seems to have come back before it was kept.
-        let released = ledgers.iter().map(|ledger| ledger.returned.datagrams.load(Ordering::Acquire)).sum();
-        let counted = Counters::fold(ledgers.iter().map(|ledger| &ledger.counters), READ_ATTEMPTS);
-        let tally = Tally::from_array(counted.totals());
+        let mut tally = Tally::default();
+        let mut released = 0;
+        let mut exact = true;
+        for ledger in ledgers.iter() {
+            let returned = ledger.returned.datagrams.load(Ordering::Acquire);
+            let reading = ledger.counters.read(READ_ATTEMPTS);
+            exact &= matches!(reading, Reading::Whole(_));
+            let shard = Tally::from_array(reading.totals());
+            // What came back inside the batch that kept it is counted as kept only at the batch's end.
+            released += returned.min(shard.kept);
+            tally.add(&shard);
+        }
         let elsewhere = &self.core.elsewhere;
         let nested = elsewhere.nested.load(Ordering::Relaxed);
         let mut drops = tally.drops;
@@ -216,10 +235,11 @@ impl<K: Kernel, H: Handler<K>> EngineBlock<K, H> {
             bytes: tally.bytes,
             batches: tally.batches,
             without_info: tally.without_info,
-            sends_issued: tally.sends_issued,
+            sends_issued: tally.sends_issued + elsewhere.sends_issued.load(Ordering::Relaxed),
             sends_completed: tally.sends_completed + elsewhere.sends_completed.load(Ordering::Relaxed),
             sends_failed: tally.sends_failed + elsewhere.sends_failed.load(Ordering::Relaxed),
             drops,
+            exact,
         }
     }
 }

@@ -51,6 +51,15 @@ impl Tally {
         }
     }
 
+    /// Adds another shard's counts.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let mut sum = self.to_array();
+        for (sum, other) in sum.iter_mut().zip(other.to_array()) {
+            *sum += other;
+        }
+        *self = Self::from_array(sum);
+    }
+
     /// All drops together.
     #[inline]
     pub(crate) fn refused(&self) -> u64 {

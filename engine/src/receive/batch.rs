@@ -96,6 +96,8 @@ impl<K: Kernel> Round<'_, K> {
         };
         let slot = copies.fill(&entry.payload)?;
         if !self.socket.rundown.acquire(self.processor, 1) {
+            // SAFETY: filled just now, and nobody else has it.
+            unsafe { copies.give_back(slot) };
             return Err(DropReason::Closing);
         }
         self.tally.kept += 1;

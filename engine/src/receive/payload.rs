@@ -156,6 +156,10 @@ impl Payload<'_> {
             }
             // SAFETY: the MDL is part of the lent indication.
             let part = unsafe { mdl.read() };
+            mdl = part.Next;
+            if part.ByteCount == 0 {
+                continue;
+            }
             let Some(from) = NonNull::new(part.MappedSystemVa.cast::<u8>()) else { break };
             let bytes = (part.ByteCount as usize).min(wanted - copied);
             // SAFETY: `copied` is below `wanted`.
@@ -163,7 +167,6 @@ impl Payload<'_> {
             // SAFETY: the MDL was mapped for ByteCount bytes, `at` has room for `wanted - copied`.
             unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), at, bytes) };
             copied += bytes;
-            mdl = part.Next;
         }
         copied
     }

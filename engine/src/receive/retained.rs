@@ -5,6 +5,8 @@
 
 use core::ptr::NonNull;
 
+use skua_record::RecordFlags;
+
 use crate::abi::wsk::WSK_DATAGRAM_INDICATION;
 use crate::address::Endpoint;
 use crate::buffers::Buffer;
@@ -24,11 +26,21 @@ use crate::socket::core::SocketCore;
 pub struct Retained<K: Kernel> {
     engine: NonNull<EngineCore<K>>,
     socket: NonNull<SocketCore<K>>,
-    remote: Endpoint,
-    time: u64,
+    facts: Facts,
     /// The shard that counts it.
     processor: u32,
     held: Held,
+}
+
+/// What was known of it in its batch.
+#[derive(Clone, Copy)]
+struct Facts {
+    remote: Endpoint,
+    local: Endpoint,
+    interface: u32,
+    time: u64,
+    type_of_service: u8,
+    flags: RecordFlags,
 }
 
 enum Held {
@@ -67,8 +79,15 @@ impl<K: Kernel> Retained<K> {
         entry: &Entry,
         held: Held,
     ) -> Self {
-        let (engine, socket) = (NonNull::from(engine), NonNull::from(socket));
-        Self { engine, socket, remote: entry.remote, time: entry.time, processor, held }
+        let facts = Facts {
+            remote: entry.remote,
+            local: Endpoint { address: entry.local, scope: 0, port: socket.bound().port },
+            interface: entry.interface,
+            time: entry.time,
+            type_of_service: entry.type_of_service,
+            flags: entry.flags,
+        };
+        Self { engine: NonNull::from(engine), socket: NonNull::from(socket), facts, processor, held }
     }
 
     /// Its bytes.
@@ -84,13 +103,37 @@ impl<K: Kernel> Retained<K> {
     /// Who sent it.
     #[must_use]
     pub fn remote(&self) -> Endpoint {
-        self.remote
+        self.facts.remote
+    }
+
+    /// The address it was sent to; that of the bind where the provider did not say.
+    #[must_use]
+    pub fn local(&self) -> Endpoint {
+        self.facts.local
+    }
+
+    /// The index of the interface it came in by; 0 where the provider did not say.
+    #[must_use]
+    pub fn interface(&self) -> u32 {
+        self.facts.interface
+    }
+
+    /// DSCP and ECN; 0 where the provider did not say.
+    #[must_use]
+    pub fn type_of_service(&self) -> u8 {
+        self.facts.type_of_service
+    }
+
+    /// Broadcast, multicast, coalesced.
+    #[must_use]
+    pub fn flags(&self) -> RecordFlags {
+        self.facts.flags
     }
 
     /// When it came, in ticks of the performance counter.
     #[must_use]
     pub fn time(&self) -> u64 {
-        self.time
+        self.facts.time
     }
 
     /// Whether the provider's own memory is held, rather than a copy.

@@ -42,6 +42,9 @@ pub enum SendError {
         /// `send_bytes`.
         limit: u32,
     },
+    /// The source and the destination are not of one family, or not of the socket's.
+    #[error("source and destination must be of the socket's family: an IPv6 socket also takes mapped IPv4")]
+    Family,
     /// The provider refused.
     #[error("the send failed with {0}")]
     Refused(NTSTATUS),
@@ -49,14 +52,12 @@ pub enum SendError {
 
 /// Datagrams to one destination that go out by one call.
 ///
-/// The thread is at DISPATCH_LEVEL while this lives. Dropped unsent, it gives its contexts back.
-///
 /// # Invariants
-/// It has one place inside the socket's rundown. `first` to `last` are contexts it owns, linked by `next` and by their
+/// It lives inside [`Dispatch::with`]. It has one place inside the socket's rundown. `first` to `last` are contexts it owns, linked by `next` and by their
 /// list nodes.
 pub struct SendBatch<'s, K: Kernel, H: Handler<K>> {
     block: &'s SocketBlock<K, H>,
-    dispatch: Dispatch<'s, K>,
+    dispatch: &'s Dispatch<'s, K>,
     remote: SOCKADDR_INET,
     control: Control,
     first: Option<NonNull<SendContext<K>>>,
@@ -67,10 +68,10 @@ pub struct SendBatch<'s, K: Kernel, H: Handler<K>> {
 impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
     pub(crate) fn new(
         block: &'s SocketBlock<K, H>,
+        dispatch: &'s Dispatch<'s, K>,
         remote: SOCKADDR_INET,
         control: Control,
     ) -> Result<Self, SendError> {
-        let dispatch = Dispatch::raise(&block.core.kernel);
         let stopping = block.core.stopping.load(Ordering::Relaxed);
         if stopping || !block.core.rundown.acquire(dispatch.processor(), 1) {
             return Err(SendError::Closing);
@@ -85,12 +86,12 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
     /// [`SendError::NoSlot`], [`SendError::Oversize`] if `fill` claims more than it was given.
     ///
     /// # IRQL
-    /// DISPATCH_LEVEL, as long as the batch lives.
+    /// DISPATCH_LEVEL.
     #[inline]
     pub fn push_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<(), SendError> {
         let sends = self.block.engine.core.sends.as_ref().ok_or(SendError::NoSlot)?;
         let slot = {
-            let mut shard = self.block.engine.shards.enter(&self.dispatch);
+            let mut shard = self.block.engine.shards.enter(self.dispatch);
             match shard.as_mut().and_then(|shard| shard.sends.as_mut()) {
                 Some(magazine) => sends.pool.take(magazine),
                 None => sends.pool.take_shared(),
@@ -114,7 +115,7 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
     /// As for [`SendBatch::push_with`].
     ///
     /// # IRQL
-    /// DISPATCH_LEVEL, as long as the batch lives.
+    /// DISPATCH_LEVEL.
     #[inline]
     pub fn push(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.push_with(|data| {
@@ -139,17 +140,30 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
 
     /// Hands the batch to the provider: WskSendTo for one datagram, WskSendMessages for more. How many were handed over.
     ///
-    /// What the provider accepted may still fail later; the engine's counters tell.
-    ///
     /// # Errors
     /// [`SendError::Refused`]: none was accepted.
     ///
     /// # IRQL
-    /// At most DISPATCH_LEVEL.
-    pub fn send(mut self) -> Result<usize, SendError> {
+    /// DISPATCH_LEVEL.
+    pub(crate) fn send(mut self) -> Result<usize, SendError> {
         let Some(first) = self.first.take() else { return Ok(0) };
         let datagrams = self.datagrams;
-        self.count(|tally| tally.sends_issued += u64::from(datagrams));
+        let processor = self.dispatch.processor();
+        if !self.block.core.sends.acquire(processor, 1) {
+            // Not before the close, which waits for this batch's place in the rundown.
+            self.first = Some(first);
+            return Err(SendError::Closing);
+        }
+        let core = &self.block.engine.core;
+        match self.block.engine.shards.enter(self.dispatch) {
+            Some(mut shard) => {
+                shard.tally.sends_issued += u64::from(datagrams);
+                shard.publish(core, processor);
+            }
+            None => {
+                core.elsewhere.sends_issued.fetch_add(datagrams.into(), Ordering::Relaxed);
+            }
+        }
         // SAFETY: `first` and what it leads to is this batch's, and it does not look at it again.
         let status = unsafe { self.hand_over(first) };
         if status.is_success() { Ok(datagrams as usize) } else { Err(SendError::Refused(status)) }
@@ -238,20 +252,13 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
         }
         status
     }
-
-    fn count(&self, add: impl FnOnce(&mut crate::engine::tally::Tally)) {
-        if let Some(mut shard) = self.block.engine.shards.enter(&self.dispatch) {
-            add(&mut shard.tally);
-            shard.publish(&self.block.engine.core, self.dispatch.processor());
-        }
-    }
 }
 
 impl<K: Kernel, H: Handler<K>> Drop for SendBatch<'_, K, H> {
     fn drop(&mut self) {
         if let Some(first) = self.first.take() {
             // SAFETY: not handed over, so still this batch's.
-            unsafe { give_back(self.block, &self.dispatch, first) };
+            unsafe { give_back(self.block, self.dispatch, first) };
         }
         self.block.core.leave(self.dispatch.processor());
     }
@@ -309,6 +316,8 @@ unsafe fn finish<K: Kernel, H: Handler<K>>(
     }
     // SAFETY: the caller's promise.
     unsafe { give_back(block, &dispatch, first) };
+    // The last touch of the block: its close waits for this.
+    block.core.end_send(dispatch.processor());
 }
 
 /// Puts contexts back into the pool.

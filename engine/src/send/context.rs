@@ -42,8 +42,8 @@ pub(crate) struct SendContext<K> {
     pub socket: UnsafeCell<*const c_void>,
     /// Datagrams in the list whose IRP this is.
     pub datagrams: UnsafeCell<u32>,
-    /// Bumped by whoever takes the context back from the provider: the completion, or the caller of a provider that
-    /// refuses without completing. Only one of the two finds the number that the call began with.
+    /// Bumped by the completion, and by the caller of a provider that refused without completing, who does so only if
+    /// it still finds the number that the call began with.
     pub ticket: AtomicU32,
     data: NonNull<u8>,
     kernel: PhantomData<K>,

@@ -36,18 +36,23 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) const EMPTY: Self = Self { bytes: [0; CONTROL_BYTES], length: 0 };
 
-    /// The messages for a send to `remote`. An IPv4 remote takes those of IPv4, also on a dual-stack socket.
+    /// The messages for a send to `remote`; `None` if the source is of another family. An IPv4 remote takes those of IPv4,
+    /// also on a dual-stack socket.
     ///
     /// # IRQL
     /// At most DISPATCH_LEVEL.
-    pub(crate) fn new(options: &SendOptions, remote: &Endpoint) -> Self {
+    pub(crate) fn new(options: &SendOptions, remote: &Endpoint) -> Option<Self> {
         let mut control = Self::EMPTY;
         if *options == SendOptions::default() {
-            return control;
+            return Some(control);
         }
         let is_ipv4 = remote.address.as_ipv4().is_some();
         if let Some((source, interface)) = options.source {
-            control.push_source(is_ipv4, source.into(), interface);
+            let source = Address::from(source);
+            if source.as_ipv4().is_some() != is_ipv4 {
+                return None;
+            }
+            control.push_source(is_ipv4, source, interface);
         }
         if let Some(octet) = options.type_of_service {
             let message = if is_ipv4 { ControlMessage::IP_TOS } else { ControlMessage::IPV6_TCLASS };
@@ -65,7 +70,7 @@ impl Control {
             // Some systems lose a lone packet information message before filters see it; an empty second one keeps it.
             control.push(if is_ipv4 { ControlMessage::IP_OPTIONS } else { ControlMessage::IPV6_RTHDR }, &[]);
         }
-        control
+        Some(control)
     }
 
     /// Address and length as WskSendTo takes them: null and 0 if there is none.
@@ -130,7 +135,8 @@ mod tests {
 
     #[test]
     fn nothing_said_is_no_control_data() {
-        let (address, length) = Control::new(&SendOptions::default(), &remote("192.0.2.1:9")).as_raw();
+        let (address, length) =
+            Control::new(&SendOptions::default(), &remote("192.0.2.1:9")).unwrap().as_raw();
         assert!(address.is_null() && length == 0);
     }
 
@@ -138,7 +144,7 @@ mod tests {
     fn a_lone_source_has_a_companion() {
         let options =
             SendOptions { source: Some(("192.0.2.2".parse().unwrap(), 3)), ..SendOptions::default() };
-        let said = messages(&Control::new(&options, &remote("192.0.2.1:9")));
+        let said = messages(&Control::new(&options, &remote("192.0.2.1:9")).unwrap());
         assert_eq!(said, [(ControlMessage::IP_PKTINFO, 8), (ControlMessage::IP_OPTIONS, 0)]);
     }
 
@@ -150,7 +156,7 @@ mod tests {
             hop_limit: Some(7),
             segment: Some(1200),
         };
-        let said = messages(&Control::new(&options, &remote("[2001:db8::1]:9")));
+        let said = messages(&Control::new(&options, &remote("[2001:db8::1]:9")).unwrap());
         let kinds: Vec<_> = said.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(
             kinds,
@@ -166,7 +172,7 @@ mod tests {
     #[test]
     fn a_mapped_remote_takes_ipv4_messages() {
         let options = SendOptions { type_of_service: Some(1), ..SendOptions::default() };
-        let said = messages(&Control::new(&options, &remote("[::ffff:192.0.2.1]:9")));
+        let said = messages(&Control::new(&options, &remote("[::ffff:192.0.2.1]:9")).unwrap());
         assert_eq!(said, [(ControlMessage::IP_TOS, 4)]);
     }
 }

@@ -12,7 +12,7 @@ pub use config::{SinkConfig, SinkError};
 pub use stats::{ShardStats, SinkStats};
 pub use writer::SinkShard;
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use skua_pools::{SharedMemory, Slab, Tag};
 use skua_record::{CURSOR_BYTES, Clock};
@@ -21,6 +21,9 @@ use crate::kernel::Kernel;
 use stats::ShardLedger;
 
 const TAG: Tag = Tag::new(b"SkSi");
+
+/// The identity of the next sink.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// 100 ns units from 1601-01-01, where NT counts from, to 1970-01-01, where Unix does.
 const EPOCH_DIFFERENCE: u64 = 116_444_736_000_000_000;
@@ -41,6 +44,8 @@ pub struct Sink<K: Kernel, S: SharedMemory, W: Wake> {
     rings: Slab<Ring<S>, K>,
     wake: W,
     config: SinkConfig,
+    /// Unlike that of any other sink of the program.
+    identity: u64,
 }
 
 struct Ring<S: SharedMemory> {
@@ -77,7 +82,7 @@ impl<K: Kernel, S: SharedMemory, W: Wake> Sink<K, S, W> {
         })?;
         match failed {
             Some(error) => Err(error.into()),
-            None => Ok(Self { rings, wake, config }),
+            None => Ok(Self { rings, wake, config, identity: NEXT.fetch_add(1, Ordering::Relaxed) }),
         }
     }
 

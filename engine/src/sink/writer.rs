@@ -21,6 +21,8 @@ use crate::sink::{Sink, SinkConfig, Wake};
 pub struct SinkShard {
     /// `None` where the processor has no ring; its datagrams are dropped as `ring_full`.
     ring: Option<Producer>,
+    /// The sink that owns the ring's memory: with another one, the ring is not used.
+    sink: u64,
     /// Records written since open: the next record's number.
     sequence: u32,
     processor: u16,
@@ -45,12 +47,18 @@ impl<K: Kernel, S: SharedMemory + 'static, W: Wake> Handler<K> for Sink<K, S, W>
     fn shard(&self, processor: u32, _passive: &Passive<'_>) -> SinkShard {
         let ring = self.take(processor).and_then(|ring| ring.mapping.as_ref());
         let ring = ring.and_then(|mapping| producer::<S>(mapping, self.config.ring_bytes));
-        SinkShard { ring, sequence: 0, processor: u16::try_from(processor).unwrap_or(u16::MAX) }
+        SinkShard {
+            ring,
+            sink: self.identity,
+            sequence: 0,
+            processor: u16::try_from(processor).unwrap_or(u16::MAX),
+        }
     }
 
     fn receive(&self, shard: &mut SinkShard, batch: &mut Batch<'_, K>) {
-        let SinkShard { ring, sequence, processor } = shard;
-        let Some(ring) = ring else {
+        let SinkShard { ring, sink, sequence, processor } = shard;
+        // The same sink: `self` keeps the ring's memory mapped.
+        let Some(ring) = ring.as_mut().filter(|_| *sink == self.identity) else {
             while let Some(datagram) = batch.next_datagram() {
                 datagram.refuse(DropReason::RingFull);
             }
@@ -146,6 +154,7 @@ fn producer<S: SharedMemory>(mapping: &S::Mapping, ring_bytes: usize) -> Option<
     // SAFETY: as above.
     let data = unsafe { region.add(RingHeader::PAGE_BYTES) };
     let cursor: NonNull<u64> = S::cursor(mapping).cast();
-    // SAFETY: the mapping lives as long as the sink, which outlives its shards; it is taken once, so nobody else writes.
+    // SAFETY: the ring is used only with the sink that owns the mapping, see `SinkShard::sink`; it is taken once, so nobody
+    // else writes.
     unsafe { Producer::from_raw(head, cursor, data, ring_bytes) }.ok()
 }

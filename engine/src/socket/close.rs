@@ -3,13 +3,14 @@
 // UNSAFETY: WskCloseSocket, and the block's own end.
 #![expect(unsafe_code, reason = "the stage says who owns the block and whether the socket is still open")]
 
+use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, offset_of};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::time::Duration;
 
-use crate::abi::nt::IRP;
-use crate::abi::status::{STATUS_NOT_IMPLEMENTED, STATUS_TIMEOUT};
+use crate::abi::nt::{IRP, KEVENT};
+use crate::abi::status::{STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS};
 use crate::anchor::Anchor;
 use crate::closing::{ClosingLink, Outstanding};
 use crate::deadline::Deadline;
@@ -18,6 +19,7 @@ use crate::kernel::Kernel;
 use crate::processor::Passive;
 use crate::socket::DatagramSocket;
 use crate::socket::block::SocketBlock;
+use crate::socket::core::SocketCore;
 
 /// How far a close has come.
 ///
@@ -26,15 +28,19 @@ use crate::socket::block::SocketBlock;
 /// | open     | callbacks, sends, retained          | `stopping` is set, the rundown closes             |
 /// | draining | those who entered before            | the last of them signals `drained`                |
 /// | closing  | nobody; the provider has the IRP    | its completion signals                            |
+/// | ending   | completion routines of sends        | the last of them signals `sends_drained`          |
 /// | closed   | nobody                              | the block is freed                                |
+/// | stuck    | the provider refused to close       | nothing: the block stays, and is reported         |
 #[derive(Default)]
 pub(crate) struct Stage(AtomicU8);
 
 const OPEN: u8 = 0;
 const DRAINING: u8 = 1;
 const CLOSING: u8 = 2;
+const ENDING: u8 = 3;
+const STUCK: u8 = 4;
 
-/// The close did not finish within its deadline. Nothing is lost: the socket goes on closing by itself and
+/// The close did not finish within its deadline. Nothing is lost: the socket is on its registration's closing list, and
 /// [`Registration::close`](crate::Registration::close) or [`reap`](crate::Registration::reap) sees it through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the socket has not finished closing: {outstanding}")]
@@ -116,7 +122,7 @@ pub(super) unsafe fn advance<K: Kernel, H: Handler<K>>(
     let value = unsafe { link.byte_sub(offset) }.cast::<SocketBlock<K, H>>();
     // SAFETY: the caller's promise.
     let block = unsafe { value.as_ref() };
-    if !step(block, deadline, passive) {
+    if !passive.holds(&block.core.kernel) || !step(block, deadline, passive) {
         let outstanding = outstanding(block);
         return Some(outstanding);
     }
@@ -133,47 +139,63 @@ fn step<K: Kernel, H: Handler<K>>(
     passive: &Passive<'_>,
 ) -> bool {
     let core = &block.core;
-    let kernel = &core.kernel;
     let stage = &block.stage.0;
     if stage.load(Ordering::Relaxed) == OPEN {
         core.stopping.store(true, Ordering::Relaxed);
         stage.store(DRAINING, Ordering::Relaxed);
         if core.rundown.close() {
-            core.signal_drained();
+            core.signal(&core.drained);
         }
     }
     if stage.load(Ordering::Relaxed) == DRAINING {
         // The event and not the count: whoever drained it may not have let go of the socket before the signal.
-        let wait = Some(deadline.remaining(kernel));
-        // SAFETY: initialised when the block was made, and alive as long as the block.
-        let status = unsafe { kernel.ke_wait_for_single_object(core.drained.get(), wait) };
-        if status == STATUS_TIMEOUT {
+        if !wait(core, &core.drained, deadline) {
             return false;
         }
-        stage.store(CLOSING, Ordering::Relaxed);
-        let socket = core.socket();
-        if socket.is_null() {
+        if core.socket().is_null() {
             // WskSocket had failed: there is nothing to close.
             return true;
         }
-        // SAFETY: created, and not closed before.
-        let table = unsafe { core.dispatch() };
-        let call = |irp: *mut IRP| match table.Basic.WskCloseSocket {
-            // SAFETY: nobody is inside any function of the socket, and nothing lent is outstanding.
-            Some(close) => unsafe { close(socket, irp) },
-            None => STATUS_NOT_IMPLEMENTED,
-        };
-        // SAFETY: the one request of this operation, which stays in place until it is over.
-        let _pending_or_over = unsafe { core.close.begin(call) };
+        stage.store(CLOSING, Ordering::Relaxed);
+        issue(core);
     }
-    core.socket().is_null() || core.close.wait(Some(deadline.remaining(kernel)), passive)
+    if stage.load(Ordering::Relaxed) == CLOSING {
+        if !core.close.wait(Some(deadline.remaining(&core.kernel)), passive) {
+            return false;
+        }
+        let closed = core.close.completion().status.is_success();
+        stage.store(if closed { ENDING } else { STUCK }, Ordering::Relaxed);
+        if closed && core.sends.close() {
+            core.signal(&core.sends_drained);
+        }
+    }
+    stage.load(Ordering::Relaxed) == ENDING && wait(core, &core.sends_drained, deadline)
+}
+
+/// Calls WskCloseSocket.
+fn issue<K: Kernel>(core: &SocketCore<K>) {
+    let socket = core.socket();
+    // SAFETY: created, and not closed before.
+    let table = unsafe { core.dispatch() };
+    let call = |irp: *mut IRP| match table.Basic.WskCloseSocket {
+        // SAFETY: nobody is inside any function of the socket, and nothing lent is outstanding.
+        Some(close) => unsafe { close(socket, irp) },
+        None => STATUS_NOT_IMPLEMENTED,
+    };
+    // SAFETY: the one request of this operation, which stays in place until it is over.
+    let _pending_or_over = unsafe { core.close.begin(call) };
+}
+
+fn wait<K: Kernel>(core: &SocketCore<K>, event: &UnsafeCell<KEVENT>, deadline: Deadline) -> bool {
+    let timeout = Some(deadline.remaining(&core.kernel));
+    // SAFETY: initialised when the block was made, and alive as long as the block.
+    unsafe { core.kernel.ke_wait_for_single_object(event.get(), timeout) == STATUS_SUCCESS }
 }
 
 fn outstanding<K: Kernel, H: Handler<K>>(block: &SocketBlock<K, H>) -> Outstanding {
-    let stats = block.engine.stats();
     Outstanding {
-        callbacks_and_retained: block.core.rundown.outstanding(),
-        sends: stats.sends_outstanding(),
-        closing: block.stage.0.load(Ordering::Relaxed) == CLOSING,
+        inside: block.core.rundown.outstanding(),
+        sends: block.core.sends.outstanding(),
+        closing: block.stage.0.load(Ordering::Relaxed) >= CLOSING,
     }
 }

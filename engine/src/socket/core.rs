@@ -16,7 +16,7 @@ use crate::address::Endpoint;
 use crate::kernel::Kernel;
 use crate::operation::Operation;
 use crate::processor::Dispatch;
-use crate::socket::options::Wanted;
+use crate::socket::options::{SocketOptions, Wanted};
 
 /// A socket as callbacks, sends and retained datagrams see it.
 ///
@@ -34,6 +34,11 @@ pub(crate) struct SocketCore<K: Kernel> {
     pub rundown: Rundown<K>,
     /// Signalled by whoever leaves last after the rundown was closed. Its last touch of the socket.
     pub drained: UnsafeCell<KEVENT>,
+    /// Counts send calls from the hand-over to the end of the completion routine, which may outlast the completion of
+    /// WskCloseSocket.
+    pub sends: Rundown<K>,
+    /// Signalled by the completion that ends last after `sends` was closed.
+    pub sends_drained: UnsafeCell<KEVENT>,
     /// Set by the stop; callbacks count what they are given as `closing` from then on.
     pub stopping: AtomicBool,
     /// Set when the provider said that the socket is dead.
@@ -46,6 +51,8 @@ pub(crate) struct SocketCore<K: Kernel> {
     pub wanted: Wanted,
     /// The number under which records name the socket.
     pub id: u16,
+    /// Its family: addresses given to it must be of the same.
+    pub is_ipv6: bool,
 }
 
 // SAFETY: `bound` is written once before `bound_is_set`, `drained` is the kernel's to guard, the rest is Sync.
@@ -54,7 +61,7 @@ unsafe impl<K: Kernel> Sync for SocketCore<K> {}
 unsafe impl<K: Kernel> Send for SocketCore<K> {}
 
 impl<K: Kernel> SocketCore<K> {
-    pub(super) fn new(kernel: K, rundown: Rundown<K>, wanted: Wanted, id: u16) -> Self {
+    pub(super) fn new(kernel: K, [rundown, sends]: [Rundown<K>; 2], options: &SocketOptions<'_>) -> Self {
         Self {
             socket: AtomicPtr::new(null_mut()),
             bound: UnsafeCell::new(Endpoint::default()),
@@ -65,8 +72,11 @@ impl<K: Kernel> SocketCore<K> {
             dead: AtomicBool::new(false),
             control: Operation::new(kernel.clone()),
             close: Operation::new(kernel.clone()),
-            wanted,
-            id,
+            sends,
+            sends_drained: UnsafeCell::new(zeroed()),
+            wanted: options.wanted,
+            id: options.id,
+            is_ipv6: options.local.is_ipv6(),
             kernel,
         }
     }
@@ -82,6 +92,8 @@ impl<K: Kernel> SocketCore<K> {
         unsafe { self.close.prepare() };
         // SAFETY: nobody waits on it yet.
         unsafe { self.kernel.ke_initialize_event(self.drained.get(), false) };
+        // SAFETY: as above.
+        unsafe { self.kernel.ke_initialize_event(self.sends_drained.get(), false) };
     }
 
     /// The provider's socket; null before it is created.
@@ -147,19 +159,29 @@ impl<K: Kernel> SocketCore<K> {
     #[inline]
     pub(crate) fn leave(&self, shard: u32) {
         if self.rundown.release(shard, 1) == Released::Last {
-            self.signal_drained();
+            self.signal(&self.drained);
         }
     }
 
-    /// Signals that nobody is inside. The last touch of the socket by its caller, and at DISPATCH_LEVEL: the one who
-    /// waits may free the block or unload the driver at once.
+    /// The end of a send's completion; the last one after `sends` was closed signals.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub(crate) fn end_send(&self, shard: u32) {
+        if self.sends.release(shard, 1) == Released::Last {
+            self.signal(&self.sends_drained);
+        }
+    }
+
+    /// Signals that nobody is inside. The last touch of the socket by its caller: the one who waits may free the block at
+    /// once. At DISPATCH_LEVEL, so that the instructions after it are not preempted.
     #[cold]
-    pub(super) fn signal_drained(&self) {
+    pub(super) fn signal(&self, event: &UnsafeCell<KEVENT>) {
         let kernel = self.kernel.clone();
-        let drained = self.drained.get();
+        let event = event.get();
         let dispatch = Dispatch::raise(&kernel);
         // SAFETY: initialised by `prepare`; the block lives until this signal is seen.
-        unsafe { kernel.ke_set_event(drained) };
+        unsafe { kernel.ke_set_event(event) };
         drop(dispatch);
     }
 }

@@ -37,6 +37,9 @@ pub enum MembershipError {
         "{0} is not a multicast group with a source of its family: IPv4 groups are 224.0.0.0/4, IPv6 ff00::/8"
     )]
     NotAGroup(IpAddr),
+    /// The thread has raised since it took its token.
+    #[error("joining waits, and the thread is above PASSIVE_LEVEL: call it outside of Dispatch::with")]
+    NotPassive,
     /// The provider refused.
     #[error("group {group} on interface {interface}: {status}; check that the interface exists and is up")]
     Refused {
@@ -83,8 +86,11 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
         if !group.is_multicast() || source.is_some_and(|source| source.is_ipv4() != group.is_ipv4()) {
             return Err(MembershipError::NotAGroup(group));
         }
-        let level = if group.is_ipv4() { IPPROTO_IP } else { IPPROTO_IPV6 };
         let core = self.core();
+        if !passive.holds(&core.kernel) {
+            return Err(MembershipError::NotPassive);
+        }
+        let level = if group.is_ipv4() { IPPROTO_IP } else { IPPROTO_IPV6 };
         let status = match source {
             None => {
                 let mut request = GROUP_REQ::zeroed();

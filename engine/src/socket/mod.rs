@@ -11,7 +11,7 @@ pub(crate) mod options;
 pub use close::CloseError;
 pub use membership::{Membership, MembershipError};
 pub use open::{ListenError, ListenStep};
-pub use options::{Info, Sharing, SocketOptions, Wanted};
+pub use options::{Info, Owner, Sharing, SocketOptions, Wanted};
 
 use ::core::mem::ManuallyDrop;
 use ::core::net::SocketAddr;
@@ -22,6 +22,7 @@ use crate::address::Endpoint;
 use crate::anchor::Anchor;
 use crate::handler::Handler;
 use crate::kernel::Kernel;
+use crate::processor::Dispatch;
 use crate::send::batch::{SendBatch, SendError};
 use crate::send::control::{Control, SendOptions};
 use block::SocketBlock;
@@ -61,25 +62,41 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
     /// # IRQL
     /// At most DISPATCH_LEVEL.
     pub fn send(&self, remote: SocketAddr, payload: &[u8], options: &SendOptions) -> Result<(), SendError> {
-        let mut batch = self.send_batch(remote, options)?;
-        batch.push(payload)?;
-        batch.send().map(drop)
+        self.send_batch(remote, options, |batch| batch.push(payload).err())
+            .and_then(|(refused, _)| refused.map_or(Ok(()), Err))
     }
 
-    /// Begins a batch of datagrams to `remote`, to be filled and sent by one call.
+    /// Lets `fill` add datagrams to a batch, then hands it over by one call: WskSendTo for one datagram, WskSendMessages
+    /// for more. What `fill` returned, and how many datagrams were handed over. Those may still fail later; the engine's
+    /// counters tell.
     ///
     /// # Errors
-    /// [`SendError::Closing`].
+    /// [`SendError`]: none was handed over.
     ///
     /// # IRQL
-    /// At most DISPATCH_LEVEL; DISPATCH_LEVEL as long as the batch lives.
-    pub fn send_batch(
+    /// At most DISPATCH_LEVEL; `fill` runs at DISPATCH_LEVEL.
+    pub fn send_batch<R>(
         &self,
         remote: SocketAddr,
         options: &SendOptions,
-    ) -> Result<SendBatch<'_, K, H>, SendError> {
-        let control = Control::new(options, &Endpoint::from(remote));
-        SendBatch::new(&self.block, SOCKADDR_INET::from(remote), control)
+        fill: impl FnOnce(&mut SendBatch<'_, K, H>) -> R,
+    ) -> Result<(R, usize), SendError> {
+        let remote = self.in_family(remote)?;
+        let control = Control::new(options, &Endpoint::from(remote)).ok_or(SendError::Family)?;
+        Dispatch::with(&self.core().kernel, |dispatch| {
+            let mut batch = SendBatch::new(&self.block, dispatch, SOCKADDR_INET::from(remote), control)?;
+            let filled = fill(&mut batch);
+            batch.send().map(|sent| (filled, sent))
+        })
+    }
+
+    /// The address as this socket takes it: an IPv6 socket takes IPv4 addresses mapped.
+    fn in_family(&self, remote: SocketAddr) -> Result<SocketAddr, SendError> {
+        match (self.core().is_ipv6, remote) {
+            (true, SocketAddr::V4(v4)) => Ok(SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())),
+            (false, SocketAddr::V6(_)) => Err(SendError::Family),
+            (_, same) => Ok(same),
+        }
     }
 
     fn core(&self) -> &core::SocketCore<K> {

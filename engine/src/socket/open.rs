@@ -7,6 +7,7 @@ use core::mem::ManuallyDrop;
 use core::net::SocketAddr;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use skua_pools::{Rundown, Tag};
 
@@ -15,7 +16,9 @@ use crate::abi::sockaddr::{
     IPPROTO_IPV6, IPV6_V6ONLY, SIO_TIMESTAMPING, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_RCVBUF, SO_REUSEADDR,
     SOCK_DGRAM, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
 };
-use crate::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_NOT_IMPLEMENTED};
+use crate::abi::status::{
+    NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
+};
 use crate::abi::wsk::{WSK_CLIENT_DATAGRAM_DISPATCH, WSK_FLAG_DATAGRAM_SOCKET};
 use crate::address::Endpoint;
 use crate::anchor::Anchor;
@@ -31,6 +34,9 @@ use crate::socket::block::SocketBlock;
 use crate::socket::close::{Stage, advance};
 use crate::socket::core::SocketCore;
 use crate::socket::options::{Info, Sharing, SocketOptions};
+
+/// How long a failed open waits for the close of what it had opened.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Pool tag of sockets.
 const TAG: Tag = Tag::new(b"SkSo");
@@ -60,6 +66,12 @@ pub enum ListenError {
     /// Nonpaged pool is exhausted.
     #[error("no nonpaged memory for the socket (STATUS_INSUFFICIENT_RESOURCES): free memory and try again")]
     OutOfMemory,
+    /// The thread has raised since it took its token.
+    #[error("opening waits, and the thread is above PASSIVE_LEVEL: call it outside of Dispatch::with")]
+    NotPassive,
+    /// The provider was captured on another kernel than the engine was opened on.
+    #[error("engine and provider belong to different kernels: open both on the same")]
+    OtherKernel,
     /// The provider refused a step.
     #[error("{step:?} of {local} failed with {status}: {}", advice(*step, *status))]
     Refused {
@@ -77,6 +89,7 @@ impl ListenError {
     pub fn status(self) -> NTSTATUS {
         match self {
             Self::OutOfMemory => STATUS_INSUFFICIENT_RESOURCES,
+            Self::NotPassive | Self::OtherKernel => STATUS_INVALID_PARAMETER,
             Self::Refused { status, .. } => status,
         }
     }
@@ -113,14 +126,21 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
     pub fn listen(
         &self,
         provider: &Provider<K>,
-        options: &SocketOptions,
+        options: &SocketOptions<'_>,
         passive: &Passive<'_>,
     ) -> Result<DatagramSocket<K, H>, ListenError> {
         let kernel = &self.block.kernel;
+        if !passive.holds(kernel) {
+            return Err(ListenError::NotPassive);
+        }
+        if provider.kernel().instance() != kernel.instance() {
+            return Err(ListenError::OtherKernel);
+        }
         let shards = self.block.shard_count();
-        let rundown = Rundown::new(kernel.clone(), TAG, shards).map_err(|_| ListenError::OutOfMemory)?;
+        let rundown = || Rundown::new(kernel.clone(), TAG, shards).map_err(|_| ListenError::OutOfMemory);
+        let rundowns = [rundown()?, rundown()?];
         let block = SocketBlock {
-            core: SocketCore::new(kernel.clone(), rundown, options.wanted, options.id),
+            core: SocketCore::new(kernel.clone(), rundowns, options),
             engine: self.block.clone(),
             registration: provider.block.clone(),
             stage: Stage::default(),
@@ -130,23 +150,28 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
         // SAFETY: the block lies where it will stay.
         unsafe { block.core.prepare() };
         provider.block.sockets.fetch_add(1, Ordering::Relaxed);
-        // From here on dropping the handle closes what was opened.
         let socket = DatagramSocket { block: ManuallyDrop::new(block) };
-        Opening { socket: &socket, options, passive }.run(provider)?;
-        Ok(socket)
+        match (Opening { socket: &socket, options, passive }).run(provider) {
+            Ok(()) => Ok(socket),
+            Err(error) => {
+                // What the deadline does not suffice for is left to the closing list.
+                let _outstanding = socket.close(CLOSE_DEADLINE, passive);
+                Err(error)
+            }
+        }
     }
 
     /// What one [`Engine::listen`] asks of memory, in bytes; `None` if that is more than an address can count.
     #[must_use]
     pub fn socket_bytes(shards: u32) -> Option<usize> {
-        Rundown::<K>::bytes(shards)?.checked_add(Anchor::<SocketBlock<K, H>, K>::bytes())
+        Rundown::<K>::bytes(shards)?.checked_mul(2)?.checked_add(Anchor::<SocketBlock<K, H>, K>::bytes())
     }
 }
 
 /// The steps of one open.
 struct Opening<'a, K: Kernel, H: Handler<K>> {
     socket: &'a DatagramSocket<K, H>,
-    options: &'a SocketOptions,
+    options: &'a SocketOptions<'a>,
     passive: &'a Passive<'a>,
 }
 
@@ -185,9 +210,9 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
                     WSK_FLAG_DATAGRAM_SOCKET,
                     context,
                     dispatch,
-                    options.owning_process,
-                    options.owning_thread,
-                    options.security_descriptor,
+                    options.owner.process,
+                    options.owner.thread,
+                    options.owner.descriptor,
                     irp,
                 )
             },
@@ -221,7 +246,9 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
             self.set(ListenStep::Options, SOL_SOCKET, SO_BROADCAST, 1)?;
         }
         // Control messages before the bind where the provider takes them then: the first datagram has them already.
-        self.ask_for_info()
+        // What it does not take now is asked for again after the bind, and then the answer counts.
+        let _asked_again = self.ask_for_info();
+        Ok(())
     }
 
     fn ask_for_info(&self) -> Result<(), ListenError> {

@@ -1,12 +1,19 @@
 //! What a socket is opened with.
 
+// UNSAFETY: a constructor whose arguments the caller vouches for.
+#![expect(unsafe_code, reason = "process and thread are addresses that the provider follows")]
+
+use core::marker::PhantomData;
 use core::net::{IpAddr, SocketAddr};
+use core::ptr::null_mut;
 
 use crate::abi::nt::{PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR};
 use crate::abi::sockaddr::{
     AF_INET, AF_INET6, IP_HOPLIMIT, IP_PKTINFO, IP_RECVTOS, IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT,
     IPV6_PKTINFO, IPV6_RECVTCLASS,
 };
+use crate::kernel::Kernel;
+use crate::security::SecurityDescriptor;
 
 /// Whether a datagram must carry a control message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -55,9 +62,42 @@ pub enum Sharing {
     Reuse,
 }
 
+/// Whose security context the bind is checked with, and how others may share the address.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    pub(super) process: PEPROCESS,
+    pub(super) thread: PETHREAD,
+    pub(super) descriptor: PSECURITY_DESCRIPTOR,
+    lent: PhantomData<&'a ()>,
+}
+
+impl Default for Owner<'_> {
+    /// The calling process, and a socket that is not shareable.
+    fn default() -> Self {
+        Self { process: null_mut(), thread: null_mut(), descriptor: null_mut(), lent: PhantomData }
+    }
+}
+
+impl<'a> Owner<'a> {
+    /// A process, and a thread of it whose impersonation counts instead (null: none).
+    ///
+    /// # Safety
+    /// Both are null or referenced until the open has returned.
+    #[must_use]
+    pub const unsafe fn new(process: PEPROCESS, thread: PETHREAD) -> Self {
+        Self { process, thread, descriptor: null_mut(), lent: PhantomData }
+    }
+
+    /// The same, with a descriptor against which others that want to share the address are checked.
+    #[must_use]
+    pub fn with_descriptor<K: Kernel>(self, descriptor: &'a SecurityDescriptor<'_, K>) -> Self {
+        Self { descriptor: descriptor.as_ptr(), ..self }
+    }
+}
+
 /// Every parameter of WskSocket, bind and the options in between.
 #[derive(Clone, Copy, Debug)]
-pub struct SocketOptions {
+pub struct SocketOptions<'a> {
     /// Address and port to bind to: the family of the socket is its family. Port 0 lets the stack choose.
     pub local: SocketAddr,
     /// An IPv6 socket takes IPv6 only. Off, one bound to `::` takes IPv4 as well.
@@ -72,18 +112,13 @@ pub struct SocketOptions {
     pub broadcast: bool,
     /// IPPROTO_UDP unless the embedder knows better.
     pub protocol: u32,
-    /// The process whose security context the bind is checked with. Null: that of the caller.
-    pub owning_process: PEPROCESS,
-    /// A thread whose impersonation counts instead. Null: none.
-    pub owning_thread: PETHREAD,
-    /// A descriptor from [`Provider::cache_security_descriptor`](crate::Provider::cache_security_descriptor), against
-    /// which others that want to share the address are checked. Null: the default, not shareable.
-    pub security_descriptor: PSECURITY_DESCRIPTOR,
+    /// On whose behalf the socket is opened.
+    pub owner: Owner<'a>,
     /// The number under which records name the socket.
     pub id: u16,
 }
 
-impl SocketOptions {
+impl SocketOptions<'_> {
     /// Exclusive use of `local`, no control messages, defaults for the rest.
     #[must_use]
     pub fn new(local: SocketAddr) -> Self {
@@ -95,9 +130,7 @@ impl SocketOptions {
             receive_buffer: None,
             broadcast: false,
             protocol: crate::abi::sockaddr::IPPROTO_UDP,
-            owning_process: core::ptr::null_mut(),
-            owning_thread: core::ptr::null_mut(),
-            security_descriptor: core::ptr::null_mut(),
+            owner: Owner::default(),
             id: 0,
         }
     }

@@ -1,0 +1,121 @@
+//! Closing, at every point of a scenario at which something may be under way.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use skua_engine::{
+    BeyondBudget, Config, DropReason, Engine, Events, Passive, Provider, Registration, Retention, SendOptions,
+};
+use skua_hosted::{HostConfig, HostKernel};
+
+use crate::fixture::{Ends, PATIENCE, Policy, Recorder, sender, told};
+use crate::points::{Points, Watched};
+
+/// Datagrams that the scenario receives and sends.
+const DATAGRAMS: usize = 6;
+
+fn config() -> Config<'static> {
+    let retention = Retention {
+        datagrams: 2,
+        bytes: 1 << 16,
+        beyond: BeyondBudget::Copy,
+        copy_slots: 1,
+        copy_bytes: 256,
+    };
+    Config { send_slots: 8, send_bytes: 256, magazine: 4, retention, ..Config::default() }
+}
+
+/// Opens, receives, retains, sends and closes; closes at once when a point fires. What was passed on the way.
+fn run(fire_at: u64) -> (bool, Vec<&'static str>) {
+    let host = HostKernel::new(HostConfig::default());
+    let kernel = Watched(host.clone());
+    let points = Points::begin(fire_at);
+    let passive = Passive::acquire(&kernel).unwrap();
+    let registration = Registration::register(kernel.clone(), Events::Dynamic, &passive).unwrap();
+    let provider = registration.capture(PATIENCE, &passive).unwrap();
+    let (recorder, ends) = Recorder::new(Policy::Retain);
+    let engine = Engine::open(kernel.clone(), recorder, &config(), &passive).unwrap();
+    scenario(&points, &engine, &ends, &provider, &passive);
+    points.act();
+    drop(ends);
+    let stats = engine.stats();
+    assert!(stats.balances(), "{stats:?}");
+    drop(provider);
+    registration.close(PATIENCE, &passive).unwrap();
+    let stats = engine.stats();
+    assert!(stats.balances() && stats.retained() == 0 && stats.sends_outstanding() == 0, "{stats:?}");
+    drop(engine);
+    let outstanding = host.outstanding();
+    assert!(outstanding.is_empty(), "point {fire_at} {:?}: {outstanding:?}", points.names().last());
+    (points.has_fired(), points.names())
+}
+
+/// The steps up to the close; it returns early, dropping what it has, when a point has fired.
+fn scenario(
+    points: &Points,
+    engine: &Engine<Watched, Recorder<Watched>>,
+    ends: &Ends<Watched>,
+    provider: &Provider<Watched>,
+    passive: &Passive<'_>,
+) {
+    let Ok(socket) = engine.listen(provider, &told("127.0.0.1:0"), passive) else {
+        panic!("nothing was made to fail");
+    };
+    let local = socket.local_address();
+    let peer = sender(local);
+    let mut held = Vec::new();
+    for _ in 0..DATAGRAMS {
+        if points.has_fired() {
+            return;
+        }
+        let before = engine.stats().indicated;
+        peer.send(b"in").unwrap();
+        let until = Instant::now() + PATIENCE;
+        while !points.has_fired() && engine.stats().indicated == before {
+            assert!(Instant::now() < until);
+            std::thread::yield_now();
+        }
+        held.extend(ends.retained.try_iter());
+    }
+    assert!(points.has_fired() || engine.stats().dropped(DropReason::NoSlot) > 0);
+    let to = peer.local_addr().unwrap();
+    for _ in 0..2 {
+        if points.has_fired() {
+            return;
+        }
+        socket.send(to, b"out", &SendOptions::default()).unwrap();
+    }
+    if points.has_fired() {
+        return;
+    }
+    let sent = socket.send_batch(to, &SendOptions::default(), |batch| {
+        for _ in 0..DATAGRAMS {
+            batch.push(b"many").unwrap();
+        }
+    });
+    assert_eq!(sent, Ok(((), DATAGRAMS)));
+    drop(held);
+    if points.has_fired() {
+        return;
+    }
+    socket.close(PATIENCE, passive).unwrap();
+}
+
+#[test]
+fn a_close_at_any_point_leaves_nothing_behind() {
+    let mut hit: BTreeMap<&str, u64> = BTreeMap::new();
+    for fire_at in 1.. {
+        let (fired, names) = run(fire_at);
+        if !fired {
+            break;
+        }
+        *hit.entry(names[fire_at as usize - 1]).or_default() += 1;
+        assert!(fire_at < 1000, "the scenario does not end");
+    }
+    println!("points at which the close began: {hit:#?}");
+    for name in
+        ["completion", "WskReceiveFromEvent", "WskRelease", "WskSendTo", "WskSendMessages", "WskCloseSocket"]
+    {
+        assert!(hit.contains_key(name), "no run hit {name}: {hit:?}");
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine over the hosted provider: what its public face promises, seen from outside.
+
+mod close;
+mod faults;
+mod fixture;
+mod points;
+mod receive;
+mod retain;
+mod send;
+mod sink;
+mod split;

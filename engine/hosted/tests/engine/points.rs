@@ -1,0 +1,382 @@
+//! A kernel whose provider can be watched: something happens at the nth call, completion or callback.
+//!
+//! [`Watched`] hands its client a copy of the provider's tables in which every function first does what it did and then
+//! reports. Completion routines and the receive event are wrapped in the same way. The tables are static, as WSK's are,
+//! so one scenario at a time is watched.
+
+// UNSAFETY: stands between two parties that speak C.
+#![expect(unsafe_code, reason = "forwards every call with the arguments it came with")]
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use skua_engine::Kernel;
+use skua_engine::abi::cmsg::CMSGHDR;
+use skua_engine::abi::nt::{
+    DEVICE_OBJECT, IRP, KEVENT, KIRQL, MDL, PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR,
+    io_get_next_irp_stack_location,
+};
+use skua_engine::abi::sockaddr::SOCKADDR;
+use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
+use skua_engine::abi::wsk::{
+    WSK_BUF, WSK_BUF_LIST, WSK_CLIENT, WSK_CLIENT_DATAGRAM_DISPATCH, WSK_CLIENT_NPI, WSK_CONTROL_SOCKET_TYPE,
+    WSK_DATAGRAM_INDICATION, WSK_PROVIDER_BASIC_DISPATCH, WSK_PROVIDER_CHARACTERISTICS,
+    WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION, WSK_SOCKET,
+};
+use skua_hosted::HostKernel;
+use skua_pools::{Memory, Tag};
+
+/// How long a point waits, once it has fired, for the other side to act on it.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Counts the points of one run, and fires at one of them.
+#[derive(Default)]
+pub(crate) struct Points {
+    passed: AtomicU64,
+    fire_at: u64,
+    fired: AtomicBool,
+    /// Set by the scenario once it acts on the firing.
+    acting: AtomicBool,
+    names: Mutex<Vec<&'static str>>,
+}
+
+impl Points {
+    /// Begins a run that fires at the `fire_at`th point, the first being 1.
+    pub(crate) fn begin(fire_at: u64) -> Arc<Self> {
+        let points = Arc::new(Self { fire_at, ..Self::default() });
+        *current() = Some(Arc::clone(&points));
+        points
+    }
+
+    pub(crate) fn has_fired(&self) -> bool {
+        self.fired.load(Ordering::Acquire)
+    }
+
+    /// The scenario acts on the firing now.
+    pub(crate) fn act(&self) {
+        self.acting.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.names.lock().unwrap().clone()
+    }
+
+    fn pass(&self, name: &'static str) {
+        self.names.lock().unwrap().push(name);
+        if self.passed.fetch_add(1, Ordering::AcqRel) + 1 != self.fire_at {
+            return;
+        }
+        self.fired.store(true, Ordering::Release);
+        let until = Instant::now() + PAUSE;
+        while !self.acting.load(Ordering::Acquire) && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(PAUSE / 8);
+    }
+}
+
+fn current() -> MutexGuard<'static, Option<Arc<Points>>> {
+    static CURRENT: Mutex<Option<Arc<Points>>> = Mutex::new(None);
+    CURRENT.lock().unwrap()
+}
+
+fn pass(name: &'static str) {
+    let points = current().clone();
+    if let Some(points) = points {
+        points.pass(name);
+    }
+}
+
+/// What the provider's and the client's tables really hold.
+#[derive(Default)]
+struct Real {
+    provider: Option<&'static WSK_PROVIDER_DISPATCH>,
+    socket: Option<&'static WSK_PROVIDER_DATAGRAM_DISPATCH>,
+    client: Option<&'static WSK_CLIENT_DATAGRAM_DISPATCH>,
+}
+
+static REAL: Mutex<Real> = Mutex::new(Real { provider: None, socket: None, client: None });
+
+fn real_socket() -> &'static WSK_PROVIDER_DATAGRAM_DISPATCH {
+    REAL.lock().unwrap().socket.expect("a socket was created")
+}
+
+/// The completion routines that stand behind the watching one, by IRP.
+static ROUTINES: LazyLock<Mutex<HashMap<usize, (usize, usize)>>> = LazyLock::new(Mutex::default);
+
+type Routine = unsafe extern "C" fn(*mut DEVICE_OBJECT, *mut IRP, *mut c_void) -> NTSTATUS;
+
+/// Puts the watching routine before the one that the client set.
+unsafe fn watch(irp: *mut IRP) {
+    // SAFETY: the client set a completion routine in the next location just before the call.
+    let location = unsafe { io_get_next_irp_stack_location(irp) };
+    // SAFETY: as above.
+    let routine = unsafe { (*location).CompletionRoutine }.expect("a completion routine");
+    // SAFETY: as above.
+    let context = unsafe { (*location).Context };
+    ROUTINES.lock().unwrap().insert(irp as usize, (routine as usize, context as usize));
+    // SAFETY: as above.
+    unsafe { (*location).CompletionRoutine = Some(completed) };
+}
+
+unsafe extern "C" fn completed(device: *mut DEVICE_OBJECT, irp: *mut IRP, _: *mut c_void) -> NTSTATUS {
+    let (routine, context) = ROUTINES.lock().unwrap().remove(&(irp as usize)).expect("completed once");
+    // SAFETY: put there by `watch`.
+    let routine = unsafe { std::mem::transmute::<usize, Routine>(routine) };
+    // SAFETY: the client's own routine and context.
+    let status = unsafe { routine(device, irp, context as *mut c_void) };
+    pass("completion");
+    status
+}
+
+unsafe extern "C" fn receive_from_event(
+    context: *mut c_void,
+    flags: u32,
+    list: *mut WSK_DATAGRAM_INDICATION,
+) -> NTSTATUS {
+    let event = REAL.lock().unwrap().client.and_then(|table| table.WskReceiveFromEvent).unwrap();
+    // SAFETY: forwarded.
+    let status = unsafe { event(context, flags, list) };
+    pass("WskReceiveFromEvent");
+    status
+}
+
+static CLIENT: WSK_CLIENT_DATAGRAM_DISPATCH =
+    WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receive_from_event) };
+
+#[expect(clippy::too_many_arguments, reason = "WskSocket's")]
+unsafe extern "C" fn socket(
+    client: *mut WSK_CLIENT,
+    family: u16,
+    kind: u16,
+    protocol: u32,
+    flags: u32,
+    context: *mut c_void,
+    dispatch: *const c_void,
+    process: PEPROCESS,
+    thread: PETHREAD,
+    descriptor: PSECURITY_DESCRIPTOR,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    let create = {
+        let mut real = REAL.lock().unwrap();
+        // SAFETY: a datagram socket's client table, which is constant.
+        real.client = Some(unsafe { &*dispatch.cast() });
+        real.provider.and_then(|table| table.WskSocket).unwrap()
+    };
+    let table = (&raw const CLIENT).cast();
+    // SAFETY: forwarded.
+    let status = unsafe {
+        create(client, family, kind, protocol, flags, context, table, process, thread, descriptor, irp)
+    };
+    if status == STATUS_SUCCESS {
+        // SAFETY: completed inline, so the status block is filled and the IRP is not reused before this returns.
+        let socket = unsafe { (*irp).IoStatus.Information } as *mut WSK_SOCKET;
+        // SAFETY: a datagram socket's table.
+        REAL.lock().unwrap().socket = Some(unsafe { &*(*socket).Dispatch.cast() });
+        // SAFETY: nobody uses the socket before its creator has it.
+        unsafe { (*socket).Dispatch = (&raw const SOCKET).cast() };
+    }
+    pass("WskSocket");
+    status
+}
+
+static SOCKET: WSK_PROVIDER_DATAGRAM_DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH {
+    Basic: WSK_PROVIDER_BASIC_DISPATCH { WskControlSocket: Some(control), WskCloseSocket: Some(close) },
+    WskBind: Some(bind),
+    WskSendTo: Some(send_to),
+    WskReceiveFrom: None,
+    WskRelease: Some(release),
+    WskGetLocalAddress: Some(local_address),
+    WskSendMessages: Some(send_messages),
+};
+
+#[expect(clippy::too_many_arguments, reason = "WskControlSocket's")]
+unsafe extern "C" fn control(
+    socket: *mut WSK_SOCKET,
+    kind: WSK_CONTROL_SOCKET_TYPE,
+    code: u32,
+    level: u32,
+    input_size: usize,
+    input: *mut c_void,
+    output_size: usize,
+    output: *mut c_void,
+    returned: *mut usize,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    if !irp.is_null() {
+        // SAFETY: the client's IRP.
+        unsafe { watch(irp) };
+    }
+    let call = real_socket().Basic.WskControlSocket.unwrap();
+    // SAFETY: forwarded.
+    let status =
+        unsafe { call(socket, kind, code, level, input_size, input, output_size, output, returned, irp) };
+    pass("WskControlSocket");
+    status
+}
+
+unsafe extern "C" fn close(socket: *mut WSK_SOCKET, irp: *mut IRP) -> NTSTATUS {
+    // SAFETY: the client's IRP.
+    unsafe { watch(irp) };
+    // SAFETY: forwarded.
+    let status = unsafe { real_socket().Basic.WskCloseSocket.unwrap()(socket, irp) };
+    pass("WskCloseSocket");
+    status
+}
+
+unsafe extern "C" fn bind(
+    socket: *mut WSK_SOCKET,
+    local: *mut SOCKADDR,
+    flags: u32,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    // SAFETY: the client's IRP.
+    unsafe { watch(irp) };
+    // SAFETY: forwarded.
+    let status = unsafe { real_socket().WskBind.unwrap()(socket, local, flags, irp) };
+    pass("WskBind");
+    status
+}
+
+unsafe extern "C" fn local_address(socket: *mut WSK_SOCKET, local: *mut SOCKADDR, irp: *mut IRP) -> NTSTATUS {
+    // SAFETY: the client's IRP.
+    unsafe { watch(irp) };
+    // SAFETY: forwarded.
+    let status = unsafe { real_socket().WskGetLocalAddress.unwrap()(socket, local, irp) };
+    pass("WskGetLocalAddress");
+    status
+}
+
+unsafe extern "C" fn send_to(
+    socket: *mut WSK_SOCKET,
+    buffer: *mut WSK_BUF,
+    flags: u32,
+    remote: *mut SOCKADDR,
+    control_bytes: u32,
+    control: *mut CMSGHDR,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    // SAFETY: the client's IRP.
+    unsafe { watch(irp) };
+    let call = real_socket().WskSendTo.unwrap();
+    // SAFETY: forwarded.
+    let status = unsafe { call(socket, buffer, flags, remote, control_bytes, control, irp) };
+    pass("WskSendTo");
+    status
+}
+
+unsafe extern "C" fn send_messages(
+    socket: *mut WSK_SOCKET,
+    list: *mut WSK_BUF_LIST,
+    flags: u32,
+    remote: *mut SOCKADDR,
+    control_bytes: u32,
+    control: *mut CMSGHDR,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    // SAFETY: the client's IRP.
+    unsafe { watch(irp) };
+    let call = real_socket().WskSendMessages.unwrap();
+    // SAFETY: forwarded.
+    let status = unsafe { call(socket, list, flags, remote, control_bytes, control, irp) };
+    pass("WskSendMessages");
+    status
+}
+
+unsafe extern "C" fn release(socket: *mut WSK_SOCKET, list: *mut WSK_DATAGRAM_INDICATION) -> NTSTATUS {
+    // SAFETY: forwarded.
+    let status = unsafe { real_socket().WskRelease.unwrap()(socket, list) };
+    pass("WskRelease");
+    status
+}
+
+/// A [`HostKernel`] whose provider reports to the current [`Points`].
+#[derive(Clone)]
+pub(crate) struct Watched(pub HostKernel);
+
+// SAFETY: forwarded.
+unsafe impl Memory for Watched {
+    fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
+        self.0.allocate(bytes, tag)
+    }
+
+    unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {
+        // SAFETY: forwarded.
+        unsafe { self.0.free(address, bytes, tag) }
+    }
+}
+
+/// Implements the methods that only forward.
+macro_rules! forward {
+    ($(fn $name:ident(&self $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)?;)* unsafe:
+     $(fn $uname:ident(&self $(, $uarg:ident: $uty:ty)*) $(-> $uret:ty)?;)*) => {
+        $(fn $name(&self $(, $arg: $ty)*) $(-> $ret)? { self.0.$name($($arg),*) })*
+        $(unsafe fn $uname(&self $(, $uarg: $uty)*) $(-> $uret)? {
+            // SAFETY: forwarded.
+            unsafe { self.0.$uname($($uarg),*) }
+        })*
+    };
+}
+
+// SAFETY: forwarded, but for the tables that the capture returns, whose functions forward.
+unsafe impl Kernel for Watched {
+    forward! {
+        fn ke_get_current_irql(&self) -> KIRQL;
+        fn ke_raise_irql_to_dpc_level(&self) -> KIRQL;
+        fn ke_get_current_processor_index(&self) -> u32;
+        fn ke_query_maximum_processor_count(&self) -> u32;
+        fn ke_query_performance_counter(&self) -> u64;
+        fn performance_frequency(&self) -> u64;
+        fn ke_query_interrupt_time(&self) -> u64;
+        fn ke_query_system_time_precise(&self) -> u64;
+        unsafe:
+        fn ke_lower_irql(&self, irql: KIRQL);
+        fn io_initialize_irp(&self, irp: *mut IRP, packet_size: u16, stack_size: i8);
+        fn io_reuse_irp(&self, irp: *mut IRP, status: NTSTATUS);
+        fn io_cancel_irp(&self, irp: *mut IRP) -> bool;
+        fn io_complete_request(&self, irp: *mut IRP, boost: i8);
+        fn mm_build_mdl_for_non_paged_pool(&self, mdl: *mut MDL);
+        fn mm_map_locked_pages_specify_cache(&self, mdl: *mut MDL) -> *mut c_void;
+        fn ke_initialize_event(&self, event: *mut KEVENT, signalled: bool);
+        fn ke_set_event(&self, event: *mut KEVENT);
+        fn ke_clear_event(&self, event: *mut KEVENT);
+        fn ke_wait_for_single_object(&self, event: *mut KEVENT, timeout: Option<u64>) -> NTSTATUS;
+        fn wsk_register(&self, npi: *mut WSK_CLIENT_NPI, registration: *mut WSK_REGISTRATION) -> NTSTATUS;
+        fn wsk_deregister(&self, registration: *mut WSK_REGISTRATION);
+        fn wsk_release_provider_npi(&self, registration: *mut WSK_REGISTRATION);
+        fn wsk_query_provider_characteristics(
+            &self,
+            registration: *mut WSK_REGISTRATION,
+            characteristics: *mut WSK_PROVIDER_CHARACTERISTICS
+        ) -> NTSTATUS;
+    }
+
+    unsafe fn wsk_capture_provider_npi(
+        &self,
+        registration: *mut WSK_REGISTRATION,
+        wait: u32,
+        npi: *mut WSK_PROVIDER_NPI,
+    ) -> NTSTATUS {
+        static TABLE: AtomicUsize = AtomicUsize::new(0);
+        // SAFETY: forwarded.
+        let status = unsafe { self.0.wsk_capture_provider_npi(registration, wait, npi) };
+        if status == STATUS_SUCCESS {
+            // SAFETY: filled by the provider; its table is constant.
+            let table: &'static WSK_PROVIDER_DISPATCH = unsafe { &*(*npi).Dispatch };
+            REAL.lock().unwrap().provider = Some(table);
+            if TABLE.load(Ordering::Acquire) == 0 {
+                let watching = Box::new(WSK_PROVIDER_DISPATCH { WskSocket: Some(socket), ..*table });
+                TABLE.store(Box::into_raw(watching) as usize, Ordering::Release);
+            }
+            // SAFETY: the caller's to fill.
+            unsafe { (*npi).Dispatch = TABLE.load(Ordering::Acquire) as *const WSK_PROVIDER_DISPATCH };
+        }
+        pass("WskCaptureProviderNPI");
+        status
+    }
+}

@@ -1,0 +1,251 @@
+//! MDL chains of every shape, and what contradicts itself: indications made by hand.
+
+use std::net::SocketAddr;
+
+use proptest::prelude::*;
+use skua_engine::{Config, DropReason, Info, Retention, SocketOptions};
+use skua_hosted::{Control, Facts, HostConfig, Indicated, Injected};
+
+use crate::fixture::{Client, Ends, Policy, RecorderEngine, Socket, told};
+
+const SOURCE: &str = "192.0.2.7:4000";
+
+/// A socket on the loopback transport, which only hears what is injected.
+struct Bench {
+    client: Client,
+    engine: RecorderEngine,
+    ends: Ends<skua_hosted::HostKernel>,
+    socket: Socket,
+}
+
+impl Bench {
+    fn new(policy: Policy, options: &SocketOptions<'_>) -> Self {
+        let client = Client::new(HostConfig::loopback(2));
+        let retention = Retention { datagrams: 100, bytes: 1 << 20, ..Retention::default() };
+        let (engine, ends) = client.engine(policy, &Config { retention, ..Config::default() });
+        let socket = client.listen(&engine, options);
+        Self { client, engine, ends, socket }
+    }
+
+    fn inject(&self, datagrams: &[Injected]) -> Indicated {
+        self.client.kernel.inject(&self.socket.local_address(), 1, datagrams)
+    }
+
+    fn finish(self) {
+        let Self { client, engine, socket, ends } = self;
+        assert!(engine.stats().balances());
+        drop(ends);
+        client.close(socket);
+        drop(engine);
+        client.finish();
+    }
+}
+
+fn plain() -> SocketOptions<'static> {
+    SocketOptions::new("127.0.0.1:0".parse().unwrap())
+}
+
+fn injected(parts: Vec<Vec<u8>>) -> Injected {
+    Injected { parts, ..Injected::new(SOURCE.parse::<SocketAddr>().unwrap(), Vec::new()) }
+}
+
+#[test]
+fn a_datagram_without_mdl_is_an_empty_one() {
+    let bench = Bench::new(Policy::Consume, &plain());
+    assert_eq!(bench.inject(&[injected(Vec::new())]), Indicated::Consumed);
+    assert!(bench.ends.next().payload.is_empty());
+    bench.finish();
+}
+
+#[test]
+fn empty_mdls_between_full_ones_are_passed_over() {
+    let bench = Bench::new(Policy::Consume, &plain());
+    let parts = [&b"abc"[..], b"", b"def", b"", b"g"].map(<[u8]>::to_vec).to_vec();
+    for unmapped in [false, true] {
+        bench.inject(&[Injected { unmapped, ..injected(parts.clone()) }]);
+        let seen = bench.ends.next();
+        assert_eq!(seen.payload, b"abcdefg");
+        assert!(!seen.contiguous);
+    }
+    bench.finish();
+}
+
+#[test]
+fn unmapped_mdls_are_mapped_and_a_failing_mapping_is_counted() {
+    let bench = Bench::new(Policy::Consume, &plain());
+    let datagram = Injected { unmapped: true, ..injected(vec![b"one".to_vec(), b"two".to_vec()]) };
+    bench.inject(std::slice::from_ref(&datagram));
+    assert_eq!(bench.ends.next().payload, b"onetwo");
+    for nth in [1, 2] {
+        bench.client.kernel.fail_mapping(nth);
+        bench.inject(&[datagram.clone(), injected(vec![b"neighbour".to_vec()])]);
+        assert_eq!(bench.ends.next().payload, b"neighbour");
+        assert_eq!(bench.engine.stats().dropped(DropReason::MapFailed), nth);
+    }
+    bench.finish();
+}
+
+#[test]
+fn a_length_beyond_the_chain_is_malformed_and_spares_its_neighbours() {
+    let bench = Bench::new(Policy::Consume, &plain());
+    let good = injected(vec![b"good".to_vec()]);
+    let beyond = Injected { length: Some(9), ..injected(vec![b"four".to_vec(), b"four".to_vec()]) };
+    let outside = Injected { offset: 5, length: Some(1), ..injected(vec![b"four".to_vec(), b"x".to_vec()]) };
+    let giant = Injected { length: Some(1 << 20), ..injected(vec![b"four".to_vec()]) };
+    bench.inject(&[good.clone(), beyond, outside, giant, good]);
+    assert_eq!((bench.ends.next().payload, bench.ends.next().payload), (b"good".to_vec(), b"good".to_vec()));
+    let stats = bench.engine.stats();
+    assert_eq!((stats.dropped(DropReason::Malformed), stats.dropped(DropReason::Oversize)), (2, 1));
+    assert_eq!((stats.indicated, stats.accepted), (5, 2));
+    bench.finish();
+}
+
+#[test]
+fn damaged_control_data_is_malformed() {
+    let bench = Bench::new(Policy::Consume, &told("127.0.0.1:0"));
+    let bytes = vec![0xff; 24];
+    bench.inject(&[Injected { control: Control::Raw(bytes), ..injected(vec![b"x".to_vec()]) }]);
+    assert_eq!(bench.engine.stats().dropped(DropReason::Malformed), 1);
+    bench.finish();
+}
+
+#[test]
+fn missing_control_data_is_counted_if_wanted_and_dropped_if_required() {
+    let facts = Facts { destination: Some(("192.0.2.1".parse().unwrap(), 3)), ..Facts::default() };
+    let whole = Injected { control: Control::Facts(facts), ..injected(vec![b"whole".to_vec()]) };
+    let bare = injected(vec![b"bare".to_vec()]);
+    for info in [Info::Wanted, Info::Required] {
+        let mut options = plain();
+        options.wanted.packet_info = info;
+        let bench = Bench::new(Policy::Consume, &options);
+        bench.inject(&[bare.clone(), whole.clone()]);
+        let stats = bench.engine.stats();
+        if info == Info::Wanted {
+            assert_eq!(bench.ends.next().payload, b"bare");
+            assert_eq!((stats.without_info, stats.dropped(DropReason::MissingInfo)), (1, 0));
+        } else {
+            assert_eq!((stats.without_info, stats.dropped(DropReason::MissingInfo)), (0, 1));
+        }
+        let seen = bench.ends.next();
+        assert_eq!((seen.payload, seen.interface), (b"whole".to_vec(), 3));
+        assert_eq!(seen.local.ip().to_string(), "192.0.2.1");
+        bench.finish();
+    }
+}
+
+#[test]
+fn a_list_longer_than_a_batch_is_handled_whole() {
+    let bench = Bench::new(Policy::Consume, &plain());
+    let list: Vec<_> = (0..100_u8).map(|number| injected(vec![vec![number]])).collect();
+    assert_eq!(bench.inject(&list), Indicated::Consumed);
+    for number in 0..100 {
+        assert_eq!(bench.ends.next().payload, [number]);
+    }
+    let stats = bench.engine.stats();
+    assert_eq!((stats.indicated, stats.accepted, stats.batches), (100, 100, 4));
+    bench.finish();
+}
+
+#[test]
+fn keeping_one_of_a_late_batch_gives_the_earlier_ones_back() {
+    let bench = Bench::new(Policy::Consume, &plain());
+    let list: Vec<_> = (0..100_u8).map(|number| injected(vec![vec![number]])).collect();
+    let prepared = bench.client.kernel.prepare(&bench.socket.local_address(), &list).unwrap();
+    assert_eq!(prepared.indicate(0), Indicated::Consumed);
+    *bench.engine.handler().policy.lock().unwrap() = Policy::RetainFirst;
+    assert_eq!(prepared.indicate(0), Indicated::Retained);
+    let mut kept: Vec<_> = (0..4).map(|_| bench.ends.next_retained()).collect();
+    assert_eq!(bench.client.kernel.outstanding().indications, 4, "96 came back inside the callback");
+    assert_eq!(prepared.indicate(0), Indicated::Busy);
+    while kept.pop().is_some() {}
+    assert_eq!(bench.client.kernel.outstanding().indications, 0);
+    assert_eq!(bench.engine.stats().delivered(), 200);
+    bench.finish();
+}
+
+#[test]
+fn a_list_indicated_inside_a_callback_is_counted_as_nested() {
+    use skua_engine::{Batch, Handler, Passive};
+    use skua_hosted::HostKernel;
+
+    /// Indicates again from inside the handler, once.
+    struct Nesting(HostKernel, std::sync::OnceLock<SocketAddr>);
+
+    impl Handler<HostKernel> for Nesting {
+        type Shard = bool;
+
+        fn shard(&self, _: u32, _: &Passive<'_>) -> bool {
+            false
+        }
+
+        fn receive(&self, done: &mut bool, batch: &mut Batch<'_, HostKernel>) {
+            if !std::mem::replace(done, true) {
+                let again = [injected(vec![b"in".to_vec()]), injected(vec![b"side".to_vec()])];
+                assert_eq!(
+                    self.0.inject(self.1.get().unwrap(), batch.processor(), &again),
+                    Indicated::Consumed
+                );
+            }
+        }
+    }
+
+    let client = Client::new(HostConfig::loopback(1));
+    let (engine, socket) = {
+        let passive = Passive::acquire(&client.kernel).unwrap();
+        let handler = Nesting(client.kernel.clone(), std::sync::OnceLock::new());
+        let engine =
+            skua_engine::Engine::open(client.kernel.clone(), handler, &Config::default(), &passive).unwrap();
+        let socket = engine.listen(&client.provider, &plain(), &passive).unwrap();
+        engine.handler().1.set(socket.local_address()).unwrap();
+        (engine, socket)
+    };
+    client.kernel.inject(&socket.local_address(), 0, &[injected(vec![b"outer".to_vec()])]);
+    let stats = engine.stats();
+    assert_eq!((stats.indicated, stats.accepted, stats.dropped(DropReason::Nested)), (3, 1, 2));
+    assert!(stats.balances());
+    {
+        let passive = Passive::acquire(&client.kernel).unwrap();
+        socket.close(crate::fixture::PATIENCE, &passive).unwrap();
+    }
+    drop(engine);
+    client.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_payload_cut_anywhere_arrives_whole(
+        payload in proptest::collection::vec(any::<u8>(), 0..400),
+        cuts in proptest::collection::vec(0_usize..400, 0..10),
+        lead in 0_usize..20,
+        tail in 0_usize..20,
+        unmapped in any::<bool>(),
+    ) {
+        let mut at: Vec<_> = cuts.into_iter().map(|cut| cut.min(payload.len())).collect();
+        at.push(0);
+        at.push(payload.len());
+        at.sort_unstable();
+        let mut parts: Vec<Vec<u8>> = at.windows(2).map(|pair| payload[pair[0]..pair[1]].to_vec()).collect();
+        parts[0].splice(0..0, std::iter::repeat_n(0xee, lead));
+        parts.last_mut().unwrap().extend(std::iter::repeat_n(0xee, tail));
+        let datagram = Injected {
+            offset: lead as u32,
+            length: Some(payload.len()),
+            unmapped,
+            ..injected(parts)
+        };
+        let bench = Bench::new(Policy::Consume, &plain());
+        bench.inject(&[datagram]);
+        prop_assert_eq!(bench.ends.next().payload, payload);
+        bench.finish();
+    }
+
+    #[test]
+    fn arbitrary_control_bytes_are_accounted_for(bytes in proptest::collection::vec(any::<u8>(), 0..96)) {
+        let bench = Bench::new(Policy::Consume, &told("127.0.0.1:0"));
+        bench.inject(&[Injected { control: Control::Raw(bytes), ..injected(vec![b"x".to_vec()]) }]);
+        prop_assert_eq!(bench.engine.stats().indicated, 1);
+        bench.finish();
+    }
+}
