@@ -42,7 +42,9 @@ fn test() -> Result<()> {
     let readme = fs::read_to_string(cargo::root().join("README.md")).context("cannot read README.md")?;
     ensure!(readme.lines().any(|line| line.trim() == TEST), "README.md does not give the command `{TEST}`");
     let arguments: Vec<&str> = TEST.split_whitespace().skip(1).collect();
-    cargo(&arguments)
+    cargo(&arguments)?;
+    // What the end-to-end cases compare with.
+    cargo(&["test", "--package", "xtask"])
 }
 
 fn docs() -> Result<()> {

@@ -21,6 +21,8 @@ pub(crate) const CAPINFOS: Tool = Tool { program: "capinfos", package: "tshark" 
 pub(crate) const NCAT: Tool = Tool { program: "ncat", package: "ncat" };
 /// Sends syslog messages.
 pub(crate) const LOGGER: Tool = Tool { program: "logger", package: "bsdutils" };
+/// Runs a command on a terminal of its own.
+pub(crate) const SCRIPT: Tool = Tool { program: "script", package: "bsdutils" };
 /// Runs the senders and receivers that need a socket's options.
 pub(crate) const PYTHON: Tool = Tool { program: "python3", package: "python3" };
 /// Sets up the interfaces of a network namespace.

@@ -64,3 +64,33 @@ fn first(datagrams: &[&Datagram]) -> String {
         format!(" (the first: {source} to {destination}, {} bytes, {start:02x?}..)", payload.len())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn datagram(payload: &[u8]) -> Datagram {
+        let [source, destination] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| address.parse().unwrap());
+        Datagram { source, destination, payload: payload.to_vec() }
+    }
+
+    #[test]
+    fn order_does_not_matter_and_everything_else_does() {
+        let [a, b, c] = [b"a", b"b", b"c"].map(|payload| datagram(payload));
+        let sent = [a.clone(), a.clone(), b.clone()];
+        same(&sent, &[b.clone(), a.clone(), a.clone()], "here").unwrap();
+        let elsewhere = Datagram { source: b.destination, ..b.clone() };
+        for found in [
+            vec![a.clone(), b.clone()],
+            vec![a.clone(), a.clone(), a.clone(), b.clone()],
+            vec![a.clone(), b.clone(), b.clone()],
+            vec![a.clone(), a.clone(), c.clone()],
+            vec![a.clone(), a.clone(), elsewhere],
+        ] {
+            same(&sent, &found, "here").unwrap_err();
+        }
+        part(&sent, &[b.clone(), a.clone()], "here").unwrap();
+        part(&sent, &[b.clone(), b], "here").unwrap_err();
+        part(&sent, &[c], "here").unwrap_err();
+    }
+}

@@ -15,6 +15,7 @@ mod datagram;
 mod metrics;
 mod namespace;
 mod ndjson;
+mod pipe;
 mod sender;
 mod sink;
 mod summary;
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: &E2eArguments) -> Result<()> {
         tool::UNSHARE,
         tool::NSENTER,
         tool::MOUNT,
+        tool::SCRIPT,
     ])?;
     let skua = build()?;
 

@@ -6,6 +6,9 @@ import socket
 import sys
 import time
 
+# Linux's socket option that cuts one buffer into datagrams of the given size; the socket module has no name for it.
+UDP_SEGMENT = 103
+
 
 def address(text):
     host, _, port = text.rpartition(":")
@@ -34,6 +37,12 @@ def opened(source, interface):
     return sender, written(*sender.getsockname()[:2])
 
 
+def batches(datagrams, options):
+    """What each call of a socket takes: one datagram, or as many of one size as the system is asked to cut it into."""
+    for number in range(0, len(datagrams), options.segments):
+        yield number, datagrams[number : number + options.segments]
+
+
 def payload(number, size):
     """Different for each number once there is room for 8 bytes of it."""
     start = number.to_bytes(8, "big")[:size]
@@ -47,6 +56,7 @@ def main():
     parser.add_argument("--size", type=int, action="append", required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--rate", type=int)
+    parser.add_argument("--segments", type=int, default=1)
     parser.add_argument("--interface")
     parser.add_argument("--manifest", required=True)
     options = parser.parse_args()
@@ -58,7 +68,7 @@ def main():
     datagrams = [payload(number, options.size[number % len(options.size)]) for number in range(options.count)]
     sent = []
     start = time.monotonic()
-    for number, data in enumerate(datagrams):
+    for number, batch in batches(datagrams, options):
         if options.rate:
             ahead = start + number / options.rate - time.monotonic()
             if ahead > 0.001:
@@ -67,8 +77,10 @@ def main():
         to = options.to[turn % len(options.to)]
         choices = senders[family(to[0])]
         sender, source = choices[turn // len(options.to) % len(choices)]
-        sender.sendto(data, to)
-        sent.append((source, to, data))
+        if len(batch) > 1:
+            sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(batch[0]))
+        sender.sendto(b"".join(batch), to)
+        sent.extend((source, to, data) for data in batch)
 
     with open(options.manifest, "w", encoding="ascii") as manifest:
         for source, to, data in sent:

@@ -30,6 +30,8 @@ pub(super) struct Sender<'a> {
     pub(super) count: usize,
     /// Datagrams a second; `None` sends as fast as the sockets take them.
     pub(super) rate: Option<u32>,
+    /// Datagrams handed over in one buffer, which the system cuts apart; more than 1 needs a single size.
+    pub(super) segments: usize,
     /// The interface that multicast leaves by.
     pub(super) interface: Option<&'a str>,
     pub(super) namespace: Option<&'a Namespace>,
@@ -48,6 +50,7 @@ impl Sender<'_> {
             sizes: vec![size],
             count,
             rate: None,
+            segments: 1,
             interface: None,
             namespace: None,
         }
@@ -68,6 +71,9 @@ impl Sender<'_> {
         }
         for size in &self.sizes {
             command.args(["--size", &size.to_string()]);
+        }
+        if self.segments > 1 {
+            command.args(["--segments", &self.segments.to_string()]);
         }
         if let Some(rate) = self.rate {
             command.args(["--rate", &rate.to_string()]);

@@ -104,3 +104,53 @@ impl Summary {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object() -> Value {
+        let drops: serde_json::Map<String, Value> =
+            REASONS.iter().map(|reason| ((*reason).to_owned(), json!(0))).collect();
+        json!({
+            "seconds": 1.0, "sockets": [{"local": "127.0.0.1:9"}], "workers": 1, "indicated": 10, "delivered": 10,
+            "published": 10, "written": 10, "bytes": 100, "retained": 0, "drops": drops, "lost_below": 0, "sources": 1,
+        })
+    }
+
+    #[test]
+    fn a_summary_has_to_add_up() {
+        let summary = Summary::read(&format!("{{}}\n{}\n", object())).unwrap();
+        summary.lossless(10).unwrap();
+        summary.lossless(11).unwrap_err();
+        summary.accounts_for(9).unwrap_err();
+        for (key, value) in [("indicated", json!(11)), ("delivered", json!(9)), ("retained", json!(1))] {
+            let mut wrong = object();
+            wrong[key] = value;
+            Summary::read(&wrong.to_string()).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_summary_has_every_reason_and_no_other() {
+        let mut wrong = object();
+        wrong["drops"]["bored"] = json!(0);
+        Summary::read(&wrong.to_string()).unwrap_err();
+        let mut wrong = object();
+        wrong["drops"].as_object_mut().unwrap().remove("nested");
+        Summary::read(&wrong.to_string()).unwrap_err();
+    }
+
+    #[test]
+    fn what_was_lost_below_is_told_apart() {
+        let mut overloaded = object();
+        overloaded["lost_below"] = json!(5);
+        let summary = Summary::read(&overloaded.to_string()).unwrap();
+        summary.accounts_for(15).unwrap();
+        summary.lossless(10).unwrap_err();
+        overloaded["lost_below"] = Value::Null;
+        Summary::read(&overloaded.to_string()).unwrap().accounts_for(10).unwrap_err();
+    }
+}

@@ -18,6 +18,11 @@ pub(super) const CASES: &[Case] = &[
         run: two_hosts,
     },
     Case {
+        name: "segmented",
+        proves: "a sender's super-buffers arrive as the datagrams they were cut into",
+        run: segmented,
+    },
+    Case {
         name: "multicast-ipv4",
         proves: "a group joined on one interface is heard on that one only",
         run: multicast_v4,
@@ -64,6 +69,22 @@ fn two_hosts(room: &Room) -> Result<()> {
     let report = sink.stop()?;
     report.summary.lossless(sent.len())?;
     ensure!(report.summary.sources == 2, "{} sources", report.summary.sources);
+    datagram::same(&sent, &Capture::read(&path)?.datagrams(), "the capture")
+}
+
+fn segmented(room: &Room) -> Result<()> {
+    let (inner, outer) = hosts()?;
+    let path = room.file("capture.pcapng");
+    let sink = Options::new(room, Some(&inner)).listen("10.77.0.1:0").set("--write", &path).start()?;
+    let sent = Sender {
+        from: vec!["10.77.0.2:0".parse()?],
+        rate: Some(10_000),
+        segments: 20,
+        namespace: Some(&outer),
+        ..Sender::new(sink.address(), 1_000, 4_000)
+    }
+    .send(room)?;
+    sink.stop()?.summary.lossless(sent.len())?;
     datagram::same(&sent, &Capture::read(&path)?.datagrams(), "the capture")
 }
 

@@ -1,18 +1,16 @@
 //! Overloaded on purpose: what is missing is counted.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use crate::e2e::capture::Capture;
 use crate::e2e::case::{Case, Room};
 use crate::e2e::datagram;
 use crate::e2e::namespace::Namespace;
+use crate::e2e::pipe::StuckPipe;
 use crate::e2e::sender::Sender;
 use crate::e2e::sink::Options;
 use crate::process::Process;
@@ -41,13 +39,7 @@ pub(super) const CASES: &[Case] = &[
 
 fn stalled_writer(room: &Room) -> Result<()> {
     let (pipe, path) = (room.file("pipe"), room.file("capture.pcapng"));
-    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).context("cannot make a pipe")?;
-    // Open for reading, so that the sink can open it for writing; nothing is read until the sender is done.
-    let stuck = OpenOptions::new()
-        .read(true)
-        .custom_flags(i32::try_from(OFlags::NONBLOCK.bits())?)
-        .open(&pipe)
-        .context("cannot open the pipe")?;
+    let stuck = StuckPipe::make(&pipe)?;
     let sink = Options::new(room, None)
         .listen("127.0.0.1:0")
         .set("--snaplen", "1024")

@@ -19,6 +19,11 @@ pub(super) const CASES: &[Case] = &[
     },
     Case { name: "ncat", proves: "what ncat sends over IPv4 and IPv6 arrives byte for byte", run: ncat },
     Case { name: "many-sources", proves: "280 sources over IPv4 and IPv6 are told apart", run: many_sources },
+    Case {
+        name: "dual-stack",
+        proves: "one socket at [::] takes IPv4 too, and shows it as IPv4",
+        run: dual_stack,
+    },
 ];
 
 fn logger(room: &Room) -> Result<()> {
@@ -80,4 +85,18 @@ fn many_sources(room: &Room) -> Result<()> {
     ensure!(report.summary.sources == 251, "{} sources", report.summary.sources);
     let found: Vec<Datagram> = Capture::read(&path)?.datagrams();
     datagram::same(&sent, &found, "the capture")
+}
+
+fn dual_stack(room: &Room) -> Result<()> {
+    let path = room.file("capture.pcapng");
+    let sink = Options::new(room, None).listen("[::]:0").set("--write", &path).start()?;
+    let port = sink.address().port();
+    let to: Vec<SocketAddr> = vec![([127, 0, 0, 1], port).into(), ([0, 0, 0, 0, 0, 0, 0, 1], port).into()];
+    let from = to.iter().map(|to| SocketAddr::new(to.ip(), 0)).collect();
+    let sent =
+        Sender { from, rate: Some(1_000), to: to.clone(), ..Sender::new(to[0], 80, 200) }.send(room)?;
+    let report = sink.stop()?;
+    report.summary.lossless(sent.len())?;
+    ensure!(report.summary.sources == 2, "{} sources", report.summary.sources);
+    datagram::same(&sent, &Capture::read(&path)?.datagrams(), "the capture")
 }
