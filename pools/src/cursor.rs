@@ -30,7 +30,7 @@
 //! batches do not wake again. The same word can come back only from a reader that waits anew without having moved, and
 //! what it waits for has then happened already: its own look at the head keeps it awake.
 
-use crate::primitive::{AtomicU64, Ordering, fence};
+use crate::primitive::{Ordering, fence};
 
 /// Cursor flag: the reader sleeps until there is any record.
 pub const WAIT_ANY: u64 = 1;
@@ -75,34 +75,10 @@ pub(crate) enum BadAttach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadHead(pub(crate) u64);
 
-/// Where one of the two words lives.
+/// One of the two words, wherever it lives: in mapped bytes, or in a model's own memory.
 pub(crate) trait Word {
     fn load(&self, order: Ordering) -> u64;
     fn store(&self, value: u64, order: Ordering);
-}
-
-impl Word for AtomicU64 {
-    #[inline]
-    fn load(&self, order: Ordering) -> u64 {
-        self.load(order)
-    }
-
-    #[inline]
-    fn store(&self, value: u64, order: Ordering) {
-        self.store(value, order);
-    }
-}
-
-impl<W: Word> Word for &W {
-    #[inline]
-    fn load(&self, order: Ordering) -> u64 {
-        (**self).load(order)
-    }
-
-    #[inline]
-    fn store(&self, value: u64, order: Ordering) {
-        (**self).store(value, order);
-    }
 }
 
 /// The producer's side: what is written, what is published, how far the reader has come.

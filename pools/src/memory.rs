@@ -138,7 +138,7 @@ pub unsafe trait SharedMemory {
 /// One allocation, aligned as its layout says, given back when dropped.
 ///
 /// [`Memory`] aligns to 16 bytes and cache-padded types want 128, so a layout above 16 asks for `align - 16` bytes
-/// more and starts at the first multiple of `align` inside.
+/// more and starts at the first multiple of `align` inside. Dropping it frees memory, at PASSIVE_LEVEL.
 ///
 /// # Invariants
 /// `start` is a multiple of the layout's alignment, and `layout.size()` bytes from it lie inside the allocation.

@@ -73,7 +73,15 @@ impl PoolConfig {
 ///
 /// # Invariants
 /// A slot is in exactly one place: on the stack, in one magazine, under one `Slot`, or given up by
-/// [`Slot::into_raw`]. Whoever has it there alone may touch the element.
+/// [`Slot::into_raw`]. Whoever has it there alone may touch the element. Elements change threads with their slots, so
+/// a pool of what is not `Send` is not shared:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// fn pool<M: skua_pools::Memory + Sync>() {
+///     shared::<skua_pools::Pool<*const u8, M>>();
+/// }
+/// ```
 pub struct Pool<T, M: Memory> {
     slots: Slab<T, M>,
     /// `links[i]` belongs to slot `i`, apart from it: a slot in use is never read or written by the free list.
@@ -205,8 +213,9 @@ impl<T, M: Memory> Pool<T, M> {
         if !magazine.belongs_to(self.identity) {
             return;
         }
-        for value in magazine.drain_all() {
-            self.put_shared(value);
+        let mut values = magazine.drain_all();
+        if let Some(first) = values.next() {
+            self.put_chain(first, values);
         }
         self.magazines_left.fetch_add(1, Ordering::Relaxed);
     }
@@ -263,10 +272,13 @@ impl<T, M: Memory> Pool<T, M> {
     #[cold]
     #[inline(never)]
     fn flush(&self, value: NonNull<T>, magazine: &mut Magazine<T>) {
-        let mut chain = Chain::of(self.index_of(value));
-        for value in magazine.drain_half() {
-            chain.prepend(&self.links, self.index_of(value));
-        }
+        self.put_chain(value, magazine.drain_half());
+    }
+
+    /// Returns owned slots to the shared stack by one exchange.
+    fn put_chain(&self, first: NonNull<T>, rest: impl Iterator<Item = NonNull<T>>) {
+        let mut chain = Chain::of(self.index_of(first));
+        rest.for_each(|value| chain.prepend(&self.links, self.index_of(value)));
         self.stack.push(&self.links, chain);
     }
 

@@ -13,7 +13,8 @@ use crate::memory::{Memory, OutOfMemory, Region, Tag};
 
 /// `len` elements of `T`, side by side, at addresses that never change.
 ///
-/// This is what a shard table, a row table or a pool is laid out in: nothing is taken after [`new`](Slab::new).
+/// This is what a shard table, a row table or a pool is laid out in: nothing is taken after [`new`](Slab::new). Dropping
+/// it drops the elements and frees memory, at PASSIVE_LEVEL.
 ///
 /// # Invariants
 /// Elements `0..built` are initialised. Outside of `new`, `built` equals the length asked for.

@@ -13,8 +13,17 @@ use crate::pool::Pool;
 
 /// One slot of a [`Pool`], owned until it is dropped, put back, or turned into its address.
 ///
-/// Dropping it returns it to the shared stack by one exchange, from any thread;
+/// Dropping it returns it to the shared stack by one exchange, from any thread and at any IRQL;
 /// [`Pool::put`] returns it to the shard's magazine without one. The element inside stays built either way.
+/// It cannot outlive its pool:
+///
+/// ```compile_fail,E0505
+/// fn keep<M: skua_pools::Memory>(pool: skua_pools::Pool<u32, M>) {
+///     let slot = pool.take_shared();
+///     drop(pool);
+///     drop(slot);
+/// }
+/// ```
 ///
 /// # Invariants
 /// `value` is a built slot of `pool` and nobody else holds it.

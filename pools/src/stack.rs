@@ -18,9 +18,8 @@
 //! |                                 | pops A                          | B C              | B / 8 |
 //! |                                 | pops B and keeps it             | C                | C / 9 |
 //! |                                 | pushes A, link now `A -> C`     | A C              | A / 9 |
-//! | exchange `A -> B`               |                                 |                  |       |
-//! | untagged: succeeds, **B is in use and on the stack** |            | B C              |       |
-//! | tagged: expects A / 7, finds A / 9, fails, starts over |          | A C              | A / 9 |
+//! | untagged, finds A: succeeds     | still uses B                    | B C: **B twice** | B     |
+//! | tagged, finds A / 9 for A / 7: fails, starts over |               | A C              | A / 9 |
 //!
 //! Every pop adds 1 to the tag, so a head word seen twice means that no slot left the stack in between, and then
 //! every link read from it still holds: a link is written only by the owner of a slot that is not on the stack.
@@ -31,7 +30,8 @@
 //! # Why a retry is progress
 //! The exchange is the strong form and fails for one reason: another thread's exchange succeeded after this
 //! thread's load. That thread has *completed* its push or pop and owes nothing more, so a thread interrupted at any
-//! point holds nobody up, at any interrupt level.
+//! point holds nobody up, at any interrupt level. Between two tries a thread pauses for at most 64 pause instructions
+//! (`Backoff::spin`), which is not waiting: it goes on whether or not anybody moved.
 
 use crossbeam_utils::{Backoff, CachePadded};
 

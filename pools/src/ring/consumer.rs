@@ -72,7 +72,15 @@ impl Corrupt {
 
 /// The one reader of a ring.
 ///
-/// Records are lent where they lie, until [`release`](Consumer::release) gives their room back.
+/// Records are lent where they lie, until [`release`](Consumer::release) gives their room back:
+///
+/// ```compile_fail,E0499
+/// fn hold(consumer: &mut skua_pools::Consumer) {
+///     let record = consumer.next();
+///     consumer.release();
+///     drop(record);
+/// }
+/// ```
 pub struct Consumer {
     cursor: ConsumerCursor<MappedWord>,
     parts: Parts,
