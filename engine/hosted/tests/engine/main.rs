@@ -3,6 +3,7 @@
 mod close;
 mod faults;
 mod fixture;
+mod membership;
 mod points;
 mod receive;
 mod retain;
