@@ -91,6 +91,7 @@ fn an_address_in_use_is_told_with_its_status() {
         let error = engine.listen(&client.provider, &options, &passive).err().unwrap();
         assert_eq!(error.status(), skua_engine::abi::status::STATUS_ADDRESS_ALREADY_EXISTS);
         assert!(error.to_string().contains("STATUS_ADDRESS_ALREADY_EXISTS"), "{error}");
+        assert_eq!(client.kernel.outstanding().sockets, 0, "a failed open leaves nothing open");
     }
     drop(engine);
     client.finish();
@@ -111,5 +112,36 @@ fn a_registration_with_a_socket_is_not_closed() {
     socket.close(PATIENCE, &passive).unwrap();
     registration.close(PATIENCE, &passive).unwrap();
     drop(engine);
+    assert!(kernel.outstanding().is_empty());
+}
+
+#[test]
+fn an_engine_and_a_provider_of_different_kernels_do_not_mix() {
+    let (one, other) = (
+        crate::fixture::Client::new(HostConfig::default()),
+        crate::fixture::Client::new(HostConfig::default()),
+    );
+    let (engine, _ends) = one.engine(Policy::Consume, &Config::default());
+    {
+        let passive = Passive::acquire(&one.kernel).unwrap();
+        let error = engine.listen(&other.provider, &told("127.0.0.1:0"), &passive).err().unwrap();
+        assert!(matches!(error, ListenError::OtherKernel), "{error}");
+    }
+    drop(engine);
+    one.finish();
+    other.finish();
+}
+
+#[test]
+fn a_provider_that_is_away_makes_the_capture_time_out() {
+    let kernel = HostKernel::new(HostConfig::default());
+    kernel.set_provider_away(true);
+    let passive = Passive::acquire(&kernel).unwrap();
+    let registration = Registration::register(kernel.clone(), Events::Static, &passive).unwrap();
+    let early = registration.capture(std::time::Duration::from_millis(5), &passive);
+    assert!(matches!(early.err(), Some(skua_engine::CaptureError::NotReady(_))));
+    kernel.set_provider_away(false);
+    drop(registration.capture(PATIENCE, &passive).unwrap());
+    registration.close(PATIENCE, &passive).unwrap();
     assert!(kernel.outstanding().is_empty());
 }

@@ -211,6 +211,93 @@ fn a_list_indicated_inside_a_callback_is_counted_as_nested() {
     client.finish();
 }
 
+#[test]
+fn a_copy_refused_because_the_socket_closes_gives_its_slot_back() {
+    use skua_engine::{BeyondBudget, Passive};
+
+    let retention =
+        Retention { beyond: BeyondBudget::Copy, copy_slots: 1, copy_bytes: 64, ..Retention::default() };
+    let client = Client::new(HostConfig::loopback(1));
+    let config = Config { retention, ..Config::default() };
+    let (engine, ends) = client.engine(Policy::Retain, &config);
+    let (first, second) = (client.listen(&engine, &plain()), client.listen(&engine, &plain()));
+    let one = injected(vec![b"one".to_vec()]);
+    client.kernel.inject(&first.local_address(), 0, std::slice::from_ref(&one));
+    let kept = ends.next_retained();
+    // The close has closed the rundown and waits for `kept`; what is indicated meanwhile finds it closed.
+    let address = first.local_address();
+    {
+        let passive = Passive::acquire(&client.kernel).unwrap();
+        assert!(first.close(std::time::Duration::ZERO, &passive).is_err());
+    }
+    client.kernel.inject(&address, 0, std::slice::from_ref(&one));
+    drop(kept);
+    client.kernel.inject(&second.local_address(), 0, std::slice::from_ref(&one));
+    let kept = ends.next_retained();
+    assert!(!kept.is_lent());
+    drop(kept);
+    assert!(engine.stats().balances());
+    drop(ends);
+    client.close(second);
+    drop(engine);
+    client.finish();
+}
+
+#[test]
+fn sends_from_inside_a_handler_are_counted_on_both_sides() {
+    use skua_engine::{Batch, DatagramSocket, Engine, Handler, Passive, SendOptions};
+    use skua_hosted::HostKernel;
+
+    type Slot = std::sync::Mutex<Option<DatagramSocket<HostKernel, Echo>>>;
+
+    /// Sends each datagram back to where it came from.
+    struct Echo(std::sync::Arc<Slot>);
+
+    impl Handler<HostKernel> for Echo {
+        type Shard = ();
+
+        fn shard(&self, _: u32, _: &Passive<'_>) {}
+
+        fn receive(&self, (): &mut (), batch: &mut Batch<'_, HostKernel>) {
+            while let Some(datagram) = batch.next_datagram() {
+                let mut bytes = [0; 64];
+                let length = datagram.payload().copy_to(&mut bytes);
+                let socket = self.0.lock().unwrap();
+                let socket = socket.as_ref().unwrap();
+                socket.send(datagram.remote().into(), &bytes[..length], &SendOptions::default()).unwrap();
+            }
+        }
+    }
+
+    let client = Client::new(HostConfig::loopback(1));
+    let slot = std::sync::Arc::new(Slot::default());
+    let engine = {
+        let passive = Passive::acquire(&client.kernel).unwrap();
+        let config = Config { send_slots: 4, ..Config::default() };
+        let handler = Echo(std::sync::Arc::clone(&slot));
+        let engine = Engine::open(client.kernel.clone(), handler, &config, &passive).unwrap();
+        *slot.lock().unwrap() = Some(engine.listen(&client.provider, &plain(), &passive).unwrap());
+        engine
+    };
+    let list: Vec<_> = (0..20_u8).map(|number| injected(vec![vec![number]])).collect();
+    let local = slot.lock().unwrap().as_ref().unwrap().local_address();
+    client.kernel.inject(&local, 0, &list);
+    let until = std::time::Instant::now() + crate::fixture::PATIENCE;
+    while engine.stats().sends_outstanding() > 0 {
+        assert!(std::time::Instant::now() < until, "{:?}", engine.stats());
+    }
+    let stats = engine.stats();
+    assert_eq!(stats.sends_issued, 20);
+    assert_eq!(stats.sends_completed + stats.sends_failed, 20, "{stats:?}");
+    {
+        let socket = slot.lock().unwrap().take().unwrap();
+        let passive = Passive::acquire(&client.kernel).unwrap();
+        socket.close(crate::fixture::PATIENCE, &passive).unwrap();
+    }
+    drop(engine);
+    client.finish();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
