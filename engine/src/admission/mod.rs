@@ -32,8 +32,9 @@ pub use bucket::Rate;
 pub use config::{AdmissionConfig, AdmissionError, Allow};
 pub use gate::{AdmissionShard, Gate};
 pub use prefix::{Prefix, PrefixError};
+pub use rules::RuleHits;
 pub use sources::{Source, SourceRow};
-pub use tables::{ReplaceError, Replaced, RuleHits};
+pub use tables::{ReplaceError, Replaced};
 
 use crossbeam_utils::CachePadded;
 use skua_pools::{Memory, OutOfMemory, Slab, Tag};

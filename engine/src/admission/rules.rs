@@ -5,6 +5,17 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::key::Key;
 use super::prefix::Prefix;
 
+/// One rule of the allow-list in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RuleHits {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Datagrams it let in since it came on the list, over all shards. A datagram counts for the first rule of its
+    /// family that holds its source.
+    pub hits: u64,
+}
+
 /// One rule in words that other threads may read while they are replaced.
 ///
 /// What is torn by that is told by the table's generation, not by the words.

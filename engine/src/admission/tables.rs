@@ -11,8 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use skua_pools::{Memory, OutOfMemory, Slab, Tag};
 
 use super::config::{AdmissionError, Allow};
-use super::prefix::Prefix;
-use super::rules::{Entry, Rule, RuleWords, Shape, count_of, load};
+use super::rules::{Entry, Rule, RuleHits, RuleWords, Shape, count_of, load};
 
 /// The generation before that of open's list. Shards begin with it, and so fetch a list with their first batch.
 pub(super) const UNFETCHED: u64 = 0;
@@ -38,6 +37,11 @@ pub enum ReplaceError {
         capacity: u32,
     },
 }
+
+/// The allow-list was replaced while it was read: rules visited so far are of the list before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the allow-list was replaced while it was read: read it again")]
+pub struct Replaced;
 
 /// More distinct prefixes than places.
 #[derive(Clone, Copy)]
@@ -199,18 +203,11 @@ impl<M: Memory> RuleTables<M> {
     /// `generation` is the shard's: which list its entries are of.
     pub(super) fn fetch(&self, entries: &[Entry], generation: &AtomicU64) -> Shape {
         let held = load(generation);
-        let (copied, shape) = loop {
-            let current = self.current();
-            let (rules, shared) = self.table(current);
-            let shape = shared.load();
-            for (entry, rule) in entries.iter().zip(rules.iter().take(shape.total as usize)) {
+        let (copied, shape) = self.copy(|rules| {
+            for (entry, rule) in entries.iter().zip(rules) {
                 entry.rule.store(&rule.load());
             }
-            fence(Ordering::Acquire);
-            if load(&self.filling) <= current.wrapping_add(1) {
-                break (current, shape);
-            }
-        };
+        });
         // A reader that sees what is counted from here on sees that this generation is in force, and not to be read as
         // the one before.
         fence(Ordering::Release);
@@ -225,6 +222,21 @@ impl<M: Memory> RuleTables<M> {
         // Release: who reads this generation reads counts that belong to its rules.
         generation.store(copied, Ordering::Release);
         shape
+    }
+
+    /// Has `take` copy the rules in force, and again for as long as they were being written over meanwhile. Returns
+    /// which generation was copied, and its shape.
+    fn copy(&self, mut take: impl FnMut(&[Rule])) -> (u64, Shape) {
+        loop {
+            let current = self.current();
+            let (rules, shared) = self.table(current);
+            let shape = shared.load();
+            take(rules.get(..shape.total as usize).unwrap_or_default());
+            fence(Ordering::Acquire);
+            if load(&self.filling) <= current.wrapping_add(1) {
+                return (current, shape);
+            }
+        }
     }
 
     /// The rules and the shape of a generation.
@@ -272,18 +284,5 @@ impl SharedShape {
     }
 }
 
-/// One rule of the allow-list in force.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct RuleHits {
-    /// The prefix.
-    pub prefix: Prefix,
-    /// Datagrams it let in since it came on the list, over all shards. A datagram counts for the first rule of its
-    /// family that holds its source.
-    pub hits: u64,
-}
-
-/// The allow-list was replaced while it was read: rules visited so far are of the list before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the allow-list was replaced while it was read: read it again")]
-pub struct Replaced;
+#[cfg(test)]
+mod tests;
