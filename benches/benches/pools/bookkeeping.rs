@@ -8,6 +8,8 @@ use criterion::Criterion;
 use skua_benches::SystemMemory;
 use skua_pools::{Counters, Rundown, Tag};
 
+use crate::measure::{ThreadTime, group};
+
 /// Counters of a shard.
 const COUNTERS: usize = 24;
 
@@ -15,10 +17,10 @@ const COUNTERS: usize = 24;
 const CHANGED: usize = 4;
 
 /// Adding a batch's counts. The peers publish the same counts without telling a reader which belong together.
-pub(crate) fn counters(criterion: &mut Criterion) {
+pub(crate) fn counters(criterion: &mut Criterion<ThreadTime>) {
     let mut batch = [0; COUNTERS];
     batch[..CHANGED].fill(32);
-    let mut group = crate::group(criterion, "counters");
+    let mut group = group(criterion, "counters");
 
     let counters = Counters::<COUNTERS>::new();
     group.bench_function("publish", |bencher| bencher.iter(|| counters.publish(black_box(&batch))));
@@ -42,8 +44,8 @@ pub(crate) fn counters(criterion: &mut Criterion) {
 }
 
 /// Entering and leaving on one thread.
-pub(crate) fn rundown(criterion: &mut Criterion) {
-    let mut group = crate::group(criterion, "rundown");
+pub(crate) fn rundown(criterion: &mut Criterion<ThreadTime>) {
+    let mut group = group(criterion, "rundown");
 
     let rundown = Rundown::new(SystemMemory, Tag::new(b"SkBe"), 2).expect("memory for a rundown");
     group.bench_function("acquire-release", |bencher| {

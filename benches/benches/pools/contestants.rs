@@ -3,6 +3,7 @@
 #![expect(clippy::vec_box, reason = "what is lent is the element where it lies, not its value")]
 
 use std::cell::RefCell;
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::Mutex;
@@ -192,7 +193,8 @@ impl Slots for Allocator {
 
     #[inline]
     fn take(&mut self) -> Option<Self::Slot> {
-        Some(Box::new(Element::new()))
+        // Opaque: otherwise the compiler sees that nobody needs the allocation, and leaves it out.
+        Some(black_box(Box::new(Element::new())))
     }
 
     #[inline]

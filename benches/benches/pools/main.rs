@@ -2,31 +2,25 @@
 
 mod bookkeeping;
 mod contestants;
+#[path = "../measure/mod.rs"]
+mod measure;
 mod ring_contestants;
 mod rings;
 mod slots;
 
-use std::time::Duration;
+use criterion::Criterion;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion};
+use crate::measure::ThreadTime;
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    slots::one_thread(&mut criterion);
-    slots::two_threads(&mut criterion);
-    slots::handover(&mut criterion);
-    rings::one_thread(&mut criterion);
-    rings::two_threads(&mut criterion);
-    bookkeeping::counters(&mut criterion);
-    bookkeeping::rundown(&mut criterion);
-    criterion.final_summary();
-}
-
-/// A group whose rows are short, so that all of them run under much the same conditions and several runs of the whole
-/// can be compared.
-fn group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
-    let mut group = criterion.benchmark_group(name);
-    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).sample_size(50);
-    group
+    let mut alone = Criterion::default().with_measurement(ThreadTime).configure_from_args();
+    let mut together = Criterion::default().configure_from_args();
+    slots::one_thread(&mut alone);
+    slots::two_threads(&mut together);
+    slots::handover(&mut together);
+    rings::one_thread(&mut alone);
+    rings::two_threads(&mut together);
+    bookkeeping::counters(&mut alone);
+    bookkeeping::rundown(&mut alone);
+    alone.final_summary();
 }

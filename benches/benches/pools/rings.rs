@@ -2,28 +2,30 @@
 //!
 //! `rings/one-thread` writes a batch, publishes it, and reads it. `rings/two-threads` has a writer and a reader on pinned
 //! threads, both of which poll; between two processors the figure at batch 1 depends on which of them is ahead and jumps
-//! between runs. Records have 64, 512 and 1400 bytes. Rows are `contestant/bytes x batch`.
+//! between runs. Rows are `contestant/bytes x batch`.
 
 use std::hint::{black_box, spin_loop};
+use std::time::Duration;
 
-use criterion::measurement::WallTime;
+use criterion::measurement::Measurement;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use rtrb::RingBuffer;
 use skua_benches::{LocalRing, side_by_side};
 
+use crate::measure::{ThreadTime, group};
 use crate::ring_contestants::{Arrays, RING_WORDS, Reader, Seen, Words, Writer};
 
 /// Records published together.
 const BATCHES: [usize; 2] = [1, 32];
 
 /// The group of a writer and a reader on one thread.
-pub(crate) fn one_thread(criterion: &mut Criterion) {
-    each_size(&mut crate::group(criterion, "rings/one-thread"), Threads::One);
+pub(crate) fn one_thread(criterion: &mut Criterion<ThreadTime>) {
+    each_size(&mut group(criterion, "rings/one-thread"), Threads::One);
 }
 
 /// The group of a writer and a reader at once.
 pub(crate) fn two_threads(criterion: &mut Criterion) {
-    each_size(&mut crate::group(criterion, "rings/two-threads"), Threads::Two);
+    each_size(&mut group(criterion, "rings/two-threads"), Threads::Two);
 }
 
 #[derive(Clone, Copy)]
@@ -32,24 +34,28 @@ enum Threads {
     Two,
 }
 
-fn each_size(group: &mut BenchmarkGroup<'_, WallTime>, threads: Threads) {
-    each_contestant::<8>(group, threads);
-    each_contestant::<64>(group, threads);
-    each_contestant::<175>(group, threads);
+/// 64, 512 and 1400 bytes.
+fn each_size<M: Measurement<Value = Duration>>(group: &mut BenchmarkGroup<'_, M>, threads: Threads) {
+    each_contestant::<8, M>(group, threads);
+    each_contestant::<64, M>(group, threads);
+    each_contestant::<175, M>(group, threads);
 }
 
-fn each_contestant<const N: usize>(group: &mut BenchmarkGroup<'_, WallTime>, threads: Threads) {
+fn each_contestant<const N: usize, M: Measurement<Value = Duration>>(
+    group: &mut BenchmarkGroup<'_, M>,
+    threads: Threads,
+) {
     let mut ring = LocalRing::new(RING_WORDS * size_of::<u64>()).expect("memory for a ring");
     let (producer, consumer) = ring.ends();
-    each_batch::<N>(group, threads, "skua", producer, consumer);
+    each_batch::<N, M>(group, threads, "skua", producer, consumer);
     let (producer, consumer) = RingBuffer::new(RING_WORDS);
-    each_batch::<N>(group, threads, "rtrb-words", Words(producer), Words(consumer));
+    each_batch::<N, M>(group, threads, "rtrb-words", Words(producer), Words(consumer));
     let (producer, consumer) = RingBuffer::new(RING_WORDS / N);
-    each_batch::<N>(group, threads, "rtrb-arrays", Arrays(producer), Arrays(consumer));
+    each_batch::<N, M>(group, threads, "rtrb-arrays", Arrays(producer), Arrays(consumer));
 }
 
-fn each_batch<const N: usize>(
-    group: &mut BenchmarkGroup<'_, WallTime>,
+fn each_batch<const N: usize, M: Measurement<Value = Duration>>(
+    group: &mut BenchmarkGroup<'_, M>,
     threads: Threads,
     name: &str,
     mut writer: impl Writer<N>,

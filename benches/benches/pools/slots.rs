@@ -1,6 +1,6 @@
 //! Taking a slot and putting it back.
 //!
-//! `slots/one-thread` is the time of one pair on one thread. `slots/two-threads` has two pinned threads do that at once;
+//! `slots/one-thread` is one pair on one thread. `slots/two-threads` has two pinned threads do that at once;
 //! the figure is wall time x threads / pairs, so that without contention it equals the first. `slots/handover` has one
 //! thread take and the other put, with the same SPSC ring of slots between them in every row; the row `ring-alone` is
 //! that ring with nothing around it.
@@ -17,6 +17,7 @@ use crate::contestants::{
     Allocator, LockedVec, OwnVec, Queue, Shared, Slots, ThreadLocalVec, ThroughMagazine, array_queue,
     locked_vec, pool,
 };
+use crate::measure::{ThreadTime, group};
 
 /// Slots taken before the first goes back, in the batched rows: as many as the engine handles at once.
 const BATCH: usize = 32;
@@ -25,8 +26,8 @@ const BATCH: usize = 32;
 const IN_FLIGHT: usize = 1024;
 
 /// The group of one thread.
-pub(crate) fn one_thread(criterion: &mut Criterion) {
-    let mut group = crate::group(criterion, "slots/one-thread");
+pub(crate) fn one_thread(criterion: &mut Criterion<ThreadTime>) {
+    let mut group = group(criterion, "slots/one-thread");
     on_one(&mut group, "own-vec", OwnVec::new());
     on_one(&mut group, "thread-local-vec", ThreadLocalVec);
     on_one(&mut group, "magazine-64", ThroughMagazine::new(&pool(64)));
@@ -41,7 +42,7 @@ pub(crate) fn one_thread(criterion: &mut Criterion) {
 /// The group of two threads that do the same.
 pub(crate) fn two_threads(criterion: &mut Criterion) {
     let (magazines, stack, queue, vec) = (pool(64), pool(0), array_queue(), locked_vec());
-    let mut group = crate::group(criterion, "slots/two-threads");
+    let mut group = group(criterion, "slots/two-threads");
     on_two(&mut group, "own-vec", OwnVec::new(), OwnVec::new());
     on_two(&mut group, "magazine-64", ThroughMagazine::new(&magazines), ThroughMagazine::new(&magazines));
     on_two(&mut group, "shared-stack", Shared(&stack), Shared(&stack));
@@ -54,7 +55,7 @@ pub(crate) fn two_threads(criterion: &mut Criterion) {
 /// The group of a thread that takes and one that puts.
 pub(crate) fn handover(criterion: &mut Criterion) {
     let (magazines, stack, queue, vec) = (pool(64), pool(0), array_queue(), locked_vec());
-    let mut group = crate::group(criterion, "slots/handover");
+    let mut group = group(criterion, "slots/handover");
     group.throughput(Throughput::Elements(1));
     group.bench_function("ring-alone", |bencher| across(bencher, || Some(1_u64), |word| _ = black_box(word)));
     from_one_to_other(
@@ -70,7 +71,7 @@ pub(crate) fn handover(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn on_one<S: Slots>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut slots: S) {
+fn on_one<S: Slots>(group: &mut BenchmarkGroup<'_, ThreadTime>, name: &str, mut slots: S) {
     // Opaque, so that the compiler keeps what is taken and put in memory between two rounds.
     let slots = black_box(&mut slots);
     group.throughput(Throughput::Elements(1));
@@ -146,11 +147,12 @@ fn pair<S: Slots>(slots: &mut S) {
 #[inline]
 fn batch<S: Slots>(slots: &mut S, held: &mut ArrayVec<S::Slot, BATCH>) {
     for _ in 0..BATCH {
-        let slot = slots.take().expect("more slots than are held");
-        slot.touch();
-        held.push(slot);
+        held.push(slots.take().expect("more slots than are held"));
     }
-    while let Some(slot) = held.pop() {
+    for slot in held.iter() {
+        slot.touch();
+    }
+    for slot in held.drain(..) {
         slots.put(slot);
     }
 }

@@ -1,0 +1,28 @@
+//! The handler that does next to nothing.
+
+use skua_engine::{Batch, Handler, Passive};
+
+use crate::indications::READ;
+use crate::tap::TappedKernel;
+
+/// Adds up the first [`READ`] bytes of each datagram, as the walks do.
+pub struct ReadFirst;
+
+impl Handler<TappedKernel> for ReadFirst {
+    type Shard = u64;
+
+    fn shard(&self, _processor: u32, _passive: &Passive<'_>) -> u64 {
+        0
+    }
+
+    #[inline]
+    fn receive(&self, total: &mut u64, batch: &mut Batch<'_, TappedKernel>) {
+        while let Some(datagram) = batch.next_datagram() {
+            let mut bytes = [0; READ];
+            datagram.payload().copy_to(&mut bytes);
+            for word in bytes.as_chunks().0 {
+                *total = total.wrapping_add(u64::from_ne_bytes(*word));
+            }
+        }
+    }
+}
