@@ -159,6 +159,7 @@ impl Stage<'_> {
         if list.lent() > 0 {
             return Indicated::Busy;
         }
+        let was_enabled = socket.event.is_enabled();
         let first = list.arm();
         match socket.event.indicate(&socket.kernel, self.processor, self.flags, first) {
             Verdict::Retained => {
@@ -169,7 +170,8 @@ impl Stage<'_> {
                 list.disarm();
                 match verdict {
                     Verdict::Refused => Indicated::NotAccepted,
-                    Verdict::Off if socket.event.is_enabled() || first.is_null() => Indicated::NotAccepted,
+                    // A dynamic event is off by refusing.
+                    Verdict::Off if was_enabled => Indicated::NotAccepted,
                     Verdict::Off => Indicated::Off,
                     _ => Indicated::Consumed,
                 }

@@ -7,7 +7,7 @@ use std::ffi::c_void;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{DISPATCH_LEVEL, IRP, KEVENT, KIRQL, MDL, io_get_current_irp_stack_location};
@@ -62,6 +62,8 @@ struct Host {
     ledger: Ledger,
     registrations: Registrations,
     sockets: Sockets,
+    /// Whether every send finds the socket buffer full.
+    congested: AtomicBool,
     stack: Box<dyn Stack>,
 }
 
@@ -82,6 +84,7 @@ impl HostKernel {
             ledger: Ledger::default(),
             registrations: Registrations::default(),
             sockets: Sockets::default(),
+            congested: AtomicBool::new(false),
             stack: os::stack(&provider),
             provider,
         };
@@ -134,6 +137,15 @@ impl HostKernel {
         self.host.registrations.set_away(away);
     }
 
+    /// Lets every send find the socket buffer full, so that it waits, until this is called off. The buffers of real sockets
+    /// on a fast path are hard to fill.
+    pub fn set_congested(&self, congested: bool) {
+        self.host.congested.store(congested, Ordering::SeqCst);
+        for socket in self.sockets().bound(None) {
+            socket.transmit_bell().ring();
+        }
+    }
+
     /// IoAcquireCancelSpinLock.
     ///
     /// # IRQL
@@ -152,6 +164,10 @@ impl HostKernel {
     pub fn io_release_cancel_spin_lock(&self, irql: KIRQL) {
         self.host.cancel.leave();
         self.host.processors.lower(irql);
+    }
+
+    pub(crate) fn is_congested(&self) -> bool {
+        self.host.congested.load(Ordering::SeqCst)
     }
 
     pub(crate) fn provider(&self) -> &ProviderConfig {

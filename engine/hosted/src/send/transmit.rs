@@ -80,6 +80,9 @@ impl DatagramSocket {
     }
 
     fn attempt(&self, send: &mut SendRequest) -> Progress {
+        if self.kernel.is_congested() {
+            return Progress::Full;
+        }
         loop {
             // SAFETY: the request is not completed before this returns.
             let gathered = unsafe { Gathered::collect(&self.kernel, send.messages) };
@@ -123,7 +126,11 @@ pub(crate) fn transmit(socket: &Arc<DatagramSocket>) {
             }
             Progress::Full => {
                 socket.sends.put_back(&socket.kernel, socket.context(), waiting);
-                socket.wire().wait_writable();
+                if socket.kernel.is_congested() {
+                    bell.wait(|| socket.is_closing() || !socket.kernel.is_congested());
+                } else {
+                    socket.wire().wait_writable();
+                }
             }
         }
     }

@@ -10,34 +10,38 @@ use skua_engine::abi::cmsg::{CMSGHDR, wsa_cmsg_align};
 use skua_engine::abi::nt::mm_get_mapped_system_address;
 use skua_engine::abi::sockaddr::SOCKADDR_INET;
 use skua_engine::abi::status::{NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_SUCCESS};
-use skua_engine::abi::wsk::{WSK_CLIENT_DATAGRAM_DISPATCH, WSK_DATAGRAM_INDICATION, WSK_SOCKET};
+use skua_engine::abi::wsk::{
+    WSK_CLIENT_DATAGRAM_DISPATCH, WSK_DATAGRAM_INDICATION, WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_SOCKET,
+};
 use skua_hosted::HostKernel;
 
-pub static DISPATCH: WSK_CLIENT_DATAGRAM_DISPATCH =
+use super::Irp;
+
+pub(crate) static DISPATCH: WSK_CLIENT_DATAGRAM_DISPATCH =
     WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receive_from) };
 
 /// One control message: level, type, payload.
-pub type Message = (i32, i32, Vec<u8>);
+pub(crate) type Message = (i32, i32, Vec<u8>);
 
 /// What a callback saw of one indication.
 #[derive(Clone, Debug)]
-pub struct Datagram {
-    pub payload: Vec<u8>,
-    pub source: SocketAddr,
-    pub control: Vec<Message>,
-    pub flags: u32,
-    pub has_mdl: bool,
+pub(crate) struct Datagram {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) source: SocketAddr,
+    pub(crate) control: Vec<Message>,
+    pub(crate) flags: u32,
+    pub(crate) has_mdl: bool,
     /// The addresses of the first MDL's range.
-    pub first_byte: usize,
+    pub(crate) first_byte: usize,
     /// The list that it came in, and its place in it.
-    pub list: usize,
-    pub irql: u8,
-    pub processor: u32,
+    pub(crate) list: usize,
+    pub(crate) irql: u8,
+    pub(crate) processor: u32,
 }
 
 /// What the callback does with a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     #[default]
     Success,
     /// Keeps the list and returns PENDING.
@@ -48,7 +52,7 @@ pub enum Answer {
 }
 
 #[derive(Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -66,46 +70,62 @@ struct State {
     inside: usize,
     /// Callbacks wait here while it is true.
     blocked: bool,
+    /// The next callback closes its socket with this.
+    close_with: Option<Irp>,
+    /// What that close returned, and its IRP.
+    closed: Option<(NTSTATUS, Irp)>,
 }
 
 impl Recorder {
-    pub fn attach(&self, kernel: &HostKernel, socket: *mut WSK_SOCKET) {
+    pub(crate) fn attach(&self, kernel: &HostKernel, socket: *mut WSK_SOCKET) {
         let mut state = self.state.lock().unwrap();
         state.kernel = Some(kernel.clone());
         state.socket = socket.expose_provenance();
     }
 
-    pub fn answer(&self, answer: Answer) {
+    pub(crate) fn answer(&self, answer: Answer) {
         self.state.lock().unwrap().answer = answer;
     }
 
-    pub fn block(&self, blocked: bool) {
+    pub(crate) fn block(&self, blocked: bool) {
         self.state.lock().unwrap().blocked = blocked;
         self.changed.notify_all();
     }
 
-    pub fn datagrams(&self) -> Vec<Datagram> {
+    /// The next callback begins to close its socket, with `irp`.
+    pub(crate) fn close_inside(&self, irp: Irp) {
+        self.state.lock().unwrap().close_with = Some(irp);
+    }
+
+    /// What the close inside the callback returned, and its IRP.
+    #[track_caller]
+    pub(crate) fn closed_inside(&self) -> (NTSTATUS, Irp) {
+        self.wait("no close was begun", |state| state.closed.is_some());
+        self.state.lock().unwrap().closed.take().unwrap()
+    }
+
+    pub(crate) fn datagrams(&self) -> Vec<Datagram> {
         self.state.lock().unwrap().datagrams.clone()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.state.lock().unwrap().datagrams.len()
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.state.lock().unwrap().calls
     }
 
-    pub fn deaths(&self) -> usize {
+    pub(crate) fn deaths(&self) -> usize {
         self.state.lock().unwrap().deaths
     }
 
-    pub fn inside(&self) -> usize {
+    pub(crate) fn inside(&self) -> usize {
         self.state.lock().unwrap().inside
     }
 
     /// Takes the retained indications, for the test to release.
-    pub fn take_retained(&self) -> Vec<*mut WSK_DATAGRAM_INDICATION> {
+    pub(crate) fn take_retained(&self) -> Vec<*mut WSK_DATAGRAM_INDICATION> {
         let taken = std::mem::take(&mut self.state.lock().unwrap().retained);
         taken.into_iter().map(std::ptr::with_exposed_provenance_mut).collect()
     }
@@ -123,22 +143,22 @@ impl Recorder {
     }
 
     #[track_caller]
-    pub fn wait_for(&self, count: usize) {
+    pub(crate) fn wait_for(&self, count: usize) {
         self.wait("datagrams did not come", |state| state.datagrams.len() >= count);
     }
 
     #[track_caller]
-    pub fn wait_for_calls(&self, count: usize) {
+    pub(crate) fn wait_for_calls(&self, count: usize) {
         self.wait("calls did not come", |state| state.calls >= count);
     }
 
     #[track_caller]
-    pub fn wait_until_inside(&self) {
+    pub(crate) fn wait_until_inside(&self) {
         self.wait("nobody is inside the callback", |state| state.inside > 0);
     }
 
     /// Nothing new within a moment.
-    pub fn is_quiet(&self, count: usize) -> bool {
+    pub(crate) fn is_quiet(&self, count: usize) -> bool {
         std::thread::sleep(Duration::from_millis(30));
         self.count() == count
     }
@@ -186,6 +206,13 @@ unsafe extern "C" fn receive_from(
         state.retained.extend(nodes.iter().map(|node| node.expose_provenance()));
     }
     let socket: *mut WSK_SOCKET = std::ptr::with_exposed_provenance_mut(state.socket);
+    if let Some(mut irp) = state.close_with.take() {
+        // SAFETY: a live datagram socket.
+        let table = unsafe { &*(*socket).Dispatch.cast::<WSK_PROVIDER_DATAGRAM_DISPATCH>() };
+        // SAFETY: closed once; not waited for here.
+        let returned = unsafe { table.Basic.WskCloseSocket.unwrap()(socket, irp.raw()) };
+        state.closed = Some((returned, irp));
+    }
     state.inside -= 1;
     drop(state);
     if answer == Answer::ReleaseAndPend {
@@ -193,10 +220,8 @@ unsafe extern "C" fn receive_from(
             // SAFETY: lent; unlinked before it is released alone.
             unsafe { (*node).Next = std::ptr::null_mut() };
             // SAFETY: a live datagram socket, whose table is static.
-            let release = unsafe {
-                (*(*socket).Dispatch.cast::<skua_engine::abi::wsk::WSK_PROVIDER_DATAGRAM_DISPATCH>())
-                    .WskRelease
-            };
+            let release =
+                unsafe { (*(*socket).Dispatch.cast::<WSK_PROVIDER_DATAGRAM_DISPATCH>()).WskRelease };
             // SAFETY: released once.
             assert_eq!(unsafe { release.unwrap()(socket, node) }, STATUS_SUCCESS);
         }
@@ -211,7 +236,7 @@ unsafe extern "C" fn receive_from(
 
 /// # Safety
 /// `node` is lent to the caller.
-pub unsafe fn read(
+pub(crate) unsafe fn read(
     kernel: &HostKernel,
     node: *mut WSK_DATAGRAM_INDICATION,
     flags: u32,
@@ -258,7 +283,7 @@ pub unsafe fn read(
 
 /// # Safety
 /// `control` is readable for `length` bytes.
-pub unsafe fn messages(control: *const CMSGHDR, length: usize) -> Vec<Message> {
+pub(crate) unsafe fn messages(control: *const CMSGHDR, length: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     let mut at = 0;
     while at < length {

@@ -21,18 +21,18 @@ use super::{Client, Irp};
 
 /// The arguments of WskSocket.
 #[derive(Clone, Copy)]
-pub struct Arguments {
-    pub family: u16,
-    pub socket_type: u16,
-    pub protocol: u32,
-    pub flags: u32,
-    pub context: *mut c_void,
-    pub dispatch: *const c_void,
-    pub security: *mut c_void,
+pub(crate) struct Arguments {
+    pub(crate) family: u16,
+    pub(crate) socket_type: u16,
+    pub(crate) protocol: u32,
+    pub(crate) flags: u32,
+    pub(crate) context: *mut c_void,
+    pub(crate) dispatch: *const c_void,
+    pub(crate) security: *mut c_void,
 }
 
 impl Arguments {
-    pub fn datagram(family: u16) -> Self {
+    pub(crate) fn datagram(family: u16) -> Self {
         Self {
             family,
             socket_type: SOCK_DGRAM,
@@ -46,7 +46,7 @@ impl Arguments {
 
     /// Calls WskSocket.
     #[track_caller]
-    pub fn create(&self, client: &Client) -> Result<*mut WSK_SOCKET, NTSTATUS> {
+    pub(crate) fn create(&self, client: &Client) -> Result<*mut WSK_SOCKET, NTSTATUS> {
         let call = client.dispatch().WskSocket.unwrap();
         let nobody = std::ptr::null_mut();
         let (status, information) = Irp::new(&client.kernel).run(|irp| {
@@ -76,10 +76,10 @@ impl Arguments {
 }
 
 /// A datagram socket whose receive event goes to a recorder.
-pub struct Socket {
-    pub kernel: HostKernel,
-    pub raw: *mut WSK_SOCKET,
-    pub recorder: Arc<Recorder>,
+pub(crate) struct Socket {
+    pub(crate) kernel: HostKernel,
+    pub(crate) raw: *mut WSK_SOCKET,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 // SAFETY: sockets can be used from any thread.
@@ -90,7 +90,7 @@ unsafe impl Sync for Socket {}
 impl Socket {
     /// A socket of the family of `local`, not bound.
     #[track_caller]
-    pub fn open(client: &Client, is_v4: bool) -> Self {
+    pub(crate) fn open(client: &Client, is_v4: bool) -> Self {
         let recorder = Arc::new(Recorder::default());
         let arguments = Arguments {
             context: Arc::as_ptr(&recorder).cast_mut().cast(),
@@ -105,32 +105,32 @@ impl Socket {
 
     /// Opens and binds.
     #[track_caller]
-    pub fn bound(client: &Client, local: SocketAddr) -> Self {
+    pub(crate) fn bound(client: &Client, local: SocketAddr) -> Self {
         let socket = Self::open(client, local.is_ipv4());
         assert_eq!(socket.bind(local), STATUS_SUCCESS);
         socket
     }
 
-    pub fn table(&self) -> &'static WSK_PROVIDER_DATAGRAM_DISPATCH {
+    pub(crate) fn table(&self) -> &'static WSK_PROVIDER_DATAGRAM_DISPATCH {
         // SAFETY: a datagram socket's table, which is static.
         unsafe { &*(*self.raw).Dispatch.cast() }
     }
 
     /// Runs a call that takes an IRP.
     #[track_caller]
-    pub fn run(&self, call: impl FnOnce(*mut IRP) -> NTSTATUS) -> (NTSTATUS, usize) {
+    pub(crate) fn run(&self, call: impl FnOnce(*mut IRP) -> NTSTATUS) -> (NTSTATUS, usize) {
         Irp::new(&self.kernel).run(call)
     }
 
     #[track_caller]
-    pub fn bind(&self, local: SocketAddr) -> NTSTATUS {
+    pub(crate) fn bind(&self, local: SocketAddr) -> NTSTATUS {
         let mut address = SOCKADDR_INET::from(local);
         // SAFETY: a live socket and address.
         self.run(|irp| unsafe { self.table().WskBind.unwrap()(self.raw, address.as_mut_ptr(), 0, irp) }).0
     }
 
     #[track_caller]
-    pub fn local_address(&self) -> Result<SocketAddr, NTSTATUS> {
+    pub(crate) fn local_address(&self) -> Result<SocketAddr, NTSTATUS> {
         let mut address = SOCKADDR_INET::UNSPEC;
         let call = self.table().WskGetLocalAddress.unwrap();
         // SAFETY: a live socket; the address outlives the request.
@@ -140,13 +140,13 @@ impl Socket {
 
     /// The address it is bound to.
     #[track_caller]
-    pub fn local(&self) -> SocketAddr {
+    pub(crate) fn local(&self) -> SocketAddr {
         self.local_address().unwrap()
     }
 
     /// WskControlSocket with an IRP: the status and the size of the output.
     #[track_caller]
-    pub fn control(
+    pub(crate) fn control(
         &self,
         kind: WSK_CONTROL_SOCKET_TYPE,
         level: u32,
@@ -158,7 +158,7 @@ impl Socket {
     }
 
     /// WskControlSocket with any IRP.
-    pub fn control_with(
+    pub(crate) fn control_with(
         &self,
         kind: WSK_CONTROL_SOCKET_TYPE,
         level: u32,
@@ -178,12 +178,12 @@ impl Socket {
     }
 
     #[track_caller]
-    pub fn set<T>(&self, level: u32, option: u32, mut value: T) -> NTSTATUS {
+    pub(crate) fn set<T>(&self, level: u32, option: u32, mut value: T) -> NTSTATUS {
         self.control(WskSetOption, level, option, Some(super::bytes_of(&mut value)), None).0
     }
 
     #[track_caller]
-    pub fn get(&self, level: u32, option: u32) -> Result<u32, NTSTATUS> {
+    pub(crate) fn get(&self, level: u32, option: u32) -> Result<u32, NTSTATUS> {
         let mut value = 0u32;
         let (status, size) =
             self.control(WskGetOption, level, option, None, Some(super::bytes_of(&mut value)));
@@ -196,32 +196,50 @@ impl Socket {
     }
 
     #[track_caller]
-    pub fn ioctl<T>(&self, code: u32, input: Option<T>) -> NTSTATUS {
+    pub(crate) fn ioctl<T>(&self, code: u32, input: Option<T>) -> NTSTATUS {
         let mut input = input;
         self.control(WskIoctl, 0, code, input.as_mut().map(super::bytes_of), None).0
     }
 
     /// SO_WSK_EVENT_CALLBACK without an IRP.
-    pub fn set_event(&self, mask: u32, irp: *mut IRP) -> NTSTATUS {
+    pub(crate) fn set_event(&self, mask: u32, irp: *mut IRP) -> NTSTATUS {
         let mut control =
             WSK_EVENT_CALLBACK_CONTROL { NpiId: &raw const NPI_WSK_INTERFACE_ID, EventMask: mask };
         let input = Some(super::bytes_of(&mut control));
         self.control_with(WskSetOption, 0xFFFF, 0x4002, input, None, irp)
     }
 
-    pub fn release(&self, list: *mut WSK_DATAGRAM_INDICATION) -> NTSTATUS {
+    /// WskReceiveFrom into `target`: hands over the IRP and returns what the call did.
+    pub(crate) fn receive_from(&self, target: &mut Target, irp: *mut IRP) -> NTSTATUS {
+        let call = self.table().WskReceiveFrom.unwrap();
+        let mut header = target.buffer.header();
+        let control = target.control.as_mut_ptr().cast();
+        target.control_length = u32::try_from(size_of_val(&target.control)).unwrap();
+        let (remote, length, flags) =
+            (target.remote.as_mut_ptr(), &raw mut target.control_length, &raw mut target.flags);
+        // SAFETY: a live socket; the target outlives the request.
+        unsafe { call(self.raw, &raw mut header, 0, remote, length, control, flags, irp) }
+    }
+
+    pub(crate) fn release(&self, list: *mut WSK_DATAGRAM_INDICATION) -> NTSTATUS {
         // SAFETY: a live socket; the list is whatever a test says.
         unsafe { self.table().WskRelease.unwrap()(self.raw, list) }
     }
 
     /// WskSendTo of a payload in the given parts.
     #[track_caller]
-    pub fn send_to(&self, remote: SocketAddr, parts: &[&[u8]], control: &[u8]) -> (NTSTATUS, usize) {
+    pub(crate) fn send_to(&self, remote: SocketAddr, parts: &[&[u8]], control: &[u8]) -> (NTSTATUS, usize) {
         let buffer = Buffer::new(&self.kernel, parts);
         self.run(|irp| self.send_with(&mut buffer.header(), Some(remote), control, irp))
     }
 
-    pub fn send_with(
+    /// Sends a payload, which succeeds.
+    #[track_caller]
+    pub(crate) fn deliver(&self, remote: SocketAddr, payload: &[u8]) {
+        assert_eq!(self.send_to(remote, &[payload], &[]), (STATUS_SUCCESS, payload.len()));
+    }
+
+    pub(crate) fn send_with(
         &self,
         buffer: &mut WSK_BUF,
         remote: Option<SocketAddr>,
@@ -238,7 +256,12 @@ impl Socket {
 
     /// WskSendMessages of one datagram for each payload.
     #[track_caller]
-    pub fn send_messages(&self, remote: SocketAddr, payloads: &[&[u8]], control: &[u8]) -> (NTSTATUS, usize) {
+    pub(crate) fn send_messages(
+        &self,
+        remote: SocketAddr,
+        payloads: &[&[u8]],
+        control: &[u8],
+    ) -> (NTSTATUS, usize) {
         let buffers: Vec<Buffer> =
             payloads.iter().map(|payload| Buffer::new(&self.kernel, &[payload])).collect();
         let mut nodes: Vec<WSK_BUF_LIST> = buffers
@@ -260,7 +283,7 @@ impl Socket {
     }
 
     /// WskCloseSocket: hands over the IRP and returns what the call did.
-    pub fn start_close(&self, irp: &mut Irp) -> NTSTATUS {
+    pub(crate) fn start_close(&self, irp: &mut Irp) -> NTSTATUS {
         // SAFETY: a socket of any category begins with the basic table.
         let table = unsafe { &*(*self.raw).Dispatch.cast::<WSK_PROVIDER_BASIC_DISPATCH>() };
         // SAFETY: a live socket.
@@ -269,7 +292,7 @@ impl Socket {
 
     /// Closes and waits.
     #[track_caller]
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         let (status, _) = self.run(|irp| {
             // SAFETY: a socket of any category begins with the basic table.
             let table = unsafe { &*(*self.raw).Dispatch.cast::<WSK_PROVIDER_BASIC_DISPATCH>() };
@@ -288,13 +311,13 @@ fn area(control: &[u8]) -> (u32, *mut CMSGHDR) {
 }
 
 /// Memory described by a chain of MDLs, one for each part.
-pub struct Buffer {
+pub(crate) struct Buffer {
     mdls: Vec<Box<[u64]>>,
-    pub parts: Vec<Vec<u8>>,
+    pub(crate) parts: Vec<Vec<u8>>,
 }
 
 impl Buffer {
-    pub fn new(kernel: &HostKernel, parts: &[&[u8]]) -> Self {
+    pub(crate) fn new(kernel: &HostKernel, parts: &[&[u8]]) -> Self {
         let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
         let mut mdls = Vec::new();
         for part in &parts {
@@ -318,11 +341,42 @@ impl Buffer {
     }
 
     /// All of it.
-    pub fn header(&self) -> WSK_BUF {
+    pub(crate) fn header(&self) -> WSK_BUF {
         WSK_BUF {
             Mdl: self.mdls.first().map_or(std::ptr::null_mut(), |mdl| mdl.as_ptr().cast_mut().cast()),
             Offset: 0,
             Length: self.parts.iter().map(Vec::len).sum(),
         }
+    }
+}
+
+/// Where WskReceiveFrom puts a datagram.
+pub(crate) struct Target {
+    buffer: Buffer,
+    pub(crate) remote: SOCKADDR_INET,
+    pub(crate) control: [u64; 16],
+    pub(crate) control_length: u32,
+    pub(crate) flags: u32,
+}
+
+impl Target {
+    /// Room of the given sizes, one MDL each.
+    pub(crate) fn new(kernel: &HostKernel, sizes: &[usize]) -> Self {
+        let parts: Vec<Vec<u8>> = sizes.iter().map(|size| vec![0; *size]).collect();
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        Self {
+            buffer: Buffer::new(kernel, &parts),
+            remote: SOCKADDR_INET::UNSPEC,
+            control: [0; 16],
+            control_length: 0,
+            flags: 0,
+        }
+    }
+
+    /// The first bytes of the room.
+    pub(crate) fn bytes(&self, count: usize) -> Vec<u8> {
+        let mut bytes = self.buffer.parts.concat();
+        bytes.truncate(count);
+        bytes
     }
 }

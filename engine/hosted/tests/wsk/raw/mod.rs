@@ -1,12 +1,10 @@
 //! A WSK client in the plain C ABI, with nothing of the engine's above it.
-#![expect(unsafe_code, reason = "the C ABI is spoken by hand")]
-#![expect(dead_code, reason = "each test file uses its part")]
 
-pub mod recorder;
-pub mod socket;
+pub(crate) mod recorder;
+pub(crate) mod socket;
 
 use std::ffi::c_void;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,29 +20,34 @@ use skua_engine::abi::zeroed;
 use skua_hosted::{HostConfig, HostKernel, ProviderConfig, Transport};
 
 /// Longer than anything here takes.
-pub const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// A port of its own at the loopback address.
+pub(crate) const LOCALHOST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// The same of IPv6.
+pub(crate) const LOCALHOST_V6: SocketAddr = SocketAddr::new(std::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
 
 /// The transports that a rule is checked over.
-pub const TRANSPORTS: [Transport; 3] = [Transport::Os, Transport::Portable, Transport::Loopback];
+pub(crate) const TRANSPORTS: [Transport; 3] = [Transport::Os, Transport::Portable, Transport::Loopback];
 
 /// A kernel over `transport`.
-pub fn kernel(transport: Transport) -> HostKernel {
+pub(crate) fn kernel(transport: Transport) -> HostKernel {
     with(ProviderConfig { transport, ..ProviderConfig::default() })
 }
 
 /// A kernel with two processors.
-pub fn with(provider: ProviderConfig) -> HostKernel {
+pub(crate) fn with(provider: ProviderConfig) -> HostKernel {
     HostKernel::new(HostConfig { processors: 2, provider })
 }
 
-pub static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
+pub(crate) static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: 0x0100, Reserved: 0, WskClientEvent: None };
 
 /// A registered client.
-pub struct Client {
-    pub kernel: HostKernel,
-    pub registration: Box<WSK_REGISTRATION>,
-    pub npi: WSK_PROVIDER_NPI,
+pub(crate) struct Client {
+    pub(crate) kernel: HostKernel,
+    pub(crate) registration: Box<WSK_REGISTRATION>,
+    pub(crate) npi: WSK_PROVIDER_NPI,
 }
 
 // SAFETY: the provider's tables and clients can be used from any thread.
@@ -54,7 +57,7 @@ unsafe impl Sync for Client {}
 
 impl Client {
     /// Registers and captures.
-    pub fn new(kernel: &HostKernel) -> Self {
+    pub(crate) fn new(kernel: &HostKernel) -> Self {
         let mut registration: Box<WSK_REGISTRATION> = Box::new(zeroed());
         let mut client =
             WSK_CLIENT_NPI { ClientContext: std::ptr::null_mut(), Dispatch: &raw const CLIENT_DISPATCH };
@@ -71,13 +74,13 @@ impl Client {
     }
 
     /// As [`Client::new`], with the receive event static.
-    pub fn with_static_events(kernel: &HostKernel) -> Self {
+    pub(crate) fn with_static_events(kernel: &HostKernel) -> Self {
         let client = Self::new(kernel);
         assert_eq!(client.set_static_events(WSK_EVENT_RECEIVE_FROM), STATUS_SUCCESS);
         client
     }
 
-    pub fn set_static_events(&self, mask: u32) -> NTSTATUS {
+    pub(crate) fn set_static_events(&self, mask: u32) -> NTSTATUS {
         let mut control =
             WSK_EVENT_CALLBACK_CONTROL { NpiId: &raw const NPI_WSK_INTERFACE_ID, EventMask: mask };
         self.control(WSK_SET_STATIC_EVENT_CALLBACKS, Some(bytes_of(&mut control)), None, std::ptr::null_mut())
@@ -85,7 +88,7 @@ impl Client {
     }
 
     /// WskControlClient: the status, and the size returned.
-    pub fn control(
+    pub(crate) fn control(
         &self,
         code: u32,
         input: Option<(*mut c_void, usize)>,
@@ -103,13 +106,13 @@ impl Client {
         (status, returned)
     }
 
-    pub fn dispatch(&self) -> &WSK_PROVIDER_DISPATCH {
+    pub(crate) fn dispatch(&self) -> &WSK_PROVIDER_DISPATCH {
         // SAFETY: the provider's table is static.
         unsafe { &*self.npi.Dispatch }
     }
 
     /// Releases and deregisters, and checks that nothing is left.
-    pub fn end(mut self) {
+    pub(crate) fn end(mut self) {
         // SAFETY: pays for the capture in `new`.
         unsafe { self.kernel.wsk_release_provider_npi(&raw mut *self.registration) };
         // SAFETY: registered in `new`.
@@ -120,17 +123,17 @@ impl Client {
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Completion {
-    pub status: Option<NTSTATUS>,
-    pub information: usize,
-    pub pending_returned: bool,
-    pub times: u32,
+pub(crate) struct Completion {
+    pub(crate) status: Option<NTSTATUS>,
+    pub(crate) information: usize,
+    pub(crate) pending_returned: bool,
+    pub(crate) times: u32,
     /// The level at which the completion routine ran.
-    pub irql: u8,
+    pub(crate) irql: u8,
 }
 
 /// An IRP of one's own, and what its completion routine saw.
-pub struct Irp {
+pub(crate) struct Irp {
     kernel: HostKernel,
     irp: Box<EmbeddedIrp>,
     seen: Arc<Seen>,
@@ -147,7 +150,7 @@ struct Seen {
 unsafe impl Send for Irp {}
 
 impl Irp {
-    pub fn new(kernel: &HostKernel) -> Self {
+    pub(crate) fn new(kernel: &HostKernel) -> Self {
         let mut irp: Box<EmbeddedIrp> = Box::new(zeroed());
         // SAFETY: boxed, of the size given.
         unsafe { kernel.io_initialize_irp(EmbeddedIrp::as_irp(&raw mut *irp), IO_SIZE_OF_IRP_1, 1) };
@@ -164,29 +167,29 @@ impl Irp {
         unsafe { io_set_completion_routine(irp, Some(complete), context, true, true, true) };
     }
 
-    pub fn reuse(&mut self) {
+    pub(crate) fn reuse(&mut self) {
         // SAFETY: completed before, or never handed over.
         unsafe { self.kernel.io_reuse_irp(EmbeddedIrp::as_irp(&raw mut *self.irp), STATUS_SUCCESS) };
         *self.seen.completion.lock().unwrap() = Completion::default();
         self.arm();
     }
 
-    pub fn raw(&mut self) -> *mut IRP {
+    pub(crate) fn raw(&mut self) -> *mut IRP {
         EmbeddedIrp::as_irp(&raw mut *self.irp)
     }
 
-    pub fn cancel(&mut self) -> bool {
+    pub(crate) fn cancel(&mut self) -> bool {
         // SAFETY: the packet outlives the call.
         unsafe { self.kernel.io_cancel_irp(EmbeddedIrp::as_irp(&raw mut *self.irp)) }
     }
 
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.seen.completion.lock().unwrap().times > 0
     }
 
     /// Waits for the completion routine.
     #[track_caller]
-    pub fn wait(&self) -> Completion {
+    pub(crate) fn wait(&self) -> Completion {
         let deadline = Instant::now() + LIMIT;
         let mut completion = self.seen.completion.lock().unwrap();
         while completion.times == 0 {
@@ -200,7 +203,7 @@ impl Irp {
     /// Hands the packet to `call`, waits for it, and checks the rule of every function that takes one: completed once,
     /// with the status that was returned, and marked pending exactly when STATUS_PENDING was.
     #[track_caller]
-    pub fn run(&mut self, call: impl FnOnce(*mut IRP) -> NTSTATUS) -> (NTSTATUS, usize) {
+    pub(crate) fn run(&mut self, call: impl FnOnce(*mut IRP) -> NTSTATUS) -> (NTSTATUS, usize) {
         let returned = call(self.raw());
         let completion = self.wait();
         check(returned, completion);
@@ -211,7 +214,7 @@ impl Irp {
 
 /// What holds between what a function returned and how its IRP was completed.
 #[track_caller]
-pub fn check(returned: NTSTATUS, completion: Completion) {
+pub(crate) fn check(returned: NTSTATUS, completion: Completion) {
     assert_eq!(completion.times, 1, "completed once");
     assert_eq!(
         completion.pending_returned,
@@ -242,18 +245,13 @@ unsafe extern "C" fn complete(_device: *mut DEVICE_OBJECT, irp: *mut IRP, contex
 }
 
 /// Address and size of a value.
-pub fn bytes_of<T>(value: &mut T) -> (*mut c_void, usize) {
+pub(crate) fn bytes_of<T>(value: &mut T) -> (*mut c_void, usize) {
     (std::ptr::from_mut(value).cast(), size_of::<T>())
-}
-
-/// `ip` with port 0.
-pub fn any_port(ip: impl Into<IpAddr>) -> SocketAddr {
-    SocketAddr::new(ip.into(), 0)
 }
 
 /// Waits until `condition`, and fails when it does not come about.
 #[track_caller]
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         assert!(Instant::now() < deadline, "{what}");

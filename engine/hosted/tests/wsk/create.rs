@@ -1,0 +1,159 @@
+//! Rules of WskSocket, and of basic sockets.
+
+use std::ffi::c_void;
+
+use crate::raw::recorder::DISPATCH;
+use crate::raw::socket::{Arguments, Socket};
+use crate::raw::{Client, TRANSPORTS, bytes_of, kernel};
+use skua_engine::abi::sockaddr::{
+    AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, IPPROTO_UDP, SO_RCVBUF, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    SOL_SOCKET, UDP_RECV_MAX_COALESCED_SIZE, UDP_SEND_MSG_SIZE,
+};
+use skua_engine::abi::status::{
+    STATUS_BUFFER_OVERFLOW, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
+    STATUS_SUCCESS,
+};
+use skua_engine::abi::wsk::{
+    WSK_CACHE_SD, WSK_FLAG_BASIC_SOCKET, WSK_FLAG_CONNECTION_SOCKET, WSK_FLAG_DATAGRAM_SOCKET,
+    WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_RELEASE_SD, WSK_TDI_BEHAVIOR, WSK_TRANSPORT,
+    WSK_TRANSPORT_LIST_QUERY,
+};
+use skua_engine::abi::zeroed;
+use skua_hosted::{HostKernel, Transport};
+
+/// Closes what a test created by hand.
+fn close(kernel: &HostKernel, raw: *mut skua_engine::abi::wsk::WSK_SOCKET) {
+    Socket { kernel: kernel.clone(), raw, recorder: std::sync::Arc::default() }.close();
+}
+
+#[test]
+fn each_combination_of_arguments_is_a_socket_or_the_right_refusal() {
+    let nothing: *mut c_void = std::ptr::null_mut();
+    let something: *mut c_void = std::ptr::dangling_mut::<u64>().cast();
+    let table: *const c_void = (&raw const DISPATCH).cast();
+    let (basic, datagram) = (WSK_FLAG_BASIC_SOCKET, WSK_FLAG_DATAGRAM_SOCKET);
+    let (udp, tcp) = (IPPROTO_UDP, IPPROTO_TCP);
+    let (ok, invalid, unsupported) = (STATUS_SUCCESS, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED);
+    for transport in TRANSPORTS {
+        let kernel = kernel(transport);
+        let client = Client::new(&kernel);
+        for (family, socket_type, protocol, flags, context, dispatch, expected) in [
+            (AF_INET, SOCK_DGRAM, udp, datagram, something, table, ok),
+            (AF_INET6, SOCK_DGRAM, udp, datagram, something, table, ok),
+            // Without events there may be no context and no table.
+            (AF_INET, SOCK_DGRAM, udp, datagram, nothing, std::ptr::null(), ok),
+            (AF_INET, SOCK_DGRAM, udp, basic, nothing, std::ptr::null(), ok),
+            (AF_INET6, SOCK_DGRAM, udp, basic, nothing, std::ptr::null(), ok),
+            (AF_INET, SOCK_DGRAM, udp, basic, something, std::ptr::null(), invalid),
+            (AF_INET, SOCK_DGRAM, udp, basic, nothing, table, invalid),
+            // Exactly one category.
+            (AF_INET, SOCK_DGRAM, udp, datagram | WSK_FLAG_LISTEN_SOCKET, nothing, std::ptr::null(), invalid),
+            (AF_INET, SOCK_DGRAM, udp, 0x10, nothing, std::ptr::null(), invalid),
+            // Categories and transports that this provider has not.
+            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_LISTEN_SOCKET, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_CONNECTION_SOCKET, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_STREAM_SOCKET, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_STREAM, tcp, basic, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_RAW, udp, datagram, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_DGRAM, tcp, datagram, nothing, std::ptr::null(), unsupported),
+            (AF_UNSPEC, SOCK_DGRAM, udp, datagram, nothing, std::ptr::null(), invalid),
+            (AF_INET, 9, udp, datagram, nothing, std::ptr::null(), invalid),
+        ] {
+            let arguments =
+                Arguments { family, socket_type, protocol, flags, context, dispatch, security: nothing };
+            let created = arguments.create(&client);
+            assert_eq!(
+                created.err().unwrap_or(ok),
+                expected,
+                "{transport:?} {family} {socket_type} {flags:#x}"
+            );
+            if let Ok(raw) = created {
+                close(&kernel, raw);
+            }
+        }
+        client.end();
+    }
+}
+
+#[test]
+fn a_static_event_needs_a_callback() {
+    let kernel = kernel(Transport::Loopback);
+    let client = Client::with_static_events(&kernel);
+    assert_eq!(Arguments::datagram(AF_INET).create(&client), Err(STATUS_INVALID_PARAMETER));
+    client.end();
+}
+
+#[test]
+fn only_cached_security_descriptors_can_be_attached() {
+    let kernel = kernel(Transport::Loopback);
+    let client = Client::new(&kernel);
+    let mut own = std::ptr::dangling_mut::<u64>().cast::<c_void>();
+    let with = |security| Arguments { security, ..Arguments::datagram(AF_INET) }.create(&client);
+    assert_eq!(with(own), Err(STATUS_INVALID_PARAMETER));
+    let mut cached: *mut c_void = std::ptr::null_mut();
+    let nobody = std::ptr::null_mut();
+    let (status, _) =
+        client.control(WSK_CACHE_SD, Some(bytes_of(&mut own)), Some(bytes_of(&mut cached)), nobody);
+    assert_eq!(status, STATUS_SUCCESS);
+    assert_ne!(cached, own);
+    close(&kernel, with(cached).unwrap());
+    let mut release = || client.control(WSK_RELEASE_SD, Some(bytes_of(&mut cached)), None, nobody).0;
+    assert_eq!(release(), STATUS_SUCCESS);
+    assert_eq!(release(), STATUS_INVALID_PARAMETER, "released once");
+    assert_eq!(with(cached), Err(STATUS_INVALID_PARAMETER));
+    client.end();
+}
+
+#[test]
+fn the_transport_list_answers_a_probe_with_its_size() {
+    let kernel = kernel(Transport::Os);
+    let client = Client::new(&kernel);
+    let nobody = std::ptr::null_mut();
+    let (status, size) = client.control(WSK_TRANSPORT_LIST_QUERY, None, None, nobody);
+    assert_eq!((status, size), (STATUS_BUFFER_OVERFLOW, 2 * size_of::<WSK_TRANSPORT>()));
+    let mut list: [WSK_TRANSPORT; 2] = [zeroed(); 2];
+    let (status, size) = client.control(WSK_TRANSPORT_LIST_QUERY, None, Some(bytes_of(&mut list)), nobody);
+    assert_eq!((status, size), (STATUS_SUCCESS, size_of_val(&list)));
+    let [v4, v6] = list.map(|entry| (entry.AddressFamily, entry.SocketType, entry.Protocol));
+    assert_eq!(v4, (AF_INET, SOCK_DGRAM, IPPROTO_UDP));
+    assert_eq!(v6, (AF_INET6, SOCK_DGRAM, IPPROTO_UDP));
+    client.end();
+}
+
+#[test]
+fn client_controls_refuse_an_irp_and_come_before_sockets() {
+    let kernel = kernel(Transport::Loopback);
+    let client = Client::new(&kernel);
+    let mut bypass = 1u32;
+    let input = Some(bytes_of(&mut bypass));
+    let (status, _) =
+        crate::raw::Irp::new(&kernel).run(|irp| client.control(WSK_TDI_BEHAVIOR, input, None, irp).0);
+    assert_eq!(status, STATUS_INVALID_PARAMETER, "completed, as every IRP is");
+    let nobody = std::ptr::null_mut();
+    assert_eq!(client.control(WSK_TDI_BEHAVIOR, input, None, nobody).0, STATUS_SUCCESS);
+    let socket = Socket::open(&client, true);
+    assert_eq!(client.control(WSK_TDI_BEHAVIOR, input, None, nobody).0, STATUS_INVALID_DEVICE_STATE);
+    assert_eq!(client.set_static_events(0x100), STATUS_INVALID_DEVICE_STATE);
+    socket.close();
+    client.end();
+}
+
+#[test]
+fn a_basic_socket_probes_features() {
+    for (transport, segments) in [
+        (Transport::Os, cfg!(target_os = "linux")),
+        (Transport::Portable, false),
+        (Transport::Loopback, true),
+    ] {
+        let kernel = kernel(transport);
+        let client = Client::new(&kernel);
+        let raw = Arguments { flags: WSK_FLAG_BASIC_SOCKET, ..Arguments::datagram(AF_INET6) }.create(&client);
+        let socket =
+            Socket { kernel: kernel.clone(), raw: raw.unwrap(), recorder: std::sync::Arc::default() };
+        assert_eq!(socket.get(IPPROTO_UDP, UDP_SEND_MSG_SIZE).is_ok(), segments, "{transport:?}");
+        assert_eq!(socket.get(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE), Err(STATUS_NOT_SUPPORTED));
+        assert!(socket.get(SOL_SOCKET, SO_RCVBUF).unwrap() > 0);
+        socket.close();
+        client.end();
+    }
+}

@@ -1,0 +1,10 @@
+//! The provider's rules, driven through the plain C ABI of WSK: each test is named after the rule that it proves.
+
+#![expect(unsafe_code, reason = "the C ABI is spoken by hand")]
+
+mod close;
+mod create;
+mod raw;
+mod receive_event;
+mod receive_from;
+mod registration;
