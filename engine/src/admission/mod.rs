@@ -12,6 +12,10 @@
 //! bucket of its source, then sampling. Every limit and count is a shard's own: a source passes at most its [`Rate`] in
 //! each shard, and a reader adds up the rows of one source with [`SourceRow::merge`].
 //!
+//! Instructions for a datagram (callgrind, x86-64 without extensions, one gate over many datagrams): 11 through a gate that
+//! refuses and counts nothing; 25 more where the first IPv4 rule lets it in and 9 for each rule before; 54 more for a source
+//! with a row and a rate if there are few sources, 63 on average if 10,000 share 16,384 rows.
+//!
 //! # Invariants
 //! In each shard, the datagrams of all rows and of `other` together are those that the allow-list let in; so are their
 //! bytes. A row that goes to another source leaves its counts to `other`. Exact when the shard is between batches; during

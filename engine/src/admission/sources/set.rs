@@ -94,6 +94,7 @@ impl Set {
     }
 
     /// The meter of the source, if it has a row here.
+    #[inline]
     pub(super) fn find(&self, key: Key, hash: u64) -> Option<&Meter> {
         // Among the zero bytes may be a row of another tag, but no vacant one: what is wrongly taken for zero differs
         // from the tag in its lowest bit, and a vacant row differs in its highest.

@@ -114,18 +114,19 @@ impl<'a> Table<'a> {
     fn meter(&self, key: Key, now: u64) -> Option<&'a Meter> {
         let hash = self.settings.hash.hash(key);
         let first = self.sets.get(first_set(hash, self.sets.len()))?;
-        match first.find_preferred(key, hash) {
-            Some(meter) => Some(meter),
-            None => self.meter_beyond(first, key, hash, now),
+        if let Some(meter) = first.find_preferred(key, hash) {
+            return Some(meter);
         }
-    }
-
-    /// The same for a source that does not have the row it would like best.
-    #[inline(never)]
-    fn meter_beyond(&self, first: &'a Set, key: Key, hash: u64, now: u64) -> Option<&'a Meter> {
         if let Some(meter) = first.find(key, hash) {
             return Some(meter);
         }
+        self.meter_beyond(first, key, hash, now)
+    }
+
+    /// The same for a source that has no row in its first set.
+    #[cold]
+    #[inline(never)]
+    fn meter_beyond(&self, first: &'a Set, key: Key, hash: u64, now: u64) -> Option<&'a Meter> {
         let second = self.sets.get(second_set(hash, self.sets.len()))?;
         if let Some(meter) = second.find(key, hash) {
             return Some(meter);
