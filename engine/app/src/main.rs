@@ -19,6 +19,7 @@ mod sink;
 mod snapshot;
 
 use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
@@ -33,6 +34,11 @@ fn main() -> ExitCode {
         Command::Send(args) => finish(send::run(args)),
         Command::Plan(args) => finish(plan::run(args)),
     }
+}
+
+/// Prints a line on standard output. Whoever closed it does not want it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn finish<E: Display>(result: Result<(), E>) -> ExitCode {

@@ -8,6 +8,7 @@ use skua_pools::FRAME_HEADER;
 use skua_record::RecordHeader;
 
 use crate::cli::{PlanArgs, Rate, Size};
+use crate::say;
 use crate::sink::intake::AppSink;
 use crate::sink::reader::FLUSH_INTERVAL;
 use crate::sink::settings::{self, RingTooSmall};
@@ -20,7 +21,7 @@ const RECEIVE_BLOCK_BYTES: usize = 2560;
 /// # Errors
 /// [`PlanError`] when no setting does.
 pub(crate) fn run(args: &PlanArgs) -> Result<(), PlanError> {
-    print!("{}", Plan::new(args)?);
+    say(Plan::new(args)?.to_string().trim_end());
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli::SendArgs;
 use crate::numbered::{Number, Pattern};
+use crate::say;
 use crate::signals::Stop;
 use flow::Flow;
 use pace::Schedule;
@@ -20,7 +21,7 @@ use pace::Schedule;
 /// [`SendError`] when a datagram could not be sent at all.
 pub(crate) fn run(args: &SendArgs) -> Result<(), SendError> {
     let report = send(args, &Stop::on_signals().map_err(SendError::Signals)?)?;
-    println!("{report}");
+    say(&report.to_string());
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use super::settings;
 use super::summary::Summary;
 use super::verify::Verdict;
 use crate::cli::{SinkArgs, SummaryForm};
+use crate::say;
 use crate::signals::Stop;
 use crate::snapshot::{Pulse, RingFill, Snapshot};
 
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &SinkArgs) -> Result<(), RunError> {
     match args.summary {
         // A standard output that takes nothing would keep the totals for ever.
         SummaryForm::Json if !(session.given_up && args.json_on_stdout()) => {
-            println!("{}", serde_json::to_string(&summary).unwrap_or_default());
+            say(&serde_json::to_string(&summary).unwrap_or_default());
         }
         _ => eprintln!("{summary}"),
     }
