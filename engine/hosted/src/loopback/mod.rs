@@ -210,12 +210,12 @@ impl Receiver for LoopbackReceiver {
     }
 
     fn receive(&mut self, slots: usize) -> Received {
-        let (family, wanted) = (self.mailbox.family, self.mailbox.wanted.get());
-        let blocks = &self.blocks;
-        let count = self.mailbox.take(slots.min(blocks.len()), |slot, parcel, payload| {
+        let (mailbox, blocks) = (&self.mailbox, &self.blocks);
+        let count = mailbox.take(slots.min(blocks.len()), |slot, parcel, payload| {
             let block = blocks[slot];
             payload.copy_to(block);
-            fill(block, family, wanted, parcel);
+            // Read now: options may have changed while nothing came.
+            fill(block, mailbox.family, mailbox.wanted.get(), parcel);
         });
         if count == 0 { Received::Ended } else { Received::Datagrams(count) }
     }

@@ -2,9 +2,15 @@
 
 #![expect(unsafe_code, reason = "the C ABI is spoken by hand")]
 
+mod ancillary;
+mod bind;
 mod close;
 mod create;
+mod inject;
+mod kernel;
+mod loss;
 mod raw;
 mod receive_event;
 mod receive_from;
 mod registration;
+mod send;

@@ -208,7 +208,7 @@ unsafe extern "C" fn receive_from(
     let socket: *mut WSK_SOCKET = std::ptr::with_exposed_provenance_mut(state.socket);
     if let Some(mut irp) = state.close_with.take() {
         // SAFETY: a live datagram socket.
-        let table = unsafe { &*(*socket).Dispatch.cast::<WSK_PROVIDER_DATAGRAM_DISPATCH>() };
+        let table: &WSK_PROVIDER_DATAGRAM_DISPATCH = unsafe { super::socket::table_of(socket) };
         // SAFETY: closed once; not waited for here.
         let returned = unsafe { table.Basic.WskCloseSocket.unwrap()(socket, irp.raw()) };
         state.closed = Some((returned, irp));
@@ -219,11 +219,10 @@ unsafe extern "C" fn receive_from(
         for node in nodes {
             // SAFETY: lent; unlinked before it is released alone.
             unsafe { (*node).Next = std::ptr::null_mut() };
-            // SAFETY: a live datagram socket, whose table is static.
-            let release =
-                unsafe { (*(*socket).Dispatch.cast::<WSK_PROVIDER_DATAGRAM_DISPATCH>()).WskRelease };
+            // SAFETY: a live datagram socket.
+            let table: &WSK_PROVIDER_DATAGRAM_DISPATCH = unsafe { super::socket::table_of(socket) };
             // SAFETY: released once.
-            assert_eq!(unsafe { release.unwrap()(socket, node) }, STATUS_SUCCESS);
+            assert_eq!(unsafe { table.WskRelease.unwrap()(socket, node) }, STATUS_SUCCESS);
         }
     }
     recorder.changed.notify_all();
@@ -253,18 +252,18 @@ pub(crate) unsafe fn read(
     let mut first_byte = 0;
     while left > 0 {
         // SAFETY: the chain describes at least the length.
-        let (at, count, next) = unsafe {
-            (mm_get_mapped_system_address(mdl).cast::<u8>(), (*mdl).ByteCount as usize, (*mdl).Next)
-        };
+        let header = unsafe { *mdl };
+        // SAFETY: as above.
+        let at = unsafe { mm_get_mapped_system_address(mdl) }.cast::<u8>();
         if first_byte == 0 {
             first_byte = at.addr();
         }
-        let bytes = (count - offset).min(left);
+        let bytes = (header.ByteCount as usize - offset).min(left);
         // SAFETY: within the described range.
-        payload.extend_from_slice(unsafe { std::slice::from_raw_parts(at.add(offset), bytes) });
+        payload.extend_from_slice(unsafe { std::slice::from_raw_parts(at.wrapping_add(offset), bytes) });
         left -= bytes;
         offset = 0;
-        mdl = next;
+        mdl = header.Next;
     }
     // SAFETY: the control area of this indication.
     let control = unsafe { messages(indication.ControlInfo, indication.ControlInfoLength as usize) };
@@ -287,12 +286,13 @@ pub(crate) unsafe fn messages(control: *const CMSGHDR, length: usize) -> Vec<Mes
     let mut messages = Vec::new();
     let mut at = 0;
     while at < length {
+        let message = control.wrapping_byte_add(at);
         // SAFETY: a message begins here.
-        let header = unsafe { control.cast::<u8>().add(at).cast::<CMSGHDR>().read() };
+        let header = unsafe { message.read() };
         assert!(header.cmsg_len >= 16 && at + header.cmsg_len <= length, "{header:?} at {at} of {length}");
+        let data = message.wrapping_add(1).cast::<u8>();
         // SAFETY: the payload of this message.
-        let payload =
-            unsafe { std::slice::from_raw_parts(control.cast::<u8>().add(at + 16), header.cmsg_len - 16) };
+        let payload = unsafe { std::slice::from_raw_parts(data, header.cmsg_len - 16) };
         messages.push((header.cmsg_level, header.cmsg_type, payload.to_vec()));
         at += wsa_cmsg_align(header.cmsg_len);
     }

@@ -112,8 +112,8 @@ impl Socket {
     }
 
     pub(crate) fn table(&self) -> &'static WSK_PROVIDER_DATAGRAM_DISPATCH {
-        // SAFETY: a datagram socket's table, which is static.
-        unsafe { &*(*self.raw).Dispatch.cast() }
+        // SAFETY: a live datagram socket.
+        unsafe { table_of(self.raw) }
     }
 
     /// Runs a call that takes an IRP.
@@ -168,7 +168,7 @@ impl Socket {
         irp: *mut IRP,
     ) -> NTSTATUS {
         // SAFETY: a socket of any category begins with the basic table.
-        let table = unsafe { &*(*self.raw).Dispatch.cast::<WSK_PROVIDER_BASIC_DISPATCH>() };
+        let table = unsafe { table_of::<WSK_PROVIDER_BASIC_DISPATCH>(self.raw) };
         let (input, input_size) = input.unwrap_or((std::ptr::null_mut(), 0));
         let (output, output_size) = output.unwrap_or((std::ptr::null_mut(), 0));
         let call = table.WskControlSocket.unwrap();
@@ -285,7 +285,7 @@ impl Socket {
     /// WskCloseSocket: hands over the IRP and returns what the call did.
     pub(crate) fn start_close(&self, irp: &mut Irp) -> NTSTATUS {
         // SAFETY: a socket of any category begins with the basic table.
-        let table = unsafe { &*(*self.raw).Dispatch.cast::<WSK_PROVIDER_BASIC_DISPATCH>() };
+        let table = unsafe { table_of::<WSK_PROVIDER_BASIC_DISPATCH>(self.raw) };
         // SAFETY: a live socket.
         unsafe { table.WskCloseSocket.unwrap()(self.raw, irp.raw()) }
     }
@@ -295,12 +295,23 @@ impl Socket {
     pub(crate) fn close(self) {
         let (status, _) = self.run(|irp| {
             // SAFETY: a socket of any category begins with the basic table.
-            let table = unsafe { &*(*self.raw).Dispatch.cast::<WSK_PROVIDER_BASIC_DISPATCH>() };
+            let table = unsafe { table_of::<WSK_PROVIDER_BASIC_DISPATCH>(self.raw) };
             // SAFETY: a live socket, closed once.
             unsafe { table.WskCloseSocket.unwrap()(self.raw, irp) }
         });
         assert_eq!(status, STATUS_SUCCESS);
     }
+}
+
+/// A socket's table, as that of its category or the beginning that all have.
+///
+/// # Safety
+/// `socket` is live, and of a category whose table begins with a `T`.
+pub(crate) unsafe fn table_of<T>(socket: *mut WSK_SOCKET) -> &'static T {
+    // SAFETY: a live socket.
+    let table = unsafe { (*socket).Dispatch };
+    // SAFETY: tables are static.
+    unsafe { &*table.cast() }
 }
 
 fn area(control: &[u8]) -> (u32, *mut CMSGHDR) {
