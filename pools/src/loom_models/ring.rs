@@ -118,6 +118,41 @@ fn a_record_is_written_or_read_never_both() {
     });
 }
 
+/// A ring of 1 record, where the second write finds room only by what the wake decision saw of the cursor, which the
+/// reader moved by `done`. Any number of preemptions.
+fn refill_after_wake_decision(done: fn(&mut ConsumerCursor<Owned>)) {
+    explore(None, move || {
+        let shared = Shared::new(1);
+        let mut writer = producer(&shared);
+        let other = shared.clone();
+        let thread = thread::spawn(move || {
+            let mut reader = consumer(&other);
+            read(&other, &mut reader);
+            done(&mut reader);
+        });
+        for _ in 0..2 {
+            if writer.used() == 0 {
+                assert!(write(&shared, &mut writer));
+            }
+            writer.publish();
+            let _ = writer.wake_needed(0);
+        }
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_cursor_released_gives_room_that_was_read() {
+    refill_after_wake_decision(ConsumerCursor::release);
+}
+
+#[test]
+fn a_cursor_released_by_going_to_sleep_gives_room_that_was_read() {
+    refill_after_wake_decision(|reader| {
+        let _ = reader.prepare_wait(WaitFor::Any);
+    });
+}
+
 /// Sleeps whenever it may until `records` were read, and counts the sleeps announced. One that was withdrawn at once
 /// counts too: the producer may have seen it.
 fn read_any(shared: &Arc<Shared>, records: u64) -> u32 {

@@ -105,6 +105,20 @@ fn a_magazine_of_size_0_goes_to_the_shared_stack_each_time() {
 }
 
 #[test]
+fn a_magazine_refills_and_flushes_by_half() {
+    for (size, half) in [(1, 1), (2, 1), (7, 4), (64, 32)] {
+        let heap = Heap::new();
+        let pool = pool(&heap, config(200, 1, size));
+        let mut magazine = pool.magazine().unwrap();
+        let first = pool.take(&mut magazine).unwrap();
+        assert_eq!(magazine.len(), half - 1, "half of {size} arrived, and one was given out");
+        fill(&pool, &mut magazine);
+        pool.put(first, &mut magazine);
+        assert_eq!(magazine.len(), magazine.size() - half, "half of {size} left, and the one that was put");
+    }
+}
+
+#[test]
 fn bytes_is_exactly_what_is_asked_of_memory() {
     for config in [config(1, 0, 0), config(1000, 4, 32), config(77, 3, 1)] {
         let heap = Heap::new();
@@ -201,6 +215,12 @@ fn a_magazine_of_another_pool_is_left_alone() {
     let slot = ours.take(&mut their_magazine).unwrap();
     assert!(*slot < 100, "never the other pool's slot");
     ours.put(slot, &mut their_magazine);
+    assert_eq!(their_magazine.len(), 4, "a full one gives nothing up");
+    let spare = theirs.take(&mut their_magazine).unwrap();
+    let slot = ours.take(&mut their_magazine).unwrap();
+    ours.put(slot, &mut their_magazine);
+    assert_eq!(their_magazine.len(), 3, "and one with room takes nothing in");
+    drop(spare);
     let their_slot = theirs.take(&mut their_magazine).unwrap();
     let mut our_magazine = ours.magazine().unwrap();
     ours.put(their_slot, &mut our_magazine);
