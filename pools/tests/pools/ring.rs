@@ -259,15 +259,19 @@ fn a_frame_that_cannot_be_is_reported_and_skipped() {
 fn a_frame_over_the_end_of_the_data_is_reported() {
     let heap = Heap::new();
     let bytes = RingBytes::new(&heap, RING_MIN_BYTES);
-    bytes.head().store(RING_MIN_BYTES as u64 * 2, Ordering::Relaxed);
-    bytes.cursor().store(RING_MIN_BYTES as u64 * 2 - 64, Ordering::Relaxed);
-    let mut consumer = bytes.consumer();
-    for (word, good) in [(header(57, 1), false), (header(48, 0), false), (header(56, 0), true)] {
-        bytes.plant(RING_MIN_BYTES - 64, word);
-        match consumer.next() {
-            None => assert!(good, "a pad to the end leads to the head"),
-            Some(record) => assert!(record.is_err() && !good),
-        }
+    // Published are the last 64 bytes of the data and the first 64.
+    let end = RING_MIN_BYTES as u64 * 2;
+    bytes.head().store(end + 64, Ordering::Relaxed);
+    bytes.cursor().store(end - 64, Ordering::Relaxed);
+    bytes.plant(0, header(56, 1));
+    for broken in [header(57, 1), header(120, 1), header(48, 0), header(64, 0), header(120, 0)] {
+        bytes.plant(RING_MIN_BYTES - 64, broken);
+        let corrupt = Corrupt::Frame { position: end - 64, header: broken };
+        assert_eq!(bytes.consumer().next(), Some(Err(corrupt)));
+    }
+    for (good, records) in [(header(56, 0), 1), (header(56, 1), 2)] {
+        bytes.plant(RING_MIN_BYTES - 64, good);
+        assert_eq!(read(&mut bytes.consumer()), vec![(56, Some(0)); records]);
     }
 }
 
