@@ -224,6 +224,7 @@ fn memory_that_cannot_be_a_ring_is_refused() {
 #[test]
 fn a_frame_that_cannot_be_is_reported_and_skipped() {
     let broken = [
+        header(56, 2),
         header(1016, 2),
         header(0, u32::MAX),
         header(u32::MAX, 1),
