@@ -10,7 +10,7 @@
 //! - [`SystemMemory`]: the memory seams over the system allocator. [`LocalRing`]: both ends of a ring over it.
 //! - [`side_by_side`]: two threads at once, each on a processor of its own.
 //! - [`Receiver`]: the engine with one socket, whose receive event is called with [`Indications`] that were built once.
-//!   [`Setting`]: what is asked of it. [`TappedKernel`]: how the event is got at.
+//!   [`Setting`]: what is asked of it.
 //! - [`ReadFirst`], [`SinkReceiver`]: the handlers.
 
 mod indications;
@@ -31,4 +31,3 @@ pub use receiver::{Raised, Receiver};
 pub use ring::LocalRing;
 pub use setting::Setting;
 pub use sink::{LocalSink, NoWake, RING_BYTES, RingEnd, SinkReceiver};
-pub use tap::TappedKernel;

@@ -1,14 +1,14 @@
 //! The handler that does next to nothing.
 
 use skua_engine::{Batch, Handler, Passive};
+use skua_hosted::HostKernel;
 
 use crate::indications::READ;
-use crate::tap::TappedKernel;
 
 /// Adds up the first [`READ`] bytes of each datagram, as the walks do.
 pub struct ReadFirst;
 
-impl Handler<TappedKernel> for ReadFirst {
+impl Handler<HostKernel> for ReadFirst {
     type Shard = u64;
 
     fn shard(&self, _processor: u32, _passive: &Passive<'_>) -> u64 {
@@ -16,7 +16,7 @@ impl Handler<TappedKernel> for ReadFirst {
     }
 
     #[inline]
-    fn receive(&self, total: &mut u64, batch: &mut Batch<'_, TappedKernel>) {
+    fn receive(&self, total: &mut u64, batch: &mut Batch<'_, HostKernel>) {
         while let Some(datagram) = batch.next_datagram() {
             let mut bytes = [0; READ];
             datagram.payload().copy_to(&mut bytes);

@@ -16,29 +16,31 @@ use skua_hosted::{Control, Facts, HostConfig, HostKernel, Injected};
 
 use crate::indications::Indications;
 use crate::setting::Setting;
-use crate::tap::{ReceiveEvent, TappedKernel, take_event, take_list};
+use crate::tap::{ReceiveEvent, take_event, take_list, tapped};
 
 /// How long open and close may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An engine with handler `H` on a kernel of one processor, and one socket of it on the in-memory loopback.
-pub struct Receiver<H: Handler<TappedKernel>> {
+pub struct Receiver<H: Handler<HostKernel>> {
     event: ReceiveEvent,
     // Dropped in this order: nothing is closed before what hangs on it.
-    socket: Option<DatagramSocket<TappedKernel, H>>,
-    _provider: Provider<TappedKernel>,
-    _registration: Registration<TappedKernel>,
-    engine: Engine<TappedKernel, H>,
-    kernel: TappedKernel,
+    socket: Option<DatagramSocket<HostKernel, H>>,
+    _provider: Provider<HostKernel>,
+    _registration: Registration<HostKernel>,
+    engine: Engine<HostKernel, H>,
+    kernel: HostKernel,
 }
 
-impl<H: Handler<TappedKernel>> Receiver<H> {
+impl<H: Handler<HostKernel>> Receiver<H> {
     /// Opens everything, as `setting` wants it.
     ///
     /// # Panics
     /// Where memory is exhausted.
-    pub fn open(setting: Setting, handler: impl FnOnce(&TappedKernel) -> H) -> Self {
-        let kernel = TappedKernel(HostKernel::new(HostConfig::loopback(1)));
+    pub fn open(setting: Setting, handler: impl FnOnce(&HostKernel) -> H) -> Self {
+        let mut host = HostConfig::loopback(1);
+        host.provider.interpose = Some(tapped);
+        let kernel = HostKernel::new(host);
         let handler = handler(&kernel);
         let passive = Passive::acquire(&kernel).expect("a thread begins at PASSIVE_LEVEL");
         let registration = Registration::register(kernel.clone(), Events::Static, &passive);
@@ -77,7 +79,7 @@ impl<H: Handler<TappedKernel>> Receiver<H> {
                 Injected { control: Control::Facts(facts), ..Injected::new(source, vec![nth; bytes]) }
             })
             .collect();
-        let prepared = self.kernel.0.prepare(&local, &datagrams).expect("a bound socket");
+        let prepared = self.kernel.prepare(&local, &datagrams).expect("a bound socket");
         let _ = prepared.indicate(0);
         Indications { first: take_list().expect("the list that was just indicated"), _prepared: prepared }
     }
@@ -100,7 +102,7 @@ impl<H: Handler<TappedKernel>> Receiver<H> {
     }
 }
 
-impl<H: Handler<TappedKernel>> Drop for Receiver<H> {
+impl<H: Handler<HostKernel>> Drop for Receiver<H> {
     fn drop(&mut self) {
         let passive = Passive::acquire(&self.kernel);
         if let (Some(socket), Some(passive)) = (self.socket.take(), passive) {
@@ -111,12 +113,12 @@ impl<H: Handler<TappedKernel>> Drop for Receiver<H> {
 }
 
 /// The receiver's processor, held.
-pub struct Raised<'r, H: Handler<TappedKernel>> {
+pub struct Raised<'r, H: Handler<HostKernel>> {
     receiver: &'r Receiver<H>,
     not_send: PhantomData<*mut ()>,
 }
 
-impl<H: Handler<TappedKernel>> Raised<'_, H> {
+impl<H: Handler<HostKernel>> Raised<'_, H> {
     /// Calls the engine's receive event with `list`.
     ///
     /// # Panics

@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::ptr::NonNull;
 
 use skua_engine::{Sink, SinkConfig, Wake};
+use skua_hosted::HostKernel;
 use skua_pools::{Attach, Consumer, SharedMemory};
 use skua_record::{CURSOR_BYTES, RingHeader, RingReader};
 
 use crate::memory::SystemMemory;
 use crate::receiver::Receiver;
 use crate::setting::Setting;
-use crate::tap::TappedKernel;
 
 /// Bytes of data in the sink's ring: 1 MiB.
 pub const RING_BYTES: usize = 1 << 20;
@@ -26,7 +26,7 @@ impl Wake for NoWake {
 }
 
 /// The built-in sink over memory of this process.
-pub type LocalSink = Sink<TappedKernel, SystemMemory, NoWake>;
+pub type LocalSink = Sink<HostKernel, SystemMemory, NoWake>;
 
 /// Something that reads the sink's ring.
 pub trait RingEnd: Sized {

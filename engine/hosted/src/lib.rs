@@ -36,6 +36,6 @@ mod send;
 mod socket;
 mod status;
 
-pub use config::{HostConfig, ProviderConfig, Transport};
+pub use config::{HostConfig, Interpose, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
 pub use kernel::{HostKernel, Outstanding, TagUse};

@@ -374,7 +374,12 @@ unsafe impl Kernel for HostKernel {
             self.host.processors.require_passive("WskCaptureProviderNPI with a wait");
         }
         // SAFETY: the caller's contract is the same.
-        unsafe { self.host.registrations.capture(registration, wait_timeout, npi) }
+        let status = unsafe { self.host.registrations.capture(registration, wait_timeout, npi) };
+        if let (true, Some(interpose)) = (status.is_success(), self.host.provider.interpose) {
+            // SAFETY: the caller gave it to be filled, and a success filled it.
+            interpose(unsafe { &mut *npi });
+        }
+        status
     }
 
     unsafe fn wsk_release_provider_npi(&self, registration: *mut WSK_REGISTRATION) {

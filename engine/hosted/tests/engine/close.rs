@@ -5,10 +5,10 @@ use std::time::Instant;
 use skua_engine::{
     BeyondBudget, Config, DropReason, Engine, Events, Passive, Provider, Registration, Retention, SendOptions,
 };
-use skua_hosted::{HostConfig, HostKernel};
+use skua_hosted::{HostConfig, HostKernel, ProviderConfig};
 
 use crate::fixture::{Ends, PATIENCE, Policy, Recorder, sender, told};
-use crate::points::{NAMES, Points, Watched};
+use crate::points::{NAMES, Points, watched};
 
 /// Datagrams that the scenario receives and sends.
 const DATAGRAMS: usize = 6;
@@ -26,8 +26,8 @@ fn config() -> Config<'static> {
 
 /// Opens, receives, retains, sends and closes; closes at once when the point fires. Whether it did.
 fn run(name: &'static str, fire_at: u64) -> bool {
-    let host = HostKernel::new(HostConfig::default());
-    let kernel = Watched(host.clone());
+    let provider = ProviderConfig { interpose: Some(watched), ..ProviderConfig::default() };
+    let kernel = HostKernel::new(HostConfig { provider, ..HostConfig::default() });
     let points = Points::begin(name, fire_at);
     let passive = Passive::acquire(&kernel).unwrap();
     let registration = Registration::register(kernel.clone(), Events::Dynamic, &passive).unwrap();
@@ -44,7 +44,7 @@ fn run(name: &'static str, fire_at: u64) -> bool {
     let stats = engine.stats();
     assert!(stats.balances() && stats.retained() == 0 && stats.sends_outstanding() == 0, "{stats:?}");
     drop(engine);
-    let outstanding = host.outstanding();
+    let outstanding = kernel.outstanding();
     assert!(outstanding.is_empty(), "{name} {fire_at}: {outstanding:?}");
     points.has_fired()
 }
@@ -52,9 +52,9 @@ fn run(name: &'static str, fire_at: u64) -> bool {
 /// The steps up to the close; it returns early, dropping what it has, when a point has fired.
 fn scenario(
     points: &Points,
-    engine: &Engine<Watched, Recorder<Watched>>,
-    ends: &Ends<Watched>,
-    provider: &Provider<Watched>,
+    engine: &Engine<HostKernel, Recorder<HostKernel>>,
+    ends: &Ends<HostKernel>,
+    provider: &Provider<HostKernel>,
     passive: &Passive<'_>,
 ) {
     let Ok(socket) = engine.listen(provider, &told("127.0.0.1:0"), passive) else {

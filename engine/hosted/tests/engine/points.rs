@@ -1,6 +1,6 @@
-//! A kernel whose provider can be watched: something happens at the nth call, completion or callback.
+//! A provider that can be watched: something happens at the nth call, completion or callback.
 //!
-//! [`Watched`] hands its client a copy of the provider's tables in which every function first does what it did and then
+//! [`watched`] hands clients a copy of the provider's tables in which every function first does what it did and then
 //! reports. Completion routines and the receive event are wrapped in the same way. The tables are static, as WSK's are,
 //! so one scenario at a time is watched.
 
@@ -9,26 +9,21 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use skua_engine::Kernel;
 use skua_engine::abi::cmsg::CMSGHDR;
 use skua_engine::abi::nt::{
-    DEVICE_OBJECT, IRP, KEVENT, KIRQL, MDL, PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR,
-    io_get_next_irp_stack_location,
+    DEVICE_OBJECT, IRP, PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR, io_get_next_irp_stack_location,
 };
 use skua_engine::abi::sockaddr::SOCKADDR;
 use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
-    WSK_BUF, WSK_BUF_LIST, WSK_CLIENT, WSK_CLIENT_DATAGRAM_DISPATCH, WSK_CLIENT_NPI, WSK_CONTROL_SOCKET_TYPE,
-    WSK_DATAGRAM_INDICATION, WSK_PROVIDER_BASIC_DISPATCH, WSK_PROVIDER_CHARACTERISTICS,
-    WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION, WSK_SOCKET,
+    WSK_BUF, WSK_BUF_LIST, WSK_CLIENT, WSK_CLIENT_DATAGRAM_DISPATCH, WSK_CONTROL_SOCKET_TYPE,
+    WSK_DATAGRAM_INDICATION, WSK_PROVIDER_BASIC_DISPATCH, WSK_PROVIDER_DATAGRAM_DISPATCH,
+    WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_SOCKET,
 };
-use skua_hosted::HostKernel;
-use skua_pools::{Memory, Tag};
 
 /// How long a point waits, once it has fired, for the other side to act on it.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -309,88 +304,12 @@ unsafe extern "C" fn release(socket: *mut WSK_SOCKET, list: *mut WSK_DATAGRAM_IN
     status
 }
 
-/// A [`HostKernel`] whose provider reports to the current [`Points`].
-#[derive(Clone)]
-pub(crate) struct Watched(pub HostKernel);
-
-// SAFETY: forwarded.
-unsafe impl Memory for Watched {
-    fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
-        self.0.allocate(bytes, tag)
-    }
-
-    unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {
-        // SAFETY: forwarded.
-        unsafe { self.0.free(address, bytes, tag) }
-    }
-}
-
-/// Implements the methods that only forward.
-macro_rules! forward {
-    ($(fn $name:ident(&self $(, $arg:ident: $ty:ty)*) $(-> $ret:ty)?;)* unsafe:
-     $(fn $uname:ident(&self $(, $uarg:ident: $uty:ty)*) $(-> $uret:ty)?;)*) => {
-        $(fn $name(&self $(, $arg: $ty)*) $(-> $ret)? { self.0.$name($($arg),*) })*
-        $(unsafe fn $uname(&self $(, $uarg: $uty)*) $(-> $uret)? {
-            // SAFETY: forwarded.
-            unsafe { self.0.$uname($($uarg),*) }
-        })*
-    };
-}
-
-// SAFETY: forwarded, but for the tables that the capture returns, whose functions forward.
-unsafe impl Kernel for Watched {
-    forward! {
-        fn ke_get_current_irql(&self) -> KIRQL;
-        fn ke_raise_irql_to_dpc_level(&self) -> KIRQL;
-        fn ke_get_current_processor_index(&self) -> u32;
-        fn ke_query_maximum_processor_count(&self) -> u32;
-        fn ke_query_performance_counter(&self) -> u64;
-        fn performance_frequency(&self) -> u64;
-        fn ke_query_interrupt_time(&self) -> u64;
-        fn ke_query_system_time_precise(&self) -> u64;
-        unsafe:
-        fn ke_lower_irql(&self, irql: KIRQL);
-        fn io_initialize_irp(&self, irp: *mut IRP, packet_size: u16, stack_size: i8);
-        fn io_reuse_irp(&self, irp: *mut IRP, status: NTSTATUS);
-        fn io_cancel_irp(&self, irp: *mut IRP) -> bool;
-        fn io_complete_request(&self, irp: *mut IRP, boost: i8);
-        fn mm_build_mdl_for_non_paged_pool(&self, mdl: *mut MDL);
-        fn mm_map_locked_pages_specify_cache(&self, mdl: *mut MDL) -> *mut c_void;
-        fn ke_initialize_event(&self, event: *mut KEVENT, signalled: bool);
-        fn ke_set_event(&self, event: *mut KEVENT);
-        fn ke_clear_event(&self, event: *mut KEVENT);
-        fn ke_wait_for_single_object(&self, event: *mut KEVENT, timeout: Option<u64>) -> NTSTATUS;
-        fn wsk_register(&self, npi: *mut WSK_CLIENT_NPI, registration: *mut WSK_REGISTRATION) -> NTSTATUS;
-        fn wsk_deregister(&self, registration: *mut WSK_REGISTRATION);
-        fn wsk_release_provider_npi(&self, registration: *mut WSK_REGISTRATION);
-        fn wsk_query_provider_characteristics(
-            &self,
-            registration: *mut WSK_REGISTRATION,
-            characteristics: *mut WSK_PROVIDER_CHARACTERISTICS
-        ) -> NTSTATUS;
-    }
-
-    unsafe fn wsk_capture_provider_npi(
-        &self,
-        registration: *mut WSK_REGISTRATION,
-        wait: u32,
-        npi: *mut WSK_PROVIDER_NPI,
-    ) -> NTSTATUS {
-        static TABLE: AtomicUsize = AtomicUsize::new(0);
-        // SAFETY: forwarded.
-        let status = unsafe { self.0.wsk_capture_provider_npi(registration, wait, npi) };
-        if status == STATUS_SUCCESS {
-            // SAFETY: filled by the provider; its table is constant.
-            let table: &'static WSK_PROVIDER_DISPATCH = unsafe { &*(*npi).Dispatch };
-            REAL.lock().unwrap().provider = Some(table);
-            if TABLE.load(Ordering::Acquire) == 0 {
-                let watching = Box::new(WSK_PROVIDER_DISPATCH { WskSocket: Some(socket), ..*table });
-                TABLE.store(Box::into_raw(watching) as usize, Ordering::Release);
-            }
-            // SAFETY: the caller's to fill.
-            unsafe { (*npi).Dispatch = TABLE.load(Ordering::Acquire) as *const WSK_PROVIDER_DISPATCH };
-        }
-        pass("WskCaptureProviderNPI");
-        status
-    }
+/// Puts the watching table into a captured NPI: for [`ProviderConfig::interpose`](skua_hosted::ProviderConfig).
+pub(crate) fn watched(npi: &mut WSK_PROVIDER_NPI) {
+    static TABLE: OnceLock<WSK_PROVIDER_DISPATCH> = OnceLock::new();
+    // SAFETY: the provider's table is constant.
+    let table: &'static WSK_PROVIDER_DISPATCH = unsafe { &*npi.Dispatch };
+    REAL.lock().unwrap().provider = Some(table);
+    npi.Dispatch = TABLE.get_or_init(|| WSK_PROVIDER_DISPATCH { WskSocket: Some(socket), ..*table });
+    pass("WskCaptureProviderNPI");
 }
