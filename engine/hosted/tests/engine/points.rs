@@ -157,7 +157,6 @@ unsafe extern "C" fn receive_from_event(
 static CLIENT: WSK_CLIENT_DATAGRAM_DISPATCH =
     WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receive_from_event) };
 
-#[expect(clippy::too_many_arguments, reason = "WskSocket's")]
 unsafe extern "C" fn socket(
     client: *mut WSK_CLIENT,
     family: u16,
@@ -185,8 +184,10 @@ unsafe extern "C" fn socket(
     if status == STATUS_SUCCESS {
         // SAFETY: completed inline, so the status block is filled and the IRP is not reused before this returns.
         let socket = unsafe { (*irp).IoStatus.Information } as *mut WSK_SOCKET;
+        // SAFETY: created just now.
+        let table = unsafe { (*socket).Dispatch };
         // SAFETY: a datagram socket's table.
-        REAL.lock().unwrap().socket = Some(unsafe { &*(*socket).Dispatch.cast() });
+        REAL.lock().unwrap().socket = Some(unsafe { &*table.cast() });
         // SAFETY: nobody uses the socket before its creator has it.
         unsafe { (*socket).Dispatch = (&raw const SOCKET).cast() };
     }
@@ -204,7 +205,6 @@ static SOCKET: WSK_PROVIDER_DATAGRAM_DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH {
     WskSendMessages: Some(send_messages),
 };
 
-#[expect(clippy::too_many_arguments, reason = "WskControlSocket's")]
 unsafe extern "C" fn control(
     socket: *mut WSK_SOCKET,
     kind: WSK_CONTROL_SOCKET_TYPE,

@@ -46,7 +46,7 @@ fn one_datagram_of_every_length_arrives() {
         let (receiver, to) = receiver(local);
         let lengths = [0, 1, 1472, 9000, 65_487];
         for length in lengths {
-            let payload: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            let payload: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
             socket.send(to, &payload, &SendOptions::default()).unwrap();
             assert_eq!(expect(&receiver, &payload), socket.local_address());
         }

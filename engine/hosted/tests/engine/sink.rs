@@ -125,12 +125,11 @@ impl Bench {
     }
 
     fn finish(self) {
-        let Self { client, engine, socket, reader, .. } = self;
+        let Self { client, engine, socket, .. } = self;
         {
             let passive = Passive::acquire(&client.kernel).unwrap();
             socket.close(PATIENCE, &passive).unwrap();
         }
-        drop(reader);
         drop(engine);
         client.finish();
     }
@@ -141,7 +140,7 @@ fn a_record_says_all_there_is_to_know_of_a_datagram() {
     let mut bench = Bench::new(config(1 << 20, 65_527));
     let sender = sender(bench.address());
     for length in [0_usize, 1, 1472, 65_507] {
-        sender.send(&vec![length as u8; length]).unwrap();
+        sender.send(&vec![length.to_le_bytes()[0]; length]).unwrap();
     }
     bench.wait_indicated(4);
     let local = bench.address();
@@ -154,7 +153,7 @@ fn a_record_says_all_there_is_to_know_of_a_datagram() {
             assert_eq!(header.source(), sender.local_addr().unwrap());
             assert_eq!(header.destination(), local);
             assert_eq!(usize::from(header.original), record.payload().len());
-            assert!(record.payload().iter().all(|&byte| byte == header.original as u8));
+            assert!(record.payload().iter().all(|&byte| byte == header.original.to_le_bytes()[0]));
             assert_eq!(header.record_flags(), RecordFlags::empty());
             lengths.push(header.original);
         })

@@ -317,7 +317,7 @@ proptest! {
         parts[0].splice(0..0, std::iter::repeat_n(0xee, lead));
         parts.last_mut().unwrap().extend(std::iter::repeat_n(0xee, tail));
         let datagram = Injected {
-            offset: lead as u32,
+            offset: u32::try_from(lead).unwrap(),
             length: Some(payload.len()),
             unmapped,
             ..injected(parts)
