@@ -5,36 +5,50 @@ use std::io::{Error, ErrorKind};
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_REFUSED,
     STATUS_HOST_UNREACHABLE, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT,
-    STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_PARAMETER, STATUS_NETWORK_UNREACHABLE, STATUS_NOT_FOUND,
-    STATUS_NOT_SUPPORTED, STATUS_PORT_UNREACHABLE, STATUS_UNSUCCESSFUL,
+    STATUS_INVALID_PARAMETER, STATUS_NETWORK_UNREACHABLE, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED,
+    STATUS_UNSUCCESSFUL,
 };
+#[cfg(any(target_os = "linux", windows))]
+use skua_engine::abi::status::{STATUS_INVALID_BUFFER_SIZE, STATUS_PORT_UNREACHABLE};
 
 /// The status of a failed call to the host's stack.
 pub(crate) fn of(error: &Error) -> NTSTATUS {
     by_number(error).unwrap_or_else(|| by_kind(error.kind()))
 }
 
-/// Errors whose kind says too little.
-#[cfg(unix)]
+/// Errors whose kind says too little, by the host's own number.
+#[cfg(target_os = "linux")]
 fn by_number(error: &Error) -> Option<NTSTATUS> {
-    // Numbers that POSIX leaves to each system are told apart by their names in libc, where libc is a dependency.
-    #[cfg(target_os = "linux")]
-    match error.raw_os_error()? {
-        libc::EMSGSIZE => return Some(STATUS_INVALID_BUFFER_SIZE),
-        libc::ENOBUFS | libc::EMFILE | libc::ENFILE => return Some(STATUS_INSUFFICIENT_RESOURCES),
+    Some(match error.raw_os_error()? {
+        libc::EMSGSIZE => STATUS_INVALID_BUFFER_SIZE,
+        libc::ENOBUFS | libc::EMFILE | libc::ENFILE => STATUS_INSUFFICIENT_RESOURCES,
         libc::EAFNOSUPPORT | libc::EOPNOTSUPP | libc::ENOPROTOOPT | libc::EPROTONOSUPPORT => {
-            return Some(STATUS_NOT_SUPPORTED);
+            STATUS_NOT_SUPPORTED
         }
-        libc::ENODEV | libc::ENXIO => return Some(STATUS_INVALID_ADDRESS_COMPONENT),
+        libc::ENODEV | libc::ENXIO => STATUS_INVALID_ADDRESS_COMPONENT,
         // A UDP socket hears of ICMP port unreachable by this.
-        libc::ECONNREFUSED => return Some(STATUS_PORT_UNREACHABLE),
-        _ => {}
-    }
-    let _ = error;
-    None
+        libc::ECONNREFUSED => STATUS_PORT_UNREACHABLE,
+        _ => return None,
+    })
 }
 
-#[cfg(not(unix))]
+/// The same by the numbers of winsock2.h.
+#[cfg(windows)]
+fn by_number(error: &Error) -> Option<NTSTATUS> {
+    Some(match error.raw_os_error()? {
+        // WSAEMSGSIZE
+        10_040 => STATUS_INVALID_BUFFER_SIZE,
+        // WSAENOPROTOOPT, WSAEPROTONOSUPPORT, WSAEOPNOTSUPP, WSAEAFNOSUPPORT
+        10_042 | 10_043 | 10_045 | 10_047 => STATUS_NOT_SUPPORTED,
+        // WSAEMFILE, WSAENOBUFS
+        10_024 | 10_055 => STATUS_INSUFFICIENT_RESOURCES,
+        // WSAECONNRESET: ICMP port unreachable.
+        10_054 => STATUS_PORT_UNREACHABLE,
+        _ => return None,
+    })
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
 fn by_number(_error: &Error) -> Option<NTSTATUS> {
     None
 }

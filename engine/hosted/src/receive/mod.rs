@@ -7,6 +7,8 @@ mod pending;
 mod worker;
 
 pub(crate) use ancillary::{Arrival, ControlWriter, Wanted, delivery_flags, mapped, unmapped};
-pub(crate) use block::{Arena, BlockRef, CONTROL_BYTES, HEAD_BYTES, TAIL_BYTES};
+pub(crate) use block::{Arena, BlockRef, CONTROL_BYTES};
+#[cfg(target_os = "linux")]
+pub(crate) use block::{HEAD_BYTES, TAIL_BYTES};
 pub(crate) use pending::ReceiveRequest;
 pub(crate) use worker::{Bell, Worker, WorkerPlan};

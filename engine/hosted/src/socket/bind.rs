@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use skua_engine::abi::sockaddr::SOCKADDR_INET;
 use skua_engine::abi::status::{
@@ -41,22 +42,33 @@ impl DatagramSocket {
         address.is_ipv4() == (self.family() == Family::V4)
     }
 
+    /// Starts the threads and waits until they run, so that what a thread allocates to begin with is behind them.
     fn start(self: &Arc<Self>, workers: u32) -> Result<(), NTSTATUS> {
         let port = self.local().map_or(0, SocketAddr::port);
+        let (ready, started) = channel();
         for index in 0..workers {
             let receiver = self.wire().receiver(index, self.kernel.provider().batch as usize);
             let worker = Worker::new(WorkerPlan { socket: Arc::clone(self), index, receiver });
-            self.spawn(format!("recv-{port}-{index}"), move || worker.run())?;
+            self.spawn(format!("recv-{port}-{index}"), ready.clone(), move || worker.run())?;
         }
         let socket = Arc::clone(self);
-        self.spawn(format!("send-{port}"), move || send::transmit(&socket))
+        self.spawn(format!("send-{port}"), ready, move || send::transmit(&socket))?;
+        // Ends when the last thread has dropped its end.
+        while started.recv().is_ok() {}
+        Ok(())
     }
 
     /// Starts a thread that keeps the socket from being closed while it runs. A thread that cannot be started ends the
     /// socket's use: it is left to be closed.
-    fn spawn(self: &Arc<Self>, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), NTSTATUS> {
+    fn spawn(
+        self: &Arc<Self>,
+        name: String,
+        ready: Sender<()>,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), NTSTATUS> {
         let hold = Hold::new(self).ok_or(STATUS_INVALID_DEVICE_STATE)?;
         let thread = std::thread::Builder::new().name(name).spawn(move || {
+            drop(ready);
             run();
             // What `run` owned is gone before the socket can close.
             drop(hold);
