@@ -15,6 +15,15 @@
 //! 5. [`HostKernel::quiesce`] ends the intake; closing completes when the last callback has returned.
 //! 6. [`HostKernel::outstanding`] is empty when the client has given everything back.
 //!
+//! # Where it differs from Windows
+//!
+//! * An address is bound by one socket unless all of them set SO_REUSEADDR; Windows lets a wildcard and a specific address
+//!   coexist, and asks security descriptors. Descriptors are accepted and compared with nothing.
+//! * Below DISPATCH_LEVEL nothing preempts: a thread that raises waits until its processor is free.
+//! * With several workers a broadcast is indicated by each of them; multicast is not.
+//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: listening, connection and stream sockets, name
+//!   resolution, receive coalescing.
+//!
 //! # Types
 //!
 //! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.

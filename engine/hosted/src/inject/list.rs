@@ -107,8 +107,9 @@ impl List {
         next
     }
 
-    pub(super) fn disarm(&self) {
-        self.nodes.iter().for_each(|node| node.lent.store(0, Ordering::Relaxed));
+    /// Takes the nodes back after the callback; how many the client had not released inside it.
+    pub(super) fn disarm(&self) -> usize {
+        self.nodes.iter().filter(|node| node.give_up()).count()
     }
 
     pub(super) fn lent(&self) -> usize {

@@ -160,22 +160,19 @@ impl Stage<'_> {
             return Indicated::Busy;
         }
         let was_enabled = socket.event.is_enabled();
-        let first = list.arm();
-        match socket.event.indicate(&socket.kernel, self.processor, self.flags, first) {
-            Verdict::Retained => {
-                socket.kernel.ledger().indications.add(list.len());
-                Indicated::Retained
-            }
-            verdict => {
-                list.disarm();
-                match verdict {
-                    Verdict::Refused => Indicated::NotAccepted,
-                    // A dynamic event is off by refusing.
-                    Verdict::Off if was_enabled => Indicated::NotAccepted,
-                    Verdict::Off => Indicated::Off,
-                    _ => Indicated::Consumed,
-                }
-            }
+        let lent = &socket.kernel.ledger().indications;
+        lent.add(list.len());
+        let verdict = socket.event.indicate(&socket.kernel, self.processor, self.flags, list.arm());
+        if verdict == Verdict::Retained {
+            return Indicated::Retained;
+        }
+        lent.remove(list.disarm());
+        match verdict {
+            Verdict::Refused => Indicated::NotAccepted,
+            // A dynamic event is off by refusing.
+            Verdict::Off if was_enabled => Indicated::NotAccepted,
+            Verdict::Off => Indicated::Off,
+            _ => Indicated::Consumed,
         }
     }
 }

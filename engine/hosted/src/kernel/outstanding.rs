@@ -1,6 +1,6 @@
 //! What the client has handed over and not got back, and the other way round.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is under way between client and provider. All zero when a client has ended without a leak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,7 +9,8 @@ pub struct Outstanding {
     pub irps: usize,
     /// Sockets created and not closed.
     pub sockets: usize,
-    /// Indications retained and not released, also those of sockets that were closed over them.
+    /// Indications lent and not given back: inside a callback, or retained and not released, also by sockets that were
+    /// closed over them.
     pub indications: usize,
     /// Provider NPIs captured and not released.
     pub captures: usize,
@@ -33,20 +34,20 @@ pub(crate) struct Ledger {
     pub(crate) indications: Count,
 }
 
-/// A count that may be below zero for a moment: a client can release inside the callback that retains.
+/// A running count.
 #[derive(Debug, Default)]
-pub(crate) struct Count(AtomicI64);
+pub(crate) struct Count(AtomicUsize);
 
 impl Count {
     pub(crate) fn add(&self, count: usize) {
-        self.0.fetch_add(i64::try_from(count).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.0.fetch_add(count, Ordering::SeqCst);
     }
 
     pub(crate) fn remove(&self, count: usize) {
-        self.0.fetch_sub(i64::try_from(count).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.0.fetch_sub(count, Ordering::SeqCst);
     }
 
     pub(crate) fn get(&self) -> usize {
-        usize::try_from(self.0.load(Ordering::SeqCst)).unwrap_or(0)
+        self.0.load(Ordering::SeqCst)
     }
 }

@@ -196,10 +196,10 @@ impl Registrations {
 }
 
 impl Client {
-    /// Starts a client-level call, which deregistration waits for. `None` once it has begun.
+    /// Starts a client-level call, which deregistration waits for. `None` when no capture is left to call under.
     pub(crate) fn call(self: &Arc<Self>) -> Option<Call> {
         let mut counts = self.counts();
-        if counts.deregistering && counts.captures == 0 {
+        if counts.captures == 0 {
             return None;
         }
         counts.calls += 1;

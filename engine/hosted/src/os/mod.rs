@@ -92,8 +92,10 @@ pub(crate) trait Receiver: Send {
 pub(crate) enum Received {
     /// The first so many slots hold datagrams, at least one.
     Datagrams(usize),
-    /// Nothing: an error of the network that concerns nobody, a time-out. To be called again.
-    Nothing,
+    /// Nothing has come for a while. To be called again.
+    Quiet,
+    /// An error of the network that concerns nobody. To be called again.
+    Failed,
     /// [`StackSocket::end`] was called and everything queued has been returned.
     Ended,
     /// The stack's socket is of no use any more.

@@ -154,11 +154,12 @@ impl Receiver for PortableReceiver {
                     block.fill(length, 0, 0);
                     Received::Datagrams(1)
                 }
-                None => Received::Nothing,
+                None => Received::Failed,
             },
             Err(error) if ended && is_time_out(&error) => Received::Ended,
-            // A time-out is a look up; anything else is an ICMP error of some earlier send, or a signal.
-            Err(_) => Received::Nothing,
+            Err(error) if is_time_out(&error) => Received::Quiet,
+            // An ICMP error of some earlier send, or a signal.
+            Err(_) => Received::Failed,
         }
     }
 

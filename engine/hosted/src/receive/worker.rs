@@ -141,7 +141,8 @@ impl Worker {
                 self.errors = 0;
                 self.deliver(count);
             }
-            Received::Nothing => {
+            Received::Quiet => self.errors = 0,
+            Received::Failed => {
                 self.errors = self.errors.saturating_add(1);
                 if self.errors > ERRORS_IN_A_ROW {
                     self.socket.bell(self.index).rest(ERROR_REST, || self.socket.is_closing());
@@ -232,15 +233,18 @@ impl Worker {
             block.lend();
             behind = Some(*block);
         }
+        let lent = &self.socket.kernel.ledger().indications;
+        lent.add(run.len());
         let verdict = self.call(first);
-        if verdict == Verdict::Retained {
-            self.socket.kernel.ledger().indications.add(run.len());
-        }
+        let mut returned = 0;
         for slot in &mut self.slots[run] {
-            if verdict == Verdict::Retained || slot.is_some_and(|block| !block.take_back()) {
+            if verdict != Verdict::Retained && slot.is_some_and(BlockRef::take_back) {
+                returned += 1;
+            } else {
                 *slot = None;
             }
         }
+        lent.remove(returned);
         verdict
     }
 

@@ -63,9 +63,16 @@ impl DatagramSocket {
             return request.complete(&self.kernel, STATUS_INVALID_DEVICE_STATE, send.sent);
         };
         let waiting = Waiting { request, item: send, hold };
-        let status = self.sends.submit(&self.kernel, self.context(), waiting);
-        self.transmit_bell().ring();
-        status
+        match self.sends.submit(self.context(), waiting) {
+            Ok(pending) => {
+                self.transmit_bell().ring();
+                pending
+            }
+            Err((waiting, status)) => {
+                let sent = waiting.item.sent;
+                waiting.refuse(&self.kernel, status, sent)
+            }
+        }
     }
 
     fn destination(&self, remote: Option<Option<SOCKADDR_INET>>) -> Result<SocketAddr, NTSTATUS> {

@@ -278,6 +278,7 @@ impl DatagramSocket {
         let flags = if below { 0 } else { WSK_FLAG_AT_DISPATCH_LEVEL };
         self.event.indicate(&self.kernel, lane, flags, std::ptr::null_mut());
         drop(raised);
+        self.event.close(&self.kernel);
         self.receives.close(&self.kernel, STATUS_FILE_FORCED_CLOSED);
         self.sends.close(&self.kernel, STATUS_FILE_FORCED_CLOSED);
     }

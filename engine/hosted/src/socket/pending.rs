@@ -23,6 +23,13 @@ pub(crate) struct Waiting<T> {
 }
 
 impl<T> Waiting<T> {
+    /// Completes it before the call that took it returns, which returns the status too.
+    pub(crate) fn refuse(self, kernel: &HostKernel, status: NTSTATUS, information: usize) -> NTSTATUS {
+        let status = self.request.complete(kernel, status, information);
+        drop(self.hold);
+        status
+    }
+
     /// Completes it at DISPATCH_LEVEL and lets go of the socket.
     pub(crate) fn complete(self, kernel: &HostKernel, status: NTSTATUS, information: usize) {
         self.request.complete_later(kernel, status, information);
@@ -63,28 +70,28 @@ impl<T> PendingQueue<T> {
         self.len() == 0
     }
 
-    /// Lets a request wait and returns STATUS_PENDING, or completes it when it cannot. `context` is for the routine.
-    pub(crate) fn submit(&self, kernel: &HostKernel, context: *mut c_void, waiting: Waiting<T>) -> NTSTATUS {
+    /// Lets a request wait, for which the call that took it returns STATUS_PENDING; or gives it back, to be completed with
+    /// the status that comes with it. `context` is for the routine.
+    pub(crate) fn submit(
+        &self,
+        context: *mut c_void,
+        waiting: Waiting<T>,
+    ) -> Result<NTSTATUS, (Waiting<T>, NTSTATUS)> {
         let mut entries = hold(&self.entries);
-        let refused = if entries.closed {
-            Some(STATUS_CANCELLED)
-        } else if entries.waiting.len() >= self.limit {
-            Some(STATUS_INSUFFICIENT_RESOURCES)
-        } else {
-            // From here on the cancel routine may run; it waits for the lock, and then finds the entry.
-            (!waiting.request.arm(self.routine, context)).then_some(STATUS_CANCELLED)
-        };
-        if let Some(status) = refused {
-            drop(entries);
-            let Waiting { request, item: _, hold } = waiting;
-            let status = request.complete(kernel, status, 0);
-            drop(hold);
-            return status;
+        if entries.closed {
+            return Err((waiting, STATUS_CANCELLED));
+        }
+        if entries.waiting.len() >= self.limit {
+            return Err((waiting, STATUS_INSUFFICIENT_RESOURCES));
+        }
+        // From here on the cancel routine may run; it waits for the lock, and then finds the entry.
+        if !waiting.request.arm(self.routine, context) {
+            return Err((waiting, STATUS_CANCELLED));
         }
         waiting.request.mark_pending();
         entries.waiting.push_back(waiting);
         self.length.fetch_add(1, Ordering::SeqCst);
-        STATUS_PENDING
+        Ok(STATUS_PENDING)
     }
 
     /// Takes the oldest that is not being cancelled.

@@ -265,9 +265,13 @@ unsafe extern "C" fn receive_from(
     let Some(hold) = Hold::new(&socket) else {
         return request.complete(&socket.kernel, STATUS_INVALID_PARAMETER, 0);
     };
-    let status = socket.receives.submit(&socket.kernel, socket.context(), Waiting { request, item, hold });
-    socket.ring_all();
-    status
+    match socket.receives.submit(socket.context(), Waiting { request, item, hold }) {
+        Ok(pending) => {
+            socket.ring_all();
+            pending
+        }
+        Err((waiting, status)) => waiting.refuse(&socket.kernel, status, 0),
+    }
 }
 
 unsafe extern "C" fn release(socket: *mut WSK_SOCKET, list: *mut WSK_DATAGRAM_INDICATION) -> NTSTATUS {

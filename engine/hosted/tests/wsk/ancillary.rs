@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use skua_engine::Kernel;
 use skua_engine::abi::cmsg::{MSG_BCAST, MSG_MCAST};
 use skua_engine::abi::sockaddr::{
-    GROUP_SOURCE_REQ, IN_ADDR, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_ECN, IP_HOPLIMIT, IP_MREQ,
-    IP_MULTICAST_IF, IP_PKTINFO, IP_RECVTOS, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_ECN,
-    IPV6_HOPLIMIT, IPV6_MREQ, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, IPV6_V6ONLY,
-    MCAST_JOIN_SOURCE_GROUP, SIO_TIMESTAMPING, SO_BROADCAST, SO_TIMESTAMP, SOCKADDR_INET, SOL_SOCKET,
-    TIMESTAMPING_CONFIG,
+    GROUP_SOURCE_REQ, IN_ADDR, IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_MEMBERSHIP,
+    IP_DROP_SOURCE_MEMBERSHIP, IP_ECN, IP_HOPLIMIT, IP_MREQ, IP_MREQ_SOURCE, IP_MULTICAST_IF, IP_PKTINFO,
+    IP_RECVTOS, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_ECN, IPV6_HOPLIMIT, IPV6_MREQ, IPV6_PKTINFO,
+    IPV6_RECVTCLASS, IPV6_TCLASS, IPV6_V6ONLY, MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP,
+    SIO_TIMESTAMPING, SO_BROADCAST, SO_TIMESTAMP, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG,
 };
 use skua_engine::abi::status::{STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS};
 use skua_engine::abi::zeroed;
@@ -246,6 +246,19 @@ fn multicast_of_one_source_lets_no_other_in() {
         socket.recorder.wait_for(1);
         assert!(socket.recorder.is_quiet(1), "{transport:?}");
         assert_eq!(socket.recorder.datagrams()[0].source, senders[1].local());
+        // The other one too, named by the interface's address.
+        let other = IP_MREQ_SOURCE {
+            imr_multiaddr: group.into(),
+            imr_sourceaddr: address(Ipv4Addr::LOCALHOST),
+            imr_interface: address(Ipv4Addr::LOCALHOST),
+        };
+        assert_eq!(socket.set(IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, other), STATUS_SUCCESS);
+        senders[0].deliver(to, b"y");
+        socket.recorder.wait_for(2);
+        assert_eq!(socket.set(IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, other), STATUS_SUCCESS);
+        assert_eq!(socket.set(IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP, request), STATUS_SUCCESS);
+        senders.iter().for_each(|sender| sender.deliver(to, b"z"));
+        assert!(socket.recorder.is_quiet(2));
         socket.close();
         senders.into_iter().for_each(Socket::close);
         client.end();

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use crate::raw::recorder::DISPATCH;
 use crate::raw::socket::{Arguments, Socket};
-use crate::raw::{Client, TRANSPORTS, bytes_of, kernel};
+use crate::raw::{Client, LOCALHOST, TRANSPORTS, bytes_of, kernel};
 use skua_engine::abi::sockaddr::{
     AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, IPPROTO_UDP, SO_RCVBUF, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
     SOL_SOCKET, UDP_RECV_MAX_COALESCED_SIZE, UDP_SEND_MSG_SIZE,
@@ -14,9 +14,9 @@ use skua_engine::abi::status::{
     STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::{
-    WSK_CACHE_SD, WSK_FLAG_BASIC_SOCKET, WSK_FLAG_CONNECTION_SOCKET, WSK_FLAG_DATAGRAM_SOCKET,
-    WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_RELEASE_SD, WSK_TDI_BEHAVIOR, WSK_TRANSPORT,
-    WSK_TRANSPORT_LIST_QUERY,
+    SO_WSK_SECURITY, WSK_CACHE_SD, WSK_FLAG_BASIC_SOCKET, WSK_FLAG_CONNECTION_SOCKET,
+    WSK_FLAG_DATAGRAM_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_RELEASE_SD,
+    WSK_TDI_BEHAVIOR, WSK_TRANSPORT, WSK_TRANSPORT_LIST_QUERY, WskGetOption,
 };
 use skua_engine::abi::zeroed;
 use skua_hosted::{HostKernel, Transport};
@@ -97,9 +97,20 @@ fn only_cached_security_descriptors_can_be_attached() {
     assert_eq!(status, STATUS_SUCCESS);
     assert_ne!(cached, own);
     close(&kernel, with(cached).unwrap());
+    // As an option, before bind.
+    let socket = Socket::open(&client, true);
+    assert_eq!(socket.set(SOL_SOCKET, SO_WSK_SECURITY, own.addr()), STATUS_INVALID_PARAMETER);
+    assert_eq!(socket.set(SOL_SOCKET, SO_WSK_SECURITY, cached.addr()), STATUS_SUCCESS);
+    let mut copy = 0usize;
+    let read = socket.control(WskGetOption, SOL_SOCKET, SO_WSK_SECURITY, None, Some(bytes_of(&mut copy)));
+    assert_eq!((read, copy), ((STATUS_SUCCESS, 8), cached.addr()));
+    assert_eq!(socket.bind(LOCALHOST), STATUS_SUCCESS);
+    assert_eq!(socket.set(SOL_SOCKET, SO_WSK_SECURITY, cached.addr()), STATUS_INVALID_DEVICE_STATE);
+    socket.close();
     let mut release = || client.control(WSK_RELEASE_SD, Some(bytes_of(&mut cached)), None, nobody).0;
     assert_eq!(release(), STATUS_SUCCESS);
-    assert_eq!(release(), STATUS_INVALID_PARAMETER, "released once");
+    assert_eq!(release(), STATUS_SUCCESS, "the copy that was read");
+    assert_eq!(release(), STATUS_INVALID_PARAMETER, "no more");
     assert_eq!(with(cached), Err(STATUS_INVALID_PARAMETER));
     client.end();
 }

@@ -13,4 +13,5 @@ mod raw;
 mod receive_event;
 mod receive_from;
 mod registration;
+mod rest;
 mod send;

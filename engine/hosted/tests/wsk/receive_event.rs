@@ -317,6 +317,8 @@ fn a_dying_socket_is_told_by_a_null_list_and_is_good_for_closing_only() {
         assert_eq!(kernel.kill(&local), 1);
         assert_eq!(kernel.kill(&local), 1, "it is bound still");
         assert_eq!(socket.recorder.deaths(), 1, "told once");
+        sender.deliver(local, b"after");
+        assert!(socket.recorder.is_quiet(1), "{transport:?}: nothing comes after that");
         assert_eq!(socket.local_address(), Err(STATUS_FILE_FORCED_CLOSED));
         assert_eq!(socket.send_to(local, &[b"x"], &[]).0, STATUS_FILE_FORCED_CLOSED);
         assert_eq!(socket.set(0, 19, 1u32), STATUS_FILE_FORCED_CLOSED);

@@ -4,9 +4,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::raw::socket::Socket;
+use crate::raw::socket::{Arguments, Socket};
 use crate::raw::{CLIENT_DISPATCH, Client, Irp, LOCALHOST, check, kernel};
 use skua_engine::Kernel;
+use skua_engine::abi::sockaddr::AF_INET;
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_READY, STATUS_NOINTERFACE, STATUS_PENDING, STATUS_SUCCESS,
 };
@@ -173,6 +174,19 @@ fn deregistration_waits_for_sockets() {
     });
     assert!(done.into_inner());
     assert!(kernel.outstanding().is_empty(), "{:?}", kernel.outstanding());
+}
+
+#[test]
+fn calls_under_a_released_capture_are_not_ready() {
+    let kernel = kernel(Transport::Loopback);
+    let mut client = Client::new(&kernel);
+    // SAFETY: pays for the client's capture.
+    unsafe { kernel.wsk_release_provider_npi(&raw mut *client.registration) };
+    assert_eq!(Arguments::datagram(AF_INET).create(&client), Err(STATUS_DEVICE_NOT_READY));
+    assert_eq!(client.set_static_events(0x100), STATUS_DEVICE_NOT_READY);
+    // SAFETY: registered.
+    unsafe { kernel.wsk_deregister(&raw mut *client.registration) };
+    assert!(kernel.outstanding().is_empty());
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl Receiver for LinuxReceiver {
             self.reset(slot);
         }
         match datagrams {
-            0 if received == 0 => Received::Nothing,
+            0 if received == 0 => Received::Quiet,
             0 => Received::Ended,
             _ => Received::Datagrams(datagrams),
         }
@@ -160,7 +160,7 @@ fn failed(error: &Error) -> Received {
     match error.raw_os_error() {
         Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL) => Received::Dead,
         // An ICMP error of some earlier send, a signal, a moment without memory.
-        _ => Received::Nothing,
+        _ => Received::Failed,
     }
 }
 
