@@ -48,7 +48,7 @@ impl<H: Handler<HostKernel>> Receiver<H> {
         let provider = registration.capture(PATIENCE, &passive).expect("a provider");
         let config = Config { admission: setting.admission(), ..Config::default() };
         let engine = Engine::open(kernel.clone(), handler, &config, &passive).expect("an engine");
-        let socket = engine.listen(&provider, &setting.socket(), &passive).expect("a socket");
+        let socket = engine.open_socket(&provider, &setting.socket(), &passive).expect("a socket");
         let event = take_event().expect("the event of the socket that was just created");
         Self {
             event,

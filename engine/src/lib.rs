@@ -8,7 +8,7 @@
 //!
 //! 1. [`Registration::register`] makes a WSK client; [`Registration::capture`] waits for the provider.
 //! 2. [`Engine::open`] takes all memory: a shard for each processor, pools, tables. The [`Handler`] is fixed from here on.
-//! 3. [`Engine::listen`] opens sockets. Their datagrams reach [`Handler::receive`] in batches, on any processor.
+//! 3. [`Engine::open_socket`] opens sockets. Their datagrams reach [`Handler::receive`] in batches, on any processor.
 //! 4. [`DatagramSocket::send`] and [`DatagramSocket::send_batch`] send from pooled contexts.
 //! 5. [`DatagramSocket::stop`], then [`DatagramSocket::close`]: callbacks and [`Retained`] datagrams come back first.
 //! 6. Drop the [`Provider`]; [`Registration::close`] waits for what is left and deregisters.
@@ -62,7 +62,7 @@ pub use send::batch::{SendBatch, SendError};
 pub use send::control::SendOptions;
 pub use sink::{ShardStats, Sink, SinkConfig, SinkError, SinkShard, SinkStats, Wake};
 pub use socket::{
-    CloseError, DatagramSocket, Info, ListenError, ListenStep, Membership, MembershipError, Owner, Sharing,
+    CloseError, DatagramSocket, Info, Membership, MembershipError, OpenSocketError, OpenStep, Owner, Sharing,
     SocketOptions, Wanted,
 };
 pub use stats::Stats;

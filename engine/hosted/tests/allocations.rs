@@ -96,7 +96,7 @@ fn allocations(plant: bool) -> u64 {
         timestamp: Info::Wanted,
     };
     let options = SocketOptions { wanted, ..SocketOptions::new("127.0.0.1:0".parse().unwrap()) };
-    let socket = engine.listen(&provider, &options, &passive).unwrap();
+    let socket = engine.open_socket(&provider, &options, &passive).unwrap();
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.connect(socket.local_address()).unwrap();
     let to = peer.local_addr().unwrap();

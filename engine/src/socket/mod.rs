@@ -10,7 +10,7 @@ pub(crate) mod options;
 
 pub use close::CloseError;
 pub use membership::{Membership, MembershipError};
-pub use open::{ListenError, ListenStep};
+pub use open::{OpenSocketError, OpenStep};
 pub use options::{Info, Owner, Sharing, SocketOptions, Wanted};
 
 use ::core::mem::ManuallyDrop;
@@ -27,7 +27,7 @@ use crate::send::batch::{SendBatch, SendError};
 use crate::send::control::{Control, SendOptions};
 use block::SocketBlock;
 
-/// A bound datagram socket. Opened by [`Engine::listen`](crate::Engine::listen).
+/// A bound datagram socket. Opened by [`Engine::open_socket`](crate::Engine::open_socket).
 ///
 /// Dropping it never waits: the socket goes on closing on its registration's list. [`DatagramSocket::close`] waits.
 pub struct DatagramSocket<K: Kernel, H: Handler<K>> {

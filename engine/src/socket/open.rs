@@ -44,7 +44,7 @@ const TAG: Tag = Tag::new(b"SkSo");
 /// The step of opening that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum ListenStep {
+pub enum OpenStep {
     /// WskSocket.
     Socket,
     /// An option that must precede the bind: address sharing, IPV6_V6ONLY.
@@ -59,10 +59,10 @@ pub enum ListenStep {
     Events,
 }
 
-/// Why [`Engine::listen`] failed.
+/// Why [`Engine::open_socket`] failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ListenError {
+pub enum OpenSocketError {
     /// Nonpaged pool is exhausted.
     #[error("no nonpaged memory for the socket (STATUS_INSUFFICIENT_RESOURCES): free memory and try again")]
     OutOfMemory,
@@ -76,7 +76,7 @@ pub enum ListenError {
     #[error("{step:?} of {local} failed with {status}: {}", advice(*step, *status))]
     Refused {
         /// The step.
-        step: ListenStep,
+        step: OpenStep,
         /// The address that was to be bound.
         local: SocketAddr,
         /// What the provider said.
@@ -84,7 +84,7 @@ pub enum ListenError {
     },
 }
 
-impl ListenError {
+impl OpenSocketError {
     /// The status a driver returns for it.
     pub fn status(self) -> NTSTATUS {
         match self {
@@ -95,21 +95,21 @@ impl ListenError {
     }
 }
 
-fn advice(step: ListenStep, status: NTSTATUS) -> &'static str {
+fn advice(step: OpenStep, status: NTSTATUS) -> &'static str {
     use crate::abi::status::{
         STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INVALID_ADDRESS_COMPONENT,
     };
     match (step, status) {
-        (ListenStep::Bind, STATUS_ADDRESS_ALREADY_EXISTS) => {
+        (OpenStep::Bind, STATUS_ADDRESS_ALREADY_EXISTS) => {
             "another program has the port; choose another port or stop that program"
         }
-        (ListenStep::Bind, STATUS_INVALID_ADDRESS_COMPONENT) => {
+        (OpenStep::Bind, STATUS_INVALID_ADDRESS_COMPONENT) => {
             "the address is not of this machine; listen on one that is, or on 0.0.0.0 or [::]"
         }
-        (ListenStep::Bind, STATUS_ACCESS_DENIED) => {
+        (OpenStep::Bind, STATUS_ACCESS_DENIED) => {
             "the port is reserved or its owner does not share it; choose another port"
         }
-        (ListenStep::ControlInfo, _) => "the provider cannot give it; ask for it as wanted, not required",
+        (OpenStep::ControlInfo, _) => "the provider cannot give it; ask for it as wanted, not required",
         _ => "the provider does not support what was asked for",
     }
 }
@@ -123,21 +123,21 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
-    pub fn listen(
+    pub fn open_socket(
         &self,
         provider: &Provider<K>,
         options: &SocketOptions<'_>,
         passive: &Passive<'_>,
-    ) -> Result<DatagramSocket<K, H>, ListenError> {
+    ) -> Result<DatagramSocket<K, H>, OpenSocketError> {
         let kernel = &self.block.kernel;
         if !passive.holds(kernel) {
-            return Err(ListenError::NotPassive);
+            return Err(OpenSocketError::NotPassive);
         }
         if provider.kernel().instance() != kernel.instance() {
-            return Err(ListenError::OtherKernel);
+            return Err(OpenSocketError::OtherKernel);
         }
         let shards = self.block.shard_count();
-        let rundown = || Rundown::new(kernel.clone(), TAG, shards).map_err(|_| ListenError::OutOfMemory);
+        let rundown = || Rundown::new(kernel.clone(), TAG, shards).map_err(|_| OpenSocketError::OutOfMemory);
         let rundowns = [rundown()?, rundown()?];
         let block = SocketBlock {
             core: SocketCore::new(kernel.clone(), rundowns, options),
@@ -146,7 +146,7 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
             stage: Stage::default(),
             link: ClosingLink::new(advance::<K, H>),
         };
-        let block = Anchor::new(kernel, TAG, block).map_err(|_| ListenError::OutOfMemory)?;
+        let block = Anchor::new(kernel, TAG, block).map_err(|_| OpenSocketError::OutOfMemory)?;
         // SAFETY: the block lies where it will stay.
         unsafe { block.core.prepare() };
         provider.block.sockets.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +161,7 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
         }
     }
 
-    /// What one [`Engine::listen`] asks of memory, in bytes; `None` if that is more than an address can count.
+    /// What one [`Engine::open_socket`] asks of memory, in bytes; `None` if that is more than an address can count.
     #[must_use]
     pub fn socket_bytes(shards: u32) -> Option<usize> {
         Rundown::<K>::bytes(shards)?.checked_mul(2)?.checked_add(Anchor::<SocketBlock<K, H>, K>::bytes())
@@ -180,7 +180,7 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
     const DISPATCH: &'static WSK_CLIENT_DATAGRAM_DISPATCH =
         &WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receive_from_event::<K, H>) };
 
-    fn run(&self, provider: &Provider<K>) -> Result<(), ListenError> {
+    fn run(&self, provider: &Provider<K>) -> Result<(), OpenSocketError> {
         self.create(provider)?;
         self.set_options()?;
         self.bind()?;
@@ -189,12 +189,12 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         if provider.block.events == Events::Dynamic {
             // SAFETY: created and bound, and this thread alone opens it.
             let status = unsafe { self.core().enable_events() };
-            self.check(ListenStep::Events, status)?;
+            self.check(OpenStep::Events, status)?;
         }
         Ok(())
     }
 
-    fn create(&self, provider: &Provider<K>) -> Result<(), ListenError> {
+    fn create(&self, provider: &Provider<K>) -> Result<(), OpenSocketError> {
         let block = &self.socket.block;
         let context = block.as_ptr().as_ptr().cast();
         let dispatch = core::ptr::from_ref(Self::DISPATCH).cast();
@@ -220,30 +220,30 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         };
         // SAFETY: the first request of this operation, which stays in place.
         let completion = unsafe { block.core.control.perform(self.passive, call) };
-        self.check(ListenStep::Socket, completion.status)?;
+        self.check(OpenStep::Socket, completion.status)?;
         match NonNull::new(core::ptr::with_exposed_provenance_mut(completion.information)) {
             Some(socket) => block.core.set_socket(socket),
-            None => self.check(ListenStep::Socket, STATUS_INSUFFICIENT_RESOURCES)?,
+            None => self.check(OpenStep::Socket, STATUS_INSUFFICIENT_RESOURCES)?,
         }
         Ok(())
     }
 
-    fn set_options(&self) -> Result<(), ListenError> {
+    fn set_options(&self) -> Result<(), OpenSocketError> {
         let options = self.options;
         if options.local.is_ipv6() {
             let only_v6 = u32::from(!options.is_dual());
-            self.set(ListenStep::Options, IPPROTO_IPV6, IPV6_V6ONLY, only_v6)?;
+            self.set(OpenStep::Options, IPPROTO_IPV6, IPV6_V6ONLY, only_v6)?;
         }
         match options.sharing {
-            Sharing::Exclusive => self.set(ListenStep::Options, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)?,
-            Sharing::Reuse => self.set(ListenStep::Options, SOL_SOCKET, SO_REUSEADDR, 1)?,
+            Sharing::Exclusive => self.set(OpenStep::Options, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)?,
+            Sharing::Reuse => self.set(OpenStep::Options, SOL_SOCKET, SO_REUSEADDR, 1)?,
             Sharing::Default => {}
         }
         if let Some(bytes) = options.receive_buffer {
-            self.set(ListenStep::Options, SOL_SOCKET, SO_RCVBUF, bytes)?;
+            self.set(OpenStep::Options, SOL_SOCKET, SO_RCVBUF, bytes)?;
         }
         if options.broadcast {
-            self.set(ListenStep::Options, SOL_SOCKET, SO_BROADCAST, 1)?;
+            self.set(OpenStep::Options, SOL_SOCKET, SO_BROADCAST, 1)?;
         }
         // Control messages before the bind where the provider takes them then: the first datagram has them already.
         // What it does not take now is asked for again after the bind, and then the answer counts.
@@ -251,9 +251,9 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         Ok(())
     }
 
-    fn ask_for_info(&self) -> Result<(), ListenError> {
+    fn ask_for_info(&self) -> Result<(), OpenSocketError> {
         for (level, option, info) in self.options.info_options() {
-            let set = self.set(ListenStep::ControlInfo, level, option, 1);
+            let set = self.set(OpenStep::ControlInfo, level, option, 1);
             if info == Info::Required {
                 set?;
             }
@@ -264,13 +264,13 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
             // SAFETY: created, and this thread alone opens it.
             let status = unsafe { self.core().io_control(SIO_TIMESTAMPING, config, self.passive) };
             if self.options.wanted.timestamp == Info::Required {
-                self.check(ListenStep::ControlInfo, status)?;
+                self.check(OpenStep::ControlInfo, status)?;
             }
         }
         Ok(())
     }
 
-    fn bind(&self) -> Result<(), ListenError> {
+    fn bind(&self) -> Result<(), OpenSocketError> {
         let mut local = SOCKADDR_INET::from(self.options.local);
         let address = local.as_mut_ptr();
         let socket = self.core().socket();
@@ -283,10 +283,10 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         };
         // SAFETY: no other request is under way, and the core stays in place.
         let completion = unsafe { self.core().control.perform(self.passive, call) };
-        self.check(ListenStep::Bind, completion.status)
+        self.check(OpenStep::Bind, completion.status)
     }
 
-    fn find_local_address(&self) -> Result<(), ListenError> {
+    fn find_local_address(&self) -> Result<(), OpenSocketError> {
         let mut local = SOCKADDR_INET::UNSPEC;
         let address = local.as_mut_ptr();
         let socket = self.core().socket();
@@ -299,24 +299,24 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         };
         // SAFETY: no other request is under way, and the core stays in place.
         let completion = unsafe { self.core().control.perform(self.passive, call) };
-        self.check(ListenStep::LocalAddress, completion.status)?;
+        self.check(OpenStep::LocalAddress, completion.status)?;
         let bound = local.to_socket_addr().unwrap_or(self.options.local);
         // SAFETY: called once, by the thread that opens the socket.
         unsafe { self.core().set_bound(Endpoint::from(bound)) };
         Ok(())
     }
 
-    fn set(&self, step: ListenStep, level: u32, option: u32, value: u32) -> Result<(), ListenError> {
+    fn set(&self, step: OpenStep, level: u32, option: u32, value: u32) -> Result<(), OpenSocketError> {
         // SAFETY: created, and this thread alone opens it.
         let status = unsafe { self.core().set_option(level, option, value, self.passive) };
         self.check(step, status)
     }
 
-    fn check(&self, step: ListenStep, status: NTSTATUS) -> Result<(), ListenError> {
+    fn check(&self, step: OpenStep, status: NTSTATUS) -> Result<(), OpenSocketError> {
         if status.is_success() {
             return Ok(());
         }
-        Err(ListenError::Refused { step, local: self.options.local, status })
+        Err(OpenSocketError::Refused { step, local: self.options.local, status })
     }
 
     fn core(&self) -> &SocketCore<K> {

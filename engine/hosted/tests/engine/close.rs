@@ -57,7 +57,7 @@ fn scenario(
     provider: &Provider<HostKernel>,
     passive: &Passive<'_>,
 ) {
-    let Ok(socket) = engine.listen(provider, &told("127.0.0.1:0"), passive) else {
+    let Ok(socket) = engine.open_socket(provider, &told("127.0.0.1:0"), passive) else {
         panic!("nothing was made to fail");
     };
     let local = socket.local_address();

@@ -1,7 +1,7 @@
 //! Running out, at every place where something is taken.
 
 use skua_engine::{
-    BeyondBudget, Config, Engine, Events, ListenError, OpenError, Passive, RegisterError, Registration,
+    BeyondBudget, Config, Engine, Events, OpenSocketError, OpenError, Passive, RegisterError, Registration,
     Retention,
 };
 use skua_hosted::{HostConfig, HostKernel};
@@ -30,8 +30,8 @@ fn every_allocation_that_fails_is_an_error_from_open_and_leaks_nothing() {
                         error.status() == skua_engine::abi::status::STATUS_INSUFFICIENT_RESOURCES,
                         "{error}"
                     ),
-                    Ok(engine) => match engine.listen(&provider, &told("127.0.0.1:0"), &passive) {
-                        Err(error) => assert!(matches!(error, ListenError::OutOfMemory), "{error}"),
+                    Ok(engine) => match engine.open_socket(&provider, &told("127.0.0.1:0"), &passive) {
+                        Err(error) => assert!(matches!(error, OpenSocketError::OutOfMemory), "{error}"),
                         Ok(socket) => {
                             socket.close(PATIENCE, &passive).unwrap();
                             kernel.fail_allocation(0);
@@ -86,7 +86,7 @@ fn an_address_in_use_is_told_with_its_status() {
     {
         let passive = Passive::acquire(&client.kernel).unwrap();
         let options = skua_engine::SocketOptions::new(taken.local_addr().unwrap());
-        let error = engine.listen(&client.provider, &options, &passive).err().unwrap();
+        let error = engine.open_socket(&client.provider, &options, &passive).err().unwrap();
         assert_eq!(error.status(), skua_engine::abi::status::STATUS_ADDRESS_ALREADY_EXISTS);
         assert!(error.to_string().contains("STATUS_ADDRESS_ALREADY_EXISTS"), "{error}");
         assert_eq!(client.kernel.outstanding().sockets, 0, "a failed open leaves nothing open");
@@ -122,8 +122,8 @@ fn an_engine_and_a_provider_of_different_kernels_do_not_mix() {
     let (engine, _ends) = one.engine(Policy::Consume, &Config::default());
     {
         let passive = Passive::acquire(&one.kernel).unwrap();
-        let error = engine.listen(&other.provider, &told("127.0.0.1:0"), &passive).err().unwrap();
-        assert!(matches!(error, ListenError::OtherKernel), "{error}");
+        let error = engine.open_socket(&other.provider, &told("127.0.0.1:0"), &passive).err().unwrap();
+        assert!(matches!(error, OpenSocketError::OtherKernel), "{error}");
     }
     drop(engine);
     one.finish();

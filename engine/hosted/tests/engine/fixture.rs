@@ -153,7 +153,7 @@ impl Client {
 
     pub(crate) fn listen(&self, engine: &RecorderEngine, options: &SocketOptions<'_>) -> Socket {
         let passive = Passive::acquire(&self.kernel).unwrap();
-        engine.listen(&self.provider, options, &passive).unwrap()
+        engine.open_socket(&self.provider, options, &passive).unwrap()
     }
 
     pub(crate) fn close(&self, socket: Socket) {

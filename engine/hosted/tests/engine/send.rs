@@ -195,8 +195,8 @@ fn what_waits_is_refused_inside_a_batch() {
         let (_receiver, to) = receiver("127.0.0.1:0");
         other
             .send_batch(to, &SendOptions::default(), |_| {
-                let opened = engine.listen(&client.provider, &told("127.0.0.1:0"), &passive);
-                assert!(matches!(opened.err(), Some(skua_engine::ListenError::NotPassive)));
+                let opened = engine.open_socket(&client.provider, &told("127.0.0.1:0"), &passive);
+                assert!(matches!(opened.err(), Some(skua_engine::OpenSocketError::NotPassive)));
                 let group = skua_engine::Membership {
                     group: "239.1.2.3".parse().unwrap(),
                     interface: 0,

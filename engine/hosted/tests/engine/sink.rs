@@ -99,7 +99,7 @@ impl Bench {
             let passive = Passive::acquire(&client.kernel).unwrap();
             let sink = Sink::open(&client.kernel, &Pages, wakes.clone(), config, 1).unwrap();
             let engine = Engine::open(client.kernel.clone(), sink, &Config::default(), &passive).unwrap();
-            let socket = engine.listen(&client.provider, &told("127.0.0.1:0"), &passive).unwrap();
+            let socket = engine.open_socket(&client.provider, &told("127.0.0.1:0"), &passive).unwrap();
             (engine, socket)
         };
         let reader = {

@@ -195,7 +195,7 @@ fn a_list_indicated_inside_a_callback_is_counted_as_nested() {
         let handler = Nesting(client.kernel.clone(), std::sync::OnceLock::new());
         let engine =
             skua_engine::Engine::open(client.kernel.clone(), handler, &Config::default(), &passive).unwrap();
-        let socket = engine.listen(&client.provider, &plain(), &passive).unwrap();
+        let socket = engine.open_socket(&client.provider, &plain(), &passive).unwrap();
         engine.handler().1.set(socket.local_address()).unwrap();
         (engine, socket)
     };
@@ -276,7 +276,7 @@ fn sends_from_inside_a_handler_are_counted_on_both_sides() {
         let config = Config { send_slots: 4, ..Config::default() };
         let handler = Echo(std::sync::Arc::clone(&slot));
         let engine = Engine::open(client.kernel.clone(), handler, &config, &passive).unwrap();
-        *slot.lock().unwrap() = Some(engine.listen(&client.provider, &plain(), &passive).unwrap());
+        *slot.lock().unwrap() = Some(engine.open_socket(&client.provider, &plain(), &passive).unwrap());
         engine
     };
     let list: Vec<_> = (0..20_u8).map(|number| injected(vec![vec![number]])).collect();
