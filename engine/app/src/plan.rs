@@ -150,6 +150,9 @@ impl fmt::Display for Plan {
 
 #[cfg(test)]
 mod tests {
+    // UNSAFETY: one implementation of an unsafe trait, by forwarding.
+    #![expect(unsafe_code, reason = "the trait promises what the memory behind it promises")]
+
     use std::ptr::NonNull;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
@@ -171,7 +174,6 @@ mod tests {
     struct Counting(AtomicUsize);
 
     // SAFETY: everything is done by the memory that keeps the promises.
-    #[expect(unsafe_code, reason = "the trait promises what the memory behind it promises")]
     unsafe impl SharedMemory for Counting {
         type Mapping = Mapping;
 
@@ -210,7 +212,7 @@ mod tests {
             assert_eq!(shared.0.load(Ordering::Relaxed), plan.memory.rings);
 
             let options = SocketOptions::new("127.0.0.1:0".parse().unwrap());
-            let socket = engine.listen(&provider, &options, &passive).unwrap();
+            let socket = engine.open_socket(&provider, &options, &passive).unwrap();
             assert_eq!(asked(), plan.memory.client + plan.memory.engine + plan.memory.socket);
 
             socket.close(Duration::from_secs(5), &passive).unwrap();

@@ -27,10 +27,6 @@ impl Flow {
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         let socket = UdpSocket::bind(any)?;
-        if to.ip().is_multicast() {
-            // One hop, as the system has it; the host's own listeners hear it too.
-            socket2::SockRef::from(&socket).set_multicast_loop_v4(true).ok();
-        }
         socket.connect(to)?;
         Ok(Self { socket, refused: 0 })
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use skua_engine::{CaptureError, ListenError, MembershipError, OpenError, RegisterError, SinkError};
+use skua_engine::{CaptureError, OpenSocketError, MembershipError, OpenError, RegisterError, SinkError};
 
 use super::settings::RingTooSmall;
 use crate::cli::Group;
@@ -31,7 +31,7 @@ pub(crate) enum StartError {
     Sink(#[from] SinkError),
     /// A socket could not be opened.
     #[error(transparent)]
-    Listen(#[from] ListenError),
+    Listen(#[from] OpenSocketError),
     /// A group could not be joined.
     #[error(transparent)]
     Join(#[from] MembershipError),

@@ -8,8 +8,11 @@ use super::view::View;
 use crate::signals::Stop;
 use crate::snapshot::{Pulse, Snapshot};
 
-/// How long a wish to end may go unnoticed, and a key unanswered.
-const SLICE: Duration = Duration::from_millis(50);
+/// How long a signal may go unnoticed where keys are waited for.
+const KEY_SLICE: Duration = Duration::from_millis(50);
+
+/// How long an output's failure may go unnoticed.
+const EVENT_SLICE: Duration = Duration::from_millis(250);
 
 /// A live view on a terminal, plain lines off it.
 pub(crate) enum Face {
@@ -22,13 +25,15 @@ pub(crate) enum Face {
 impl Face {
     /// The view, if standard error is a terminal that this process may take over, and standard output does not carry
     /// data to the same place.
-    ///
-    /// # Errors
-    /// The terminal's.
-    pub(crate) fn choose(data_on_stdout: bool) -> io::Result<Self> {
+    /// A terminal that cannot be taken over has plain lines.
+    pub(crate) fn choose(data_on_stdout: bool) -> Self {
         let terminal = io::stderr().is_terminal() && io::stdin().is_terminal() && is_foreground();
         let mixed = data_on_stdout && io::stdout().is_terminal();
-        if terminal && !mixed { Ok(Self::View(Box::new(View::open()?))) } else { Ok(Self::Lines) }
+        if terminal && !mixed {
+            View::open().map_or(Self::Lines, |view| Self::View(Box::new(view)))
+        } else {
+            Self::Lines
+        }
     }
 
     /// How often it is shown something.
@@ -66,10 +71,10 @@ impl Face {
     /// # Errors
     /// The terminal's.
     pub(crate) fn wait(&mut self, until: Instant, stop: &Stop) -> io::Result<bool> {
-        let span = until.saturating_duration_since(Instant::now()).min(SLICE);
+        let span = until.saturating_duration_since(Instant::now());
         match self {
-            Self::View(view) => Ok(view.wait_for_end(span)? || stop.is_asked()),
-            Self::Lines => Ok(stop.wait(span)),
+            Self::View(view) => Ok(view.wait_for_end(span.min(KEY_SLICE))? || stop.is_asked()),
+            Self::Lines => Ok(stop.wait(span.min(EVENT_SLICE))),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Intake {
         let mut sockets = Vec::with_capacity(args.listen.len());
         for (id, &local) in args.listen.iter().enumerate() {
             let options = socket_options(args, id, local);
-            sockets.push(engine.listen(&provider, &options, &passive)?);
+            sockets.push(engine.open_socket(&provider, &options, &passive)?);
         }
         for group in &args.group {
             join(&mut sockets, group, &passive)?;
@@ -194,7 +194,7 @@ fn passive(kernel: &HostKernel) -> Result<Passive<'_>, StartError> {
     Passive::acquire(kernel).ok_or(StartError::Level)
 }
 
-fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOptions {
+fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOptions<'static> {
     let wanted = Wanted {
         packet_info: Info::Wanted,
         type_of_service: Info::Wanted,

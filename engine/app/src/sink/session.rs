@@ -31,7 +31,7 @@ pub(crate) fn run(args: &SinkArgs) -> Result<(), RunError> {
     let stop = Stop::on_signals().map_err(StartError::Signals)?;
     let mut session = Session::start(args, stop)?;
     // The view restores the terminal before the totals are printed.
-    let shown = Face::choose(args.json_on_stdout()).and_then(|mut face| session.watch(args, &mut face));
+    let shown = session.watch(args, &mut Face::choose(args.json_on_stdout()));
     let totals = session.end();
     let summary = Summary { totals: &totals };
     match args.summary {
@@ -179,12 +179,13 @@ impl Session {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if since.elapsed() < PATIENCE => {}
-                Err(_) => {
-                    let left = self.counts.snapshot().published.saturating_sub(self.gauges.read());
-                    self.error(&format!(
-                        "an output has taken nothing for {} s; {left} records stay in the rings and are not written",
-                        PATIENCE.as_secs()
-                    ));
+                Err(reason) => {
+                    let left = self.counts.snapshot().published.saturating_sub(self.gauges.written());
+                    let why = match reason {
+                        RecvTimeoutError::Timeout => "an output takes nothing; make room for what it writes",
+                        RecvTimeoutError::Disconnected => "the reader ended early; this is a bug in skua",
+                    };
+                    self.error(&format!("{left} records are not written: {why}"));
                     self.given_up = true;
                 }
             }

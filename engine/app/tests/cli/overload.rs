@@ -32,6 +32,7 @@ fn a_stalled_output_fills_the_ring_and_the_rest_is_counted() {
     let mut report = sink.finish();
     report.summary = serde_json::from_str(summary).unwrap();
     report.accounts_for(sent);
+    assert!(report.summary["drops"]["ring_full"].as_u64() > Some(0), "the ring was never full: {report:?}");
     assert_eq!(report.count("written"), report.count("published"), "{report:?}");
     assert_eq!(report.count("written"), seen, "{report:?}");
 }
