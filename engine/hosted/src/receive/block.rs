@@ -14,10 +14,8 @@
 // UNSAFETY: blocks are raw memory that the stack, the client and a worker use in turn.
 #![expect(unsafe_code, reason = "lent memory is reached by address")]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,7 +28,6 @@ use skua_engine::abi::wsk::{WSK_BUF, WSK_DATAGRAM_INDICATION};
 use socket2::MaybeUninitSlice;
 
 use super::ancillary::ControlWriter;
-use super::freelist::FreeList;
 use crate::HostKernel;
 
 /// Bytes of a datagram that lie in the block itself.
@@ -49,7 +46,7 @@ struct MdlOf<const PAGES: usize> {
 
 /// See the drawing above. Fields are written by whoever has the block: the worker, or the client while it is lent.
 #[repr(C, align(64))]
-struct Block {
+pub(super) struct Block {
     indication: UnsafeCell<WSK_DATAGRAM_INDICATION>,
     /// 1 while the client may release it: from before the callback until it returns SUCCESS or the release.
     lent: AtomicU32,
@@ -69,7 +66,7 @@ const _: () = assert!(size_of::<Block>() == 2560 && align_of::<Block>() == 64);
 
 /// The address of a block. Whoever holds the block may write through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BlockRef(NonNull<Block>);
+pub(crate) struct BlockRef(pub(super) NonNull<Block>);
 
 // SAFETY: a block has no affinity to a thread; who may touch it is settled by `lent` and the free lists.
 unsafe impl Send for BlockRef {}
@@ -204,11 +201,11 @@ impl BlockRef {
     }
 
     /// The client gives it up. False when it was not lent.
-    fn give_up(self) -> bool {
+    pub(super) fn give_up(self) -> bool {
         self.lent().swap(0, Ordering::AcqRel) == 1
     }
 
-    fn is_lent(self) -> bool {
+    pub(super) fn is_lent(self) -> bool {
         self.lent().load(Ordering::Acquire) == 1
     }
 
@@ -222,127 +219,9 @@ impl BlockRef {
         unsafe { &(*self.0.as_ptr()).lent }
     }
 
-    fn link_word<'a>(self) -> &'a AtomicU32 {
+    pub(super) fn link_word<'a>(self) -> &'a AtomicU32 {
         // SAFETY: as above.
         unsafe { &(*self.0.as_ptr()).link }
-    }
-}
-
-/// All blocks of one socket, the same number for each of its workers.
-///
-/// # Invariants
-/// `blocks` points at `count` blocks, all built; a block of worker `w` has an index in `w * share..(w + 1) * share`.
-#[derive(Debug)]
-pub(crate) struct Arena {
-    blocks: NonNull<Block>,
-    count: u32,
-    /// Blocks of one worker.
-    share: u32,
-    /// By worker, what clients gave back.
-    free: Box<[FreeList]>,
-    memory: [(NonNull<u8>, Layout); 2],
-}
-
-// SAFETY: the arena hands out addresses; access to what they point at is settled block by block.
-unsafe impl Send for Arena {}
-// SAFETY: as above.
-unsafe impl Sync for Arena {}
-
-impl Arena {
-    /// Builds `share` blocks for each of `workers`.
-    pub(crate) fn new(kernel: &HostKernel, workers: u32, share: u32) -> Self {
-        let count = workers * share;
-        let (blocks, block_memory) = allocate(count as usize * size_of::<Block>(), align_of::<Block>());
-        let (tails, tail_memory) = allocate(count as usize * TAIL_BYTES, 64);
-        let blocks = blocks.cast::<Block>();
-        for index in 0..count as usize {
-            // SAFETY: `index` is below the count that was allocated.
-            let block = unsafe { blocks.add(index) };
-            // SAFETY: as above.
-            let tail = unsafe { tails.add(index * TAIL_BYTES) };
-            // SAFETY: the block is zeroed memory of this function's, and the tail its own.
-            unsafe { build(kernel, block, tail) };
-        }
-        let free = (0..workers).map(|_| FreeList::default()).collect();
-        Self { blocks, count, share, free, memory: [block_memory, tail_memory] }
-    }
-
-    /// The blocks that worker `worker` starts with.
-    pub(crate) fn share_of(&self, worker: u32) -> impl Iterator<Item = BlockRef> + '_ {
-        (worker * self.share..(worker + 1) * self.share).filter_map(|index| self.block(index))
-    }
-
-    /// Whether a block of `worker` has come back and was not taken.
-    pub(crate) fn has_returned(&self, worker: u32) -> bool {
-        self.free.get(worker as usize).is_some_and(|free| !free.is_empty())
-    }
-
-    /// Takes the blocks of `worker` that have come back.
-    pub(crate) fn take_returned(&self, worker: u32, mut each: impl FnMut(BlockRef)) {
-        let Some(free) = self.free.get(worker as usize) else { return };
-        let mut index = free.take();
-        while let Some(block) = self.block(index) {
-            // Before the block is given away: its next owner writes the link.
-            index = block.link_word().load(Ordering::Relaxed);
-            each(block);
-        }
-    }
-
-    /// Whether `indication` is one of this arena's and lent.
-    pub(crate) fn is_lent(&self, indication: *const WSK_DATAGRAM_INDICATION) -> bool {
-        self.find(indication).and_then(|index| self.block(index)).is_some_and(BlockRef::is_lent)
-    }
-
-    /// The client releases `indication`; the worker it belongs to, or `None` when it was not lent.
-    pub(crate) fn release(&self, indication: *const WSK_DATAGRAM_INDICATION) -> Option<u32> {
-        let index = self.find(indication)?;
-        let block = self.block(index)?;
-        if !block.give_up() {
-            return None;
-        }
-        let worker = index / self.share;
-        self.free.get(worker as usize)?.push(index, block.link_word());
-        Some(worker)
-    }
-
-    /// How many blocks are lent.
-    pub(crate) fn lent(&self) -> usize {
-        (0..self.count).filter_map(|index| self.block(index)).filter(|block| block.is_lent()).count()
-    }
-
-    /// The addresses that payload is received to: head and tail of each block.
-    pub(crate) fn payload_ranges(&self) -> Vec<Range<usize>> {
-        let blocks = (0..self.count).filter_map(|index| self.block(index));
-        blocks
-            .flat_map(|block| {
-                let (head, tail) = (block.head().addr(), block.tail().addr());
-                [head..head + HEAD_BYTES, tail..tail + TAIL_BYTES]
-            })
-            .collect()
-    }
-
-    fn block(&self, index: u32) -> Option<BlockRef> {
-        if index >= self.count {
-            return None;
-        }
-        // SAFETY: `index` is below the count.
-        Some(BlockRef(unsafe { self.blocks.add(index as usize) }))
-    }
-
-    fn find(&self, indication: *const WSK_DATAGRAM_INDICATION) -> Option<u32> {
-        let offset = indication.addr().checked_sub(self.blocks.as_ptr().addr())?;
-        let index = u32::try_from(offset / size_of::<Block>()).ok()?;
-        (offset % size_of::<Block>() == 0 && index < self.count).then_some(index)
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        for (address, layout) in self.memory {
-            // SAFETY: came from `alloc_zeroed` with this layout and is freed once; an arena with lent blocks is leaked
-            // by its socket instead of dropped.
-            unsafe { dealloc(address.as_ptr(), layout) };
-        }
     }
 }
 
@@ -350,7 +229,7 @@ impl Drop for Arena {
 ///
 /// # Safety
 /// `block` is zeroed memory of the caller's, and `tail` has [`TAIL_BYTES`] bytes that belong to it.
-unsafe fn build(kernel: &HostKernel, block: NonNull<Block>, tail: NonNull<u8>) {
+pub(super) unsafe fn build(kernel: &HostKernel, block: NonNull<Block>, tail: NonNull<u8>) {
     // SAFETY: the caller's memory.
     unsafe { (*block.as_ptr()).tail = tail };
     let block_ref = BlockRef(block);
@@ -370,15 +249,4 @@ unsafe fn build(kernel: &HostKernel, block: NonNull<Block>, tail: NonNull<u8>) {
     // SAFETY: the caller's memory.
     unsafe { (*head_mdl).Next = tail_mdl };
     block_ref.fill(0, 0, 0);
-}
-
-/// Zeroed memory at a multiple of `align`, and what to free. Large requests are not touched, so they cost address space
-/// until they are used: aligning by hand keeps the allocator from zeroing them itself.
-fn allocate(bytes: usize, align: usize) -> (NonNull<u8>, (NonNull<u8>, Layout)) {
-    let layout = Layout::from_size_align(bytes + align, 16).unwrap_or(Layout::new::<u128>());
-    // SAFETY: the layout is not empty.
-    let Some(memory) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
-    let skip = memory.as_ptr().addr().wrapping_neg() % align;
-    // SAFETY: `skip` is below `align`, which was asked for on top.
-    (unsafe { memory.add(skip) }, (memory, layout))
 }

@@ -1,13 +1,15 @@
 //! From the stack to the client: blocks that are lent, workers that fill them, and the requests that wait for one.
 
 mod ancillary;
+mod arena;
 mod block;
 mod freelist;
 mod pending;
 mod worker;
 
 pub(crate) use ancillary::{Arrival, ControlWriter, Wanted, delivery_flags, mapped, unmapped};
-pub(crate) use block::{Arena, BlockRef, CONTROL_BYTES};
+pub(crate) use arena::Arena;
+pub(crate) use block::{BlockRef, CONTROL_BYTES};
 #[cfg(target_os = "linux")]
 pub(crate) use block::{HEAD_BYTES, TAIL_BYTES};
 pub(crate) use pending::ReceiveRequest;
