@@ -8,11 +8,13 @@
 //!
 //! # Types
 //! - [`SystemMemory`]: the memory seams over the system allocator. [`LocalRing`]: both ends of a ring over it.
-//! - [`side_by_side`]: two threads at once, each on a processor of its own.
+//! - [`thread_time`]: what rows of one thread are measured in. [`side_by_side`]: two threads at once, each on a processor
+//!   of its own.
 //! - [`Receiver`]: the engine with one socket, whose receive event is called with [`Indications`] that were built once.
 //!   [`Setting`]: what is asked of it.
 //! - [`ReadFirst`], [`SinkReceiver`]: the handlers.
 
+mod clock;
 mod indications;
 mod memory;
 mod pair;
@@ -23,6 +25,7 @@ mod setting;
 mod sink;
 mod tap;
 
+pub use clock::thread_time;
 pub use indications::{Indications, READ};
 pub use memory::{Regions, SystemMemory};
 pub use pair::side_by_side;

@@ -3,6 +3,7 @@
 // UNSAFETY: lays both ends of a ring over one mapping.
 #![expect(unsafe_code, reason = "the ends of a ring are made from addresses")]
 
+use crossbeam_utils::CachePadded;
 use skua_pools::{Attach, Consumer, OutOfMemory, Producer, SharedMemory};
 use skua_record::{CURSOR_BYTES, RingHeader};
 
@@ -13,8 +14,9 @@ use crate::memory::{Regions, SystemMemory};
 /// # Invariants
 /// The ends point into `_regions` and are only lent, so they do not outlive it.
 pub struct LocalRing {
-    producer: Producer,
-    consumer: Consumer,
+    // Apart, as they are in two processes: what each end keeps for itself changes with every record.
+    producer: CachePadded<Producer>,
+    consumer: CachePadded<Consumer>,
     _regions: Regions,
 }
 
@@ -40,7 +42,7 @@ impl LocalRing {
         // SAFETY: as above; the producer is the only writer.
         let consumer = unsafe { Consumer::from_raw(head, cursor, data, bytes, Attach::Cursor) };
         let (producer, consumer) = (producer.expect("a ring's size"), consumer.expect("an empty ring"));
-        Ok(Self { producer, consumer, _regions: regions })
+        Ok(Self { producer: producer.into(), consumer: consumer.into(), _regions: regions })
     }
 
     /// The writing and the reading end.

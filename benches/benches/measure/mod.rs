@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkGroup, Criterion};
+use skua_benches::thread_time;
 
 /// Processor time of the measuring thread, for rows that need one thread.
 ///
@@ -11,32 +12,16 @@ use criterion::{BenchmarkGroup, Criterion};
 /// interruption included. Hosts other than Linux measure wall time.
 pub(crate) struct ThreadTime;
 
-#[cfg(target_os = "linux")]
-fn now() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-
-    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("a time since the thread began")
-}
-
-#[cfg(not(target_os = "linux"))]
-fn now() -> Duration {
-    use std::sync::LazyLock;
-    use std::time::Instant;
-
-    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    BEGIN.elapsed()
-}
-
 impl Measurement for ThreadTime {
     type Intermediate = Duration;
     type Value = Duration;
 
     fn start(&self) -> Duration {
-        now()
+        thread_time()
     }
 
     fn end(&self, start: Duration) -> Duration {
-        now().saturating_sub(start)
+        thread_time().saturating_sub(start)
     }
 
     fn add(&self, one: &Duration, other: &Duration) -> Duration {

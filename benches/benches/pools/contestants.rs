@@ -16,16 +16,16 @@ use skua_pools::{Magazine, Pool, PoolConfig, Slot, Tag};
 /// Elements in each pool: more than two threads hold at once.
 pub(crate) const CAPACITY: u32 = 4096;
 
-/// What is lent: 64 bytes, of which a word is written each time. Nothing else is initialised, so an allocator pays for
-/// the allocation alone.
+/// What is lent: 128 bytes, of which a word is written each time. Nothing else is initialised, so an allocator pays for
+/// the allocation alone, and the words of two elements never share a cache line.
 pub(crate) struct Element {
     word: AtomicU64,
-    _rest: [MaybeUninit<u64>; 7],
+    _rest: [MaybeUninit<u64>; 15],
 }
 
 impl Element {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicU64::new(0), _rest: [MaybeUninit::uninit(); 7] }
+        Self { word: AtomicU64::new(0), _rest: [MaybeUninit::uninit(); 15] }
     }
 
     /// A store that the compiler keeps, so that it cannot do without the slot.

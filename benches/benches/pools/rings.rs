@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use crossbeam_utils::CachePadded;
 use rtrb::RingBuffer;
 use skua_benches::{LocalRing, side_by_side};
 
@@ -58,9 +59,10 @@ fn each_batch<const N: usize, M: Measurement<Value = Duration>>(
     group: &mut BenchmarkGroup<'_, M>,
     threads: Threads,
     name: &str,
-    mut writer: impl Writer<N>,
-    mut reader: impl Reader<N>,
+    writer: impl Writer<N>,
+    reader: impl Reader<N>,
 ) {
+    let (mut writer, mut reader) = (CachePadded::new(writer), CachePadded::new(reader));
     let bytes = N * size_of::<u64>();
     let payload = black_box([0x5c; N]);
     for batch in BATCHES {
@@ -72,10 +74,9 @@ fn each_batch<const N: usize, M: Measurement<Value = Duration>>(
                 reader.read()
             }),
             Threads::Two => bencher.iter_custom(|batches| {
-                let records = batches * batch as u64;
-                let write = || (0..batches).for_each(|_| writer.write(&payload, batch));
-                let read = || _ = black_box(read_all(&mut reader, records));
-                side_by_side(write, read)
+                let write = |count| (0..count).for_each(|_| writer.write(&payload, batch));
+                let read = |count| _ = black_box(read_all(&mut *reader, count * batch as u64));
+                side_by_side(batches, write, read)
             }),
         });
     }

@@ -10,6 +10,7 @@ use std::hint::{black_box, spin_loop};
 use arrayvec::ArrayVec;
 use criterion::measurement::WallTime;
 use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use crossbeam_utils::CachePadded;
 use rtrb::RingBuffer;
 use skua_benches::side_by_side;
 
@@ -81,34 +82,32 @@ fn on_one<S: Slots>(group: &mut BenchmarkGroup<'_, ThreadTime>, name: &str, mut 
     group.bench_function(BenchmarkId::new(name, BATCH), |bencher| bencher.iter(|| batch(slots, &mut held)));
 }
 
-fn on_two<S: Slots>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, mut first: S, mut second: S) {
+/// The two sides are kept a cache line apart, as shards are: else they would slow each other down without sharing anything.
+fn on_two<S: Slots>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, first: S, second: S) {
+    let (mut first, mut second) = (CachePadded::new(first), CachePadded::new(second));
     group.throughput(Throughput::Elements(1));
     group.bench_function(BenchmarkId::new(name, 1), |bencher| {
         bencher.iter_custom(|pairs| {
-            let work = |slots: &mut S| repeat(pairs, || pair(slots));
-            let (first, second) = (black_box(&mut first), black_box(&mut second));
-            side_by_side(|| work(first), || work(second))
+            let work = |slots: &mut S, count| repeat(count, || pair(slots));
+            let (first, second) = (black_box(&mut *first), black_box(&mut *second));
+            side_by_side(pairs, |count| work(first, count), |count| work(second, count))
         });
     });
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function(BenchmarkId::new(name, BATCH), |bencher| {
         bencher.iter_custom(|batches| {
-            let work = |slots: &mut S| {
+            let work = |slots: &mut S, count| {
                 let mut held = ArrayVec::new();
-                repeat(batches, || batch(slots, &mut held));
+                repeat(count, || batch(slots, &mut held));
             };
-            let (first, second) = (black_box(&mut first), black_box(&mut second));
-            side_by_side(|| work(first), || work(second))
+            let (first, second) = (black_box(&mut *first), black_box(&mut *second));
+            side_by_side(batches, |count| work(first, count), |count| work(second, count))
         });
     });
 }
 
-fn from_one_to_other<S: Slots>(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    name: &str,
-    mut taker: S,
-    mut putter: S,
-) {
+fn from_one_to_other<S: Slots>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, taker: S, putter: S) {
+    let (mut taker, mut putter) = (CachePadded::new(taker), CachePadded::new(putter));
     group.bench_function(name, |bencher| {
         let take = || taker.take().inspect(|slot| slot.touch());
         across(bencher, take, |slot| putter.put(slot));
@@ -122,9 +121,10 @@ fn across<T: Send>(
     mut end: impl FnMut(T) + Send,
 ) {
     bencher.iter_custom(|items| {
-        let (mut to, mut from) = RingBuffer::new(IN_FLIGHT);
-        let send = || {
-            repeat(items, || {
+        let (to, from) = RingBuffer::new(IN_FLIGHT);
+        let (mut to, mut from) = (CachePadded::new(to), CachePadded::new(from));
+        let send = |count| {
+            repeat(count, || {
                 let mut item = until(&mut make);
                 while let Err(rtrb::PushError::Full(back)) = to.push(item) {
                     item = back;
@@ -132,8 +132,8 @@ fn across<T: Send>(
                 }
             });
         };
-        let receive = || repeat(items, || end(until(|| from.pop().ok())));
-        side_by_side(send, receive)
+        let receive = |count| repeat(count, || end(until(|| from.pop().ok())));
+        side_by_side(items, send, receive)
     });
 }
 

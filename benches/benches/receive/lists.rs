@@ -12,7 +12,7 @@ use skua_benches::{Indications, ReadFirst, Receiver, Setting};
 use crate::measure::{ThreadTime, group};
 use crate::{LIST, SIZES};
 
-/// Bytes that the lists of a cold row take about.
+/// What the lists of a cold row take, about.
 const COLD_BYTES: usize = 64 << 20;
 
 /// What a datagram takes besides its payload: indication, MDL, address, control messages, allocator.
@@ -26,7 +26,7 @@ pub(crate) fn warm(criterion: &mut Criterion<ThreadTime>) {
     }
 }
 
-/// More lists than caches hold.
+/// More lists than second-level caches hold; whether the third holds them depends on the machine.
 pub(crate) fn cold(criterion: &mut Criterion<ThreadTime>) {
     let mut group = group(criterion, "receive/cold");
     for bytes in SIZES {
