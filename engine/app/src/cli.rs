@@ -81,12 +81,12 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "N", default_value_t = 65_535, value_parser = clap::value_parser!(u16))]
     pub(crate) snaplen: u16,
 
-    /// Ring per shard, such as 512K or 8M, rounded up to a power of two.
-    #[arg(long, value_name = "SIZE", default_value = "8M")]
+    /// Ring per shard, such as 512K or 16M, rounded up to a power of two.
+    #[arg(long, value_name = "SIZE", default_value = "16M")]
     pub(crate) ring: Size,
 
     /// Receive buffer asked of the system for each socket; the system may give less.
-    #[arg(long, value_name = "SIZE", default_value = "4M")]
+    #[arg(long, value_name = "SIZE", default_value = "16M")]
     pub(crate) receive_buffer: Size,
 
     /// Threads that receive; each has a shard of its own.

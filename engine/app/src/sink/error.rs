@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use skua_engine::{CaptureError, OpenSocketError, MembershipError, OpenError, RegisterError, SinkError};
+use skua_engine::{CaptureError, MembershipError, OpenError, OpenSocketError, RegisterError, SinkError};
 
 use super::settings::RingTooSmall;
 use crate::cli::Group;

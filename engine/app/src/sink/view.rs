@@ -106,9 +106,10 @@ fn asks_for_end(key: KeyEvent) -> bool {
 
 fn draw(frame: &mut Frame<'_>, now: &Snapshot, pulse: &Pulse, notices: &[String]) {
     let notice_lines = u16::try_from(notices.len()).unwrap_or(u16::MAX).min(4);
-    let [totals, middle, bottom] =
-        Layout::vertical([Constraint::Length(9), Constraint::Min(3), Constraint::Length(notice_lines + 1)])
-            .areas(frame.area());
+    // Six or seven lines in a frame; on 24 rows every reason is still in view.
+    let total_lines = if now.verdict.is_some() { 9 } else { 8 };
+    let rows = [Constraint::Length(total_lines), Constraint::Min(3), Constraint::Length(notice_lines + 1)];
+    let [totals, middle, bottom] = Layout::vertical(rows).areas(frame.area());
     let [reasons, sources] = Layout::horizontal([Constraint::Length(28), Constraint::Min(20)]).areas(middle);
     draw_totals(frame, totals, now, pulse);
     draw_reasons(frame, reasons, now);
@@ -126,28 +127,24 @@ fn draw(frame: &mut Frame<'_>, now: &Snapshot, pulse: &Pulse, notices: &[String]
 fn draw_totals(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, pulse: &Pulse) {
     let sockets: Vec<String> = now.sockets.iter().map(ToString::to_string).collect();
     let title = format!(" skua sink {} · {:.0} s ", sockets.join(" "), now.at.as_secs_f64());
+    let waiting = now.published.saturating_sub(now.read);
     let mut lines = vec![
         format!("rate          {:>14.0} /s {:>14.3} MB/s", pulse.rate, pulse.byte_rate / 1e6),
         format!("indicated     {:>14}", now.indicated),
         format!("delivered     {:>14} {:>17} bytes", now.delivered, now.bytes),
+        format!("written       {:>14} {waiting:>17} in the rings", now.written),
         format!(
-            "written       {:>14} {:>17} in the rings",
-            now.written,
-            now.published.saturating_sub(now.read)
+            "dropped       {:>14} {:>17} lost below us",
+            now.dropped(),
+            LostBelow(now.lost_below).to_string()
         ),
-        format!("dropped       {:>14}", now.dropped()),
-        format!("lost below us {:>14}", LostBelow(now.lost_below).to_string()),
         format!(
             "stall budget  {:>14} {:>17} at the least",
             Budget(pulse.stall_budget).to_string(),
             Budget(pulse.least_stall_budget).to_string()
         ),
     ];
-    if let Some(verdict) = &now.verdict {
-        // The row of what waits in the rings gives way: the box has room for seven.
-        lines.truncate(6);
-        lines.push(format!("verify        {verdict}"));
-    }
+    lines.extend(now.verdict.map(|verdict| format!("verify        {verdict}")));
     let text: Vec<Line<'_>> = lines.into_iter().map(Line::from).collect();
     frame.render_widget(Paragraph::new(text).block(Block::bordered().title(title)), area);
 }
@@ -165,14 +162,13 @@ fn draw_sources(frame: &mut Frame<'_>, area: Rect, now: &Snapshot) {
     let rows = now.top.iter().map(|source| {
         Row::new([
             source.address.to_string(),
-            format!("{:>12}", source.datagrams),
-            format!("{:>14}", source.bytes),
-            format!("{:>10}", source.refused),
+            format!("{:>11}", source.datagrams),
+            format!("{:>13}", source.bytes),
+            format!("{:>7}", source.refused),
         ])
     });
-    let header = Row::new(["source", "   datagrams", "         bytes", "   refused"]);
-    let widths =
-        [Constraint::Min(16), Constraint::Length(12), Constraint::Length(14), Constraint::Length(10)];
+    let header = Row::new(["source", "  datagrams", "        bytes", "refused"]);
+    let widths = [Constraint::Min(15), Constraint::Length(11), Constraint::Length(13), Constraint::Length(7)];
     let title = format!(" {} sources, {} datagrams from others ", now.sources, now.other);
     frame.render_widget(Table::new(rows, widths).header(header).block(Block::bordered().title(title)), area);
 }
@@ -184,7 +180,7 @@ mod tests {
     use super::*;
     use crate::snapshot::Source;
 
-    fn screen(width: u16, height: u16) -> String {
+    fn screen(width: u16, height: u16, notices: &[String]) -> String {
         let mut now = Snapshot {
             at: Duration::from_secs(12),
             sockets: vec!["127.0.0.1:9125".parse().unwrap()],
@@ -201,17 +197,17 @@ mod tests {
         now.drops[6] = 21;
         let pulse = Pulse { stall_budget: Some(Duration::from_millis(41)), ..Pulse::default() };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, &now, &pulse, &["a.pcapng: full".to_owned()])).unwrap();
+        terminal.draw(|frame| draw(frame, &now, &pulse, notices)).unwrap();
         terminal.backend().to_string()
     }
 
     #[test]
     fn the_view_shows_what_an_operator_asks_for() {
-        let screen = screen(100, 30);
+        let screen = screen(100, 30, &["a.pcapng: full".to_owned()]);
         for wanted in [
             "127.0.0.1:9125",
             "4711",
-            "lost below us             17",
+            "17 lost below us",
             "41 ms",
             "ring_full",
             "21",
@@ -223,9 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn eighty_columns_and_twenty_four_rows_show_every_reason() {
+        let screen = screen(80, 24, &[]);
+        for reason in skua_engine::DropReason::ALL {
+            assert!(screen.contains(reason.key()), "{} is not in\n{screen}", reason.key());
+        }
+    }
+
+    #[test]
     fn a_terminal_of_any_size_will_do() {
         for (width, height) in [(1, 1), (20, 5), (40, 10), (300, 100)] {
-            screen(width, height);
+            screen(width, height, &[]);
         }
     }
 
