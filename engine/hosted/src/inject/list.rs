@@ -7,7 +7,7 @@ use std::cell::UnsafeCell;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use skua_engine::Kernel;
@@ -42,12 +42,12 @@ impl Injections {
     }
 
     pub(crate) fn is_lent(&self, indication: *const WSK_DATAGRAM_INDICATION) -> bool {
-        hold(&self.lists).iter().any(|list| list.find(indication).is_some_and(Node::is_lent))
+        hold(&self.lists).iter().any(|list| list.is_lent(indication))
     }
 
     /// The client gives a node back; false when it was not lent.
     pub(crate) fn release(&self, indication: *const WSK_DATAGRAM_INDICATION) -> bool {
-        hold(&self.lists).iter().any(|list| list.find(indication).is_some_and(Node::give_up))
+        hold(&self.lists).iter().any(|list| list.give_up(indication))
     }
 
     /// How many nodes are lent.
@@ -59,17 +59,22 @@ impl Injections {
 /// Nodes at fixed addresses, with everything they lead to.
 ///
 /// # Invariants
-/// Each node's indication leads to its own MDLs, address and control messages, none of which moves.
+/// Each node's indication leads to its own MDLs, address and control messages, none of which moves. A node is lent when
+/// its mark is set and `lent` is not 0, so that taking all of them back is one exchange.
 pub(super) struct List {
     nodes: Box<[Node]>,
+    /// How many nodes the client has.
+    lent: AtomicUsize,
+    /// Whether a mapping has to be undone before the nodes are indicated again.
+    has_unmapped: bool,
 }
 
+/// A node: what each indication touches lies in its first 64 bytes.
+#[repr(C, align(64))]
 struct Node {
     indication: UnsafeCell<WSK_DATAGRAM_INDICATION>,
-    /// 1 while the client may release it.
-    lent: AtomicU32,
-    /// What the indication says whenever it is indicated, but for `Next`.
-    built: WSK_DATAGRAM_INDICATION,
+    /// 1 until the client releases it.
+    mark: AtomicU32,
     parts: Vec<Part>,
     _address: Pin<Box<UnsafeCell<SOCKADDR_INET>>>,
     _control: Box<[UnsafeCell<u64>]>,
@@ -83,37 +88,61 @@ struct Part {
     unmapped: bool,
 }
 
-// SAFETY: who may touch a node is settled by `lent`, as for receive blocks; the rest does not change.
+// SAFETY: who may touch a node is settled by the marks, as for receive blocks; the rest does not change.
 unsafe impl Send for List {}
 // SAFETY: as above.
 unsafe impl Sync for List {}
 
 impl List {
     pub(super) fn build(kernel: &HostKernel, datagrams: &[Injected], maps: bool) -> Self {
-        Self { nodes: datagrams.iter().map(|datagram| Node::build(kernel, datagram, maps)).collect() }
+        Self {
+            nodes: datagrams.iter().map(|datagram| Node::build(kernel, datagram, maps)).collect(),
+            lent: AtomicUsize::new(0),
+            has_unmapped: datagrams.iter().any(|datagram| datagram.unmapped),
+        }
     }
 
-    /// Links and marks the nodes, and returns the first.
+    /// Links and marks the nodes, none of which is lent, and returns the first. A client changes nothing else of an
+    /// indication than its link, and of an MDL than its mapping.
     pub(super) fn arm(&self) -> *mut WSK_DATAGRAM_INDICATION {
+        if self.has_unmapped {
+            self.nodes.iter().flat_map(|node| &node.parts).for_each(Part::unmap);
+        }
         let mut next = std::ptr::null_mut();
         for node in self.nodes.iter().rev() {
-            node.parts.iter().for_each(Part::unmap);
-            let indication = WSK_DATAGRAM_INDICATION { Next: next, ..node.built };
+            let indication = node.indication.get();
             // SAFETY: the node is not lent, so this is its only user.
-            unsafe { node.indication.get().write(indication) };
-            node.lent.store(1, Ordering::Relaxed);
-            next = node.indication.get();
+            unsafe { (*indication).Next = next };
+            node.mark.store(1, Ordering::Relaxed);
+            next = indication;
         }
+        self.lent.store(self.nodes.len(), Ordering::Release);
         next
     }
 
     /// Takes the nodes back after the callback; how many the client had not released inside it.
     pub(super) fn disarm(&self) -> usize {
-        self.nodes.iter().filter(|node| node.give_up()).count()
+        self.lent.swap(0, Ordering::AcqRel)
     }
 
+    /// How many nodes the client has.
     pub(super) fn lent(&self) -> usize {
-        self.nodes.iter().filter(|node| node.is_lent()).count()
+        self.lent.load(Ordering::Acquire)
+    }
+
+    /// Whether `indication` is one of this list's and lent.
+    fn is_lent(&self, indication: *const WSK_DATAGRAM_INDICATION) -> bool {
+        self.lent() > 0 && self.find(indication).is_some_and(|node| node.mark.load(Ordering::Acquire) == 1)
+    }
+
+    /// The client gives a node back; false when it was not lent.
+    fn give_up(&self, indication: *const WSK_DATAGRAM_INDICATION) -> bool {
+        let is_lent = self.lent() > 0
+            && self.find(indication).is_some_and(|node| node.mark.swap(0, Ordering::AcqRel) == 1);
+        if is_lent {
+            self.lent.fetch_sub(1, Ordering::AcqRel);
+        }
+        is_lent
     }
 
     /// How many nodes there are.
@@ -166,20 +195,11 @@ impl Node {
         };
         Self {
             indication: UnsafeCell::new(built),
-            lent: AtomicU32::new(0),
-            built,
+            mark: AtomicU32::new(0),
             parts,
             _address: address,
             _control: control,
         }
-    }
-
-    fn is_lent(&self) -> bool {
-        self.lent.load(Ordering::Acquire) == 1
-    }
-
-    fn give_up(&self) -> bool {
-        self.lent.swap(0, Ordering::AcqRel) == 1
     }
 }
 
