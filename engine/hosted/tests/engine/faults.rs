@@ -1,7 +1,7 @@
 //! Running out, at every place where something is taken.
 
 use skua_engine::{
-    BeyondBudget, Config, Engine, Events, OpenSocketError, OpenError, Passive, RegisterError, Registration,
+    BeyondBudget, Config, Engine, Events, OpenError, OpenSocketError, Passive, RegisterError, Registration,
     Retention,
 };
 use skua_hosted::{HostConfig, HostKernel};
