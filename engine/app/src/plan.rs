@@ -4,8 +4,7 @@ use std::fmt;
 
 use skua_engine::{Engine, OpenError, Registration, SinkConfig};
 use skua_hosted::{HostKernel, ProviderConfig};
-use skua_pools::FRAME_HEADER;
-use skua_record::RecordHeader;
+use skua_record::{Record, RecordHeader};
 
 use crate::cli::{PlanArgs, Rate, Size};
 use crate::say;
@@ -47,7 +46,7 @@ pub(crate) enum PlanError {
 pub(crate) struct Plan {
     rate: Rate,
     workers: u16,
-    record_bytes: usize,
+    record_bytes: u64,
     config: SinkConfig,
     memory: Footprint,
 }
@@ -69,11 +68,11 @@ impl Plan {
     /// Sizes the ring for the whole rate, also where there are several: datagrams of one flow all come to one shard.
     /// A stall begins when the reader was about to come anyway, so a flush interval is added to it.
     fn new(args: &PlanArgs) -> Result<Self, PlanError> {
-        let record_bytes = ring_bytes_of(args.size.min(args.snaplen));
+        let record_bytes = Record::ring_bytes_of(args.size.min(args.snaplen));
         let stall = args.stall.0 + FLUSH_INTERVAL;
         let records = (u128::from(args.rate.0) * stall.as_nanos()).div_ceil(1_000_000_000);
         // One more record's room is lost to padding where the ring ends.
-        let needed = (records + 1) * record_bytes as u128;
+        let needed = (records + 1) * u128::from(record_bytes);
         let least = SinkConfig::smallest_ring(args.snaplen.min(RecordHeader::LONGEST_PAYLOAD)) as u128;
         let ring = usize::try_from(needed.max(least).next_power_of_two())
             .ok()
@@ -86,7 +85,7 @@ impl Plan {
 
     /// How long the reader may sleep, in ms.
     fn stall_milliseconds(&self) -> u128 {
-        let records = (self.config.ring_bytes / self.record_bytes).saturating_sub(1) as u128;
+        let records = u128::from((self.config.ring_bytes as u64 / self.record_bytes).saturating_sub(1));
         (records * 1000 / u128::from(self.rate.0)).saturating_sub(FLUSH_INTERVAL.as_millis())
     }
 }
@@ -103,11 +102,6 @@ impl Footprint {
         let client = Registration::<HostKernel>::bytes();
         Ok(Self { engine: engine + sink, rings, client, socket })
     }
-}
-
-/// Bytes of a ring that one record takes: frame, header, captured bytes, padding.
-fn ring_bytes_of(captured: u16) -> usize {
-    (FRAME_HEADER + RecordHeader::BYTES + usize::from(captured)).next_multiple_of(8)
 }
 
 impl fmt::Display for Plan {

@@ -91,49 +91,27 @@ unsafe impl SharedMemory for MappedMemory {
 
 #[cfg(test)]
 mod tests {
-    use skua_pools::Producer;
-    use skua_record::{Clock, Family, RingHeader};
-
     use super::*;
     use crate::sink::specimen;
 
-    const RING_BYTES: usize = 4096;
-
     #[test]
     fn a_record_crosses_from_one_mapping_to_the_other() {
-        let mapping = MappedMemory.create(0, RingHeader::PAGE_BYTES + RING_BYTES, 4096).unwrap();
-        let start = MappedMemory::data(&mapping);
-        let clock = Clock::new(1, 2, 3).unwrap();
-        // SAFETY: the region begins with room for a header, and nobody else has it yet.
-        unsafe { start.cast().write(RingHeader::new(9, RING_BYTES as u64, [0; 16], [0; 16], &clock)) };
-        // SAFETY: the region has a page before its data, and the head in it.
-        let head = unsafe { start.add(RingHeader::HEAD_OFFSET) }.cast();
-        // SAFETY: as above.
-        let data = unsafe { start.add(RingHeader::PAGE_BYTES) };
-        let cursor = MappedMemory::cursor(&mapping).cast();
-        // SAFETY: the mapping outlives the producer, which is the only one.
-        let mut producer = unsafe { Producer::from_raw(head, cursor, data, RING_BYTES) }.unwrap();
-        let mut reader = mapping.attach().unwrap();
+        let mut ring = specimen::Ring::new(9, 4096);
+        let mut reader = ring.mapping.attach().unwrap();
         assert_eq!(reader.ring.geometry().processor(), 9);
-
         for number in 0..100 {
-            let frame = specimen::frame(specimen::header(number), Family::V4, b"payload", 7);
-            let mut room = producer.reserve(frame.len()).unwrap();
-            room.write(0, &frame).unwrap();
-            room.commit();
-            producer.publish();
+            ring.publish(&[number], 0);
             let mut seen = Vec::new();
-            reader
-                .ring
-                .read(u64::MAX, |record, number| seen.push((record.payload().to_vec(), number)))
-                .unwrap();
-            assert_eq!(seen, [(b"payload".to_vec(), u64::from(number))]);
+            let visit =
+                |record: &skua_record::Record<'_>, number| seen.push((record.payload().to_vec(), number));
+            reader.ring.read(u64::MAX, visit).unwrap();
+            assert_eq!(seen, [(b"payload".to_vec(), number)]);
         }
     }
 
     #[test]
     fn memory_without_a_ring_is_refused() {
-        let mapping = MappedMemory.create(0, RingHeader::PAGE_BYTES + RING_BYTES, 4096).unwrap();
+        let mapping = MappedMemory.create(0, 8192, 4096).unwrap();
         assert!(matches!(mapping.attach(), Err(AttachError::Open(_))));
     }
 

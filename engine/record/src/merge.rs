@@ -56,7 +56,8 @@ impl<'r> Lane<'r> {
 }
 
 /// Hands out the records that the lanes' rings have published, oldest first, each with its number extended to 64 bits.
-/// Stops when `limit` records were handed out and every lane's oldest is on its way.
+/// Stops early after the record with which `limit` bytes of the rings were handed out, and after those already taken from
+/// the other rings, so that room is given back in portions.
 ///
 /// # The window
 /// Within one call times never go back, unless one ring's own do. From one call to the next they go back by less than
@@ -66,14 +67,16 @@ impl<'r> Lane<'r> {
 #[inline]
 pub fn merge(lanes: &mut [Lane<'_>], limit: u64, mut visit: impl FnMut(&Record<'_>, u64)) -> Progress {
     let mut progress = Progress::default();
+    let mut bytes = 0;
     loop {
-        progress.limited = progress.records >= limit;
+        progress.limited = bytes >= limit;
         // Past the limit no lane is looked into any more, but what was taken from a ring must not be lost with its lane.
         let time = if progress.limited { Lane::time_of_next } else { Lane::time };
         let times = lanes.iter_mut().filter_map(|lane| Some((time(lane)?, lane)));
         let oldest = times.min_by_key(|(time, _)| *time);
         let Some((record, number)) = oldest.and_then(|(_, lane)| lane.next.take()) else { return progress };
         progress.count(&record);
+        bytes += record.ring_bytes();
         visit(&record, number);
     }
 }

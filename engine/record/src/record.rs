@@ -1,6 +1,7 @@
 //! A header and its captured bytes, checked.
 
 use bytemuck::Zeroable;
+use skua_pools::FRAME_HEADER;
 
 use crate::header::{Family, RecordFlags, RecordHeader};
 
@@ -68,6 +69,20 @@ impl<'a> Record<'a> {
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+
+    /// Bytes that the record takes in a ring: frame header, record header, captured bytes, padding.
+    #[inline]
+    #[must_use]
+    pub const fn ring_bytes(&self) -> u64 {
+        Self::ring_bytes_of(self.header.captured)
+    }
+
+    /// The same for any record of `captured` bytes.
+    #[inline]
+    #[must_use]
+    pub const fn ring_bytes_of(captured: u16) -> u64 {
+        (FRAME_HEADER as u64 + RecordHeader::BYTES as u64 + captured as u64).next_multiple_of(8)
     }
 
     /// Whether fewer bytes were captured than came.

@@ -31,11 +31,8 @@ pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest sleep of an idle reader: a bound on what a lost wake would cost, were there one.
 const IDLE_SLEEP: Duration = Duration::from_secs(1);
 
-/// How a lone ring's room is given back: in portions of this part of it.
+/// How rings' room is given back: in portions of this part of one ring.
 const PORTIONS: u64 = 16;
-
-/// How many records of several rings are merged before their room is given back.
-const MERGED_RECORDS: u64 = 1024;
 
 /// What the reader shows the other threads while it runs.
 #[derive(Debug)]
@@ -210,6 +207,7 @@ impl Reader {
         // later: by at most the time it takes to get here again.
         let losses = (self.ends.count_losses)();
         let mut lost = losses.saturating_sub(self.losses);
+        let portion = self.rings.first().map_or(0, |tap| tap.ring.ring.geometry().data_bytes() / PORTIONS);
         let (outputs, clock) = (&mut self.ends.outputs, &self.clock);
         let mut visit = |record: &Record<'_>, _number| {
             outputs.write(record, clock.unix_nanoseconds(record.header().time), std::mem::take(&mut lost));
@@ -219,7 +217,7 @@ impl Reader {
         if !stopped {
             let mut lanes: Vec<Lane<'_>> =
                 self.rings.iter_mut().map(|tap| Lane::new(&mut tap.ring.ring)).collect();
-            merged = merge(&mut lanes, MERGED_RECORDS, &mut visit);
+            merged = merge(&mut lanes, portion, &mut visit);
             stopped = lanes.iter().any(|lane| lane.stopped().is_some());
         }
         let mut corrupt = Vec::new();
@@ -230,7 +228,7 @@ impl Reader {
                 continue;
             }
             // A lone ring, or one whose damage is to be passed over.
-            match ring.read(ring.geometry().data_bytes() / PORTIONS, &mut visit) {
+            match ring.read(portion, &mut visit) {
                 Ok(progress) => {
                     merged.records += progress.records;
                     merged.limited |= progress.limited;
@@ -288,3 +286,6 @@ pub(crate) fn unix_nanoseconds() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
