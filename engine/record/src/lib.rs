@@ -40,7 +40,7 @@
 //! 3. [`Sequence`] extends each record's 32-bit number to 64 bits and counts what is missing; a reader whose
 //!    [`Continuity::missing`] is 0 has proved that it saw every record from its first one on.
 //! 4. [`Geometry::clock`] turns a record's ticks into Unix time.
-//! 5. [`merge`] hands out the records of several rings in the order of their time, within a stated window.
+//! 5. [`merge()`] hands out the records of several rings in the order of their time, within a stated window.
 //!
 //! # Types
 //!
@@ -53,7 +53,7 @@
 //! | [`Clock`] | how performance-counter ticks relate to Unix time |
 //! | [`RingReader`] | the reading end of one ring |
 //! | [`Sequence`] | the proof that nothing is missing |
-//! | [`Lane`] | one ring's part in a [`merge`] |
+//! | [`Lane`] | one ring's part in a [`merge()`] |
 
 #![no_std]
 #![warn(missing_docs)]

@@ -6,7 +6,7 @@ use crate::reader::{Damage, Progress, RingReader};
 use crate::record::Record;
 use crate::sequence::Sequence;
 
-/// One ring's part in a [`merge`]: what it has published, from the oldest on.
+/// One ring's part in a [`merge()`]: what it has published, from the oldest on.
 ///
 /// After the lanes, [`RingReader::release`] gives their room back to the writers.
 pub struct Lane<'r> {

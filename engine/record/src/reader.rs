@@ -131,7 +131,7 @@ impl RingReader {
     }
 
     /// Gives the room of everything read back to the writer. [`RingReader::read`] does so by itself; a
-    /// [`merge`](crate::merge) does not.
+    /// [`merge`](crate::merge()) does not.
     pub fn release(&mut self) {
         self.consumer.release();
     }
