@@ -90,7 +90,7 @@ pub(crate) struct SinkArgs {
     pub(crate) receive_buffer: Size,
 
     /// Threads that receive; each has a shard of its own.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
 
     /// How the totals are printed at the end: text on standard error, or json, one object on standard output.
@@ -154,7 +154,7 @@ pub(crate) struct PlanArgs {
     pub(crate) snaplen: u16,
 
     /// Threads that receive; each has a shard of its own.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
 }
 
