@@ -16,16 +16,17 @@ use skua_pools::{Magazine, Pool, PoolConfig, Slot, Tag};
 /// Elements in each pool: more than two threads hold at once.
 pub(crate) const CAPACITY: u32 = 4096;
 
-/// What is lent: 128 bytes, of which a word is written each time. Nothing else is initialised, so an allocator pays for
-/// the allocation alone, and the words of two elements never share a cache line.
+/// What is lent: 136 bytes, of which a word is written each time. Nothing else is initialised, so an allocator pays for
+/// the allocation alone. The words of two elements never share a cache line, and not every 32nd has the same place in a
+/// page, which would make the processor take one for another.
 pub(crate) struct Element {
     word: AtomicU64,
-    _rest: [MaybeUninit<u64>; 15],
+    _rest: [MaybeUninit<u64>; 16],
 }
 
 impl Element {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicU64::new(0), _rest: [MaybeUninit::uninit(); 15] }
+        Self { word: AtomicU64::new(0), _rest: [MaybeUninit::uninit(); 16] }
     }
 
     /// A store that the compiler keeps, so that it cannot do without the slot.
