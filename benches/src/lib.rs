@@ -1,15 +1,28 @@
 //! What Skua's paths cost, next to what its peers cost.
 //!
-//! 1. `cargo bench -p skua-benches` runs everything; `--bench pools` one target; a word after `--` those rows whose name
-//!    has it; `-- --test` each row once, without measuring.
-//! 2. Peers stand in the same group as Skua and do the same work, so a ratio can be read off one run. Absolute times
-//!    belong to the machine and the minute.
-//! 3. `cargo run --release -p skua-benches --example receive_instructions` counts instructions, with valgrind.
+//! # Running
+//! 1. `cargo bench -p skua-benches` runs everything; `--bench pools` one target; a word after `--` the rows whose name has
+//!    it; `-- --test` each row once, without measuring.
+//! 2. `cargo run --release -p skua-benches --example rounds -- 5` runs everything five times and prints medians with
+//!    minimum and maximum over the rounds, and ratios.
+//! 3. `cargo run --release -p skua-benches --example receive_instructions` counts instructions per datagram, with
+//!    valgrind. One row of it for a look inside, function by function:
+//!    `valgrind --tool=callgrind target/release/examples/receive_instructions engine-plain 1000`.
+//!
+//! # Reading
+//! Peers stand in the same group as Skua and do the same work, so a ratio can be read off one run. Absolute times belong to
+//! the machine.
+//!
+//! Rows of one thread are measured in that thread's processor time, so other work on the machine costs them cold caches and
+//! nothing else. Rows of two threads are measured in wall time, over chunks in which neither thread lost its processor.
+//!
+//! The receive path is what the engine does between the call of WskReceiveFromEvent and its return. What a provider does
+//! before and after, system calls above all, is not in it. The kernel below the engine is the hosted one: reading the clock
+//! costs once a list what the host takes for it, and levels were raised before.
 //!
 //! # Types
 //! - [`SystemMemory`]: the memory seams over the system allocator. [`LocalRing`]: both ends of a ring over it.
-//! - [`thread_time`]: what rows of one thread are measured in. [`side_by_side`]: two threads at once, each on a processor
-//!   of its own.
+//! - [`thread_time`], [`side_by_side`]: the clocks of one thread and of two.
 //! - [`Receiver`]: the engine with one socket, whose receive event is called with [`Indications`] that were built once.
 //!   [`Setting`]: what is asked of it.
 //! - [`ReadFirst`], [`SinkReceiver`]: the handlers.
