@@ -7,7 +7,7 @@ use std::cell::UnsafeCell;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use skua_engine::Kernel;
@@ -65,6 +65,8 @@ pub(super) struct List {
     nodes: Box<[Node]>,
     /// How many nodes the client has.
     lent: AtomicUsize,
+    /// Set by the thread that indicates the list, from before it arms the nodes until it has dealt with the verdict.
+    indicating: AtomicBool,
     /// Whether a mapping has to be undone before the nodes are indicated again.
     has_unmapped: bool,
 }
@@ -94,10 +96,28 @@ unsafe impl Send for List {}
 unsafe impl Sync for List {}
 
 impl List {
+    /// Claims the list for one indication; false while another thread indicates it or the client has nodes of it.
+    pub(super) fn claim(&self) -> bool {
+        if self.indicating.swap(true, Ordering::Acquire) {
+            return false;
+        }
+        let free = self.lent() == 0;
+        if !free {
+            self.unclaim();
+        }
+        free
+    }
+
+    /// Ends what [`List::claim`] began.
+    pub(super) fn unclaim(&self) {
+        self.indicating.store(false, Ordering::Release);
+    }
+
     pub(super) fn build(kernel: &HostKernel, datagrams: &[Injected], maps: bool) -> Self {
         Self {
             nodes: datagrams.iter().map(|datagram| Node::build(kernel, datagram, maps)).collect(),
             lent: AtomicUsize::new(0),
+            indicating: AtomicBool::new(false),
             has_unmapped: datagrams.iter().any(|datagram| datagram.unmapped),
         }
     }

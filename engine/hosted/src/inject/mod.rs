@@ -86,7 +86,7 @@ pub enum Indicated {
     NotAccepted,
     /// The event was not enabled, or the socket is closing.
     Off,
-    /// Nodes of the list are still retained from before, so it was not indicated.
+    /// Another thread indicates the list, or nodes of it are still retained from before: it was not indicated.
     Busy,
 }
 
@@ -156,18 +156,19 @@ impl Stage<'_> {
     /// Indicates the list. Nothing is rebuilt but the links and marks that a client may have changed.
     pub fn indicate(&mut self) -> Indicated {
         let Prepared { socket, list } = self.prepared;
-        if list.lent() > 0 {
+        if !list.claim() {
             return Indicated::Busy;
         }
         let was_enabled = socket.event.is_enabled();
         let lent = &socket.kernel.ledger().indications;
         lent.add(list.len());
         let verdict = socket.event.indicate(&socket.kernel, self.processor, self.flags, list.arm());
-        if verdict == Verdict::Retained {
-            return Indicated::Retained;
+        if verdict != Verdict::Retained {
+            lent.remove(list.disarm());
         }
-        lent.remove(list.disarm());
+        list.unclaim();
         match verdict {
+            Verdict::Retained => Indicated::Retained,
             Verdict::Refused => Indicated::NotAccepted,
             // A dynamic event is off by refusing.
             Verdict::Off if was_enabled => Indicated::NotAccepted,

@@ -66,11 +66,13 @@ pub(crate) unsafe fn reuse(irp: *mut IRP, status: NTSTATUS) {
 /// # Safety
 /// The caller owns `irp` and gives it up.
 pub(crate) unsafe fn complete(irp: *mut IRP) {
+    // Field by field, here and below: another thread that cancels the packet may write its cancel fields meanwhile.
     // SAFETY: the caller owns the packet.
-    let packet = unsafe { &*irp };
-    let (locations, current) = (packet.StackCount, packet.CurrentLocation);
+    let kind = unsafe { (*irp).Type };
+    // SAFETY: as above.
+    let (locations, current) = unsafe { position(irp) };
     assert!(
-        packet.Type == IO_TYPE_IRP && (1..=locations).contains(&current),
+        kind == IO_TYPE_IRP && (1..=locations).contains(&current),
         "IoCompleteRequest of the IRP at {irp:p}, which no driver has: it is completed already, or was never handed \
          over (location {current} of {locations})"
     );
@@ -101,11 +103,14 @@ unsafe fn climb(irp: *mut IRP) -> NTSTATUS {
     // SAFETY: the caller has the packet.
     unsafe { (*irp).PendingReturned = pending };
     // SAFETY: as above.
-    let packet = unsafe { &*irp };
-    let has_location = packet.CurrentLocation <= packet.StackCount;
-    let status = packet.IoStatus.Status;
+    let (locations, current) = unsafe { position(irp) };
+    let has_location = current <= locations;
+    // SAFETY: as above.
+    let status = unsafe { (*irp).IoStatus.Status };
+    // SAFETY: as above.
+    let cancelled = unsafe { is_cancelled(irp) };
     let wanted = if status.is_success() { SL_INVOKE_ON_SUCCESS } else { SL_INVOKE_ON_ERROR }
-        | if packet.Cancel == TRUE { SL_INVOKE_ON_CANCEL } else { 0 };
+        | if cancelled { SL_INVOKE_ON_CANCEL } else { 0 };
     let routine = left.CompletionRoutine.filter(|_| left.Control & wanted != 0);
     let Some(routine) = routine else {
         if has_location && pending == TRUE {
@@ -124,6 +129,18 @@ unsafe fn climb(irp: *mut IRP) -> NTSTATUS {
     };
     // SAFETY: whoever set the routine promised that it takes this context; the packet is its from here on.
     unsafe { routine(device, irp, left.Context) }
+}
+
+/// How many stack locations a packet has, and which is the current one.
+///
+/// # Safety
+/// The caller has the packet.
+unsafe fn position(irp: *const IRP) -> (i8, i8) {
+    // SAFETY: the caller's promise.
+    let locations = unsafe { (*irp).StackCount };
+    // SAFETY: the caller's promise.
+    let current = unsafe { (*irp).CurrentLocation };
+    (locations, current)
 }
 
 /// IoSetCancelRoutine: exchanges the routine and returns the one before.

@@ -33,8 +33,8 @@ use self::registration::Registrations;
 
 /// A kernel in user mode, with a WSK provider behind it. Clones are the same kernel.
 ///
-/// It implements [`Kernel`] and [`Memory`] for a client, and has besides what tests and tools ask of a kernel: its
-/// accounts, its leaks, its faults. Calls that break a rule of NT panic with a message that names the routine; inside a
+/// It implements [`Kernel`](skua_engine::Kernel) and [`Memory`](skua_pools::Memory) for a client, and has besides what
+/// tests and tools ask of a kernel: its accounts, its leaks, its faults. Calls that break a rule of NT panic with a message that names the routine; inside a
 /// function of a WSK table, which is C, that ends the process.
 #[derive(Clone)]
 pub struct HostKernel {
@@ -81,7 +81,7 @@ impl HostKernel {
         Self { host: Arc::new(host) }
     }
 
-    /// Bytes of nonpaged pool allocated through [`Memory`] and not freed.
+    /// Bytes of nonpaged pool allocated through [`Memory`](skua_pools::Memory) and not freed.
     #[must_use]
     pub fn memory_in_use(&self) -> usize {
         self.host.memory.in_use()

@@ -3,7 +3,7 @@
 // UNSAFETY: blocks are raw memory that the stack, the client and a worker use in turn.
 #![expect(unsafe_code, reason = "blocks are found by address")]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
@@ -26,7 +26,7 @@ pub(crate) struct Arena {
     share: u32,
     /// By worker, what clients gave back.
     free: Box<[FreeList]>,
-    memory: [(NonNull<u8>, Layout); 2],
+    memory: [Allocation; 2],
 }
 
 // SAFETY: the arena hands out addresses; access to what they point at is settled block by block.
@@ -35,11 +35,17 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 impl Arena {
-    /// Builds `share` blocks for each of `workers`.
-    pub(crate) fn new(kernel: &HostKernel, workers: u32, share: u32) -> Self {
-        let count = workers * share;
-        let (blocks, block_memory) = allocate(count as usize * size_of::<Block>(), align_of::<Block>());
-        let (tails, tail_memory) = allocate(count as usize * TAIL_BYTES, 64);
+    /// Builds `share` blocks for each of `workers`; `None` when there is no memory for them.
+    pub(crate) fn new(kernel: &HostKernel, workers: u32, share: u32) -> Option<Self> {
+        let count = workers.checked_mul(share)?;
+        let (blocks, block_memory) =
+            allocate((count as usize).checked_mul(size_of::<Block>())?, align_of::<Block>())?;
+        let Some((tails, tail_memory)) =
+            (count as usize).checked_mul(TAIL_BYTES).and_then(|bytes| allocate(bytes, 64))
+        else {
+            free(block_memory);
+            return None;
+        };
         let blocks = blocks.cast::<Block>();
         for index in 0..count as usize {
             // SAFETY: `index` is below the count that was allocated.
@@ -50,7 +56,7 @@ impl Arena {
             unsafe { build(kernel, block, tail) };
         }
         let free = (0..workers).map(|_| FreeList::default()).collect();
-        Self { blocks, count, share, free, memory: [block_memory, tail_memory] }
+        Some(Self { blocks, count, share, free, memory: [block_memory, tail_memory] })
     }
 
     /// The blocks that worker `worker` starts with.
@@ -124,21 +130,26 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        for (address, layout) in self.memory {
-            // SAFETY: came from `alloc_zeroed` with this layout and is freed once; an arena with lent blocks is leaked
-            // by its socket instead of dropped.
-            unsafe { dealloc(address.as_ptr(), layout) };
-        }
+        // An arena with lent blocks is leaked by its socket instead of dropped.
+        self.memory.into_iter().for_each(free);
     }
 }
 
-/// Zeroed memory at a multiple of `align`, and what to free. Large requests are not touched, so they cost address space
-/// until they are used: aligning by hand keeps the allocator from zeroing them itself.
-fn allocate(bytes: usize, align: usize) -> (NonNull<u8>, (NonNull<u8>, Layout)) {
-    let layout = Layout::from_size_align(bytes + align, 16).unwrap_or(Layout::new::<u128>());
+fn free((address, layout): Allocation) {
+    // SAFETY: came from `allocate` with this layout; the arena that owned it is gone and freed it once.
+    unsafe { dealloc(address.as_ptr(), layout) };
+}
+
+/// What the allocator gave, and as what.
+type Allocation = (NonNull<u8>, Layout);
+
+/// Zeroed memory at a multiple of `align`, and what to free; `None` when there is none. Large requests are not touched, so
+/// they cost address space until they are used: aligning by hand keeps the allocator from zeroing them itself.
+fn allocate(bytes: usize, align: usize) -> Option<(NonNull<u8>, Allocation)> {
+    let layout = Layout::from_size_align(bytes.checked_add(align)?, 16).ok()?;
     // SAFETY: the layout is not empty.
-    let Some(memory) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+    let memory = NonNull::new(unsafe { alloc_zeroed(layout) })?;
     let skip = memory.as_ptr().addr().wrapping_neg() % align;
     // SAFETY: `skip` is below `align`, which was asked for on top.
-    (unsafe { memory.add(skip) }, (memory, layout))
+    Some((unsafe { memory.add(skip) }, (memory, layout)))
 }

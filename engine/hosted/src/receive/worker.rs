@@ -100,6 +100,8 @@ pub(crate) struct Worker {
     /// Blocks in no slot. Has room for all of this worker's.
     spare: Vec<BlockRef>,
     errors: u32,
+    /// Whether a quiesce was told that this worker's queue is empty.
+    drained: bool,
 }
 
 impl Worker {
@@ -114,7 +116,7 @@ impl Worker {
         // The first blocks are taken first.
         spare.reverse();
         let slots = vec![None; provider.batch as usize].into_boxed_slice();
-        Self { socket, index, receiver, slots, spare, errors: 0 }
+        Self { socket, index, receiver, slots, spare, errors: 0, drained: false }
     }
 
     /// Works until the socket closes.
@@ -133,6 +135,10 @@ impl Worker {
         }
         let discarded = self.receiver.discard();
         socket.note_discarded(discarded);
+        if !self.drained {
+            // A quiesce that waits while the socket closes has nothing more to wait for.
+            socket.note_drained();
+        }
     }
 
     fn receive(&mut self, ready: usize) {
@@ -149,6 +155,7 @@ impl Worker {
                 }
             }
             Received::Ended => {
+                self.drained = true;
                 self.socket.note_drained();
                 self.wait(|| false);
             }
@@ -222,7 +229,9 @@ impl Worker {
         let fits = |slot: &Option<BlockRef>| {
             slot.is_some_and(|block| block.delivery() == delivery && !self.socket.is_filtered(block))
         };
-        first + self.slots[first..count].iter().take_while(|slot| fits(slot)).count()
+        // `first` was found to be wanted. It is not asked about again: the filter may change meanwhile, and a run without
+        // a block would hand out one that is not marked as lent.
+        first + 1 + self.slots[first + 1..count].iter().take_while(|slot| fits(slot)).count()
     }
 
     fn indicate(&mut self, run: Range<usize>, first: BlockRef) -> Verdict {

@@ -24,9 +24,13 @@ impl DatagramSocket {
             local.to_socket_addr().filter(|local| self.takes(local)).ok_or(STATUS_INVALID_PARAMETER)?;
         self.claim_bind()?;
         let workers = self.kernel.provider().workers;
-        match self.wire().bind(local, workers) {
-            Ok(bound) => {
-                let arena = Arena::new(&self.kernel, workers, self.kernel.provider().blocks);
+        let arena = Arena::new(&self.kernel, workers, self.kernel.provider().blocks);
+        let bound = arena.ok_or(STATUS_INSUFFICIENT_RESOURCES).and_then(|arena| {
+            let bound = self.wire().bind(local, workers)?;
+            Ok((bound, arena))
+        });
+        match bound {
+            Ok((bound, arena)) => {
                 self.set_bound(bound, arena);
                 self.start(workers)
             }

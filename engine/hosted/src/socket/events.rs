@@ -176,6 +176,10 @@ impl ReceiveEvent {
     fn complete_waiting(&self, kernel: &HostKernel) {
         loop {
             let mut waiting = hold(&self.waiting);
+            if !self.is_empty() {
+                // Enabled again meanwhile, and somebody is inside: who leaves last completes the rest.
+                return;
+            }
             let Some(request) = waiting.pop() else {
                 self.draining.store(false, Ordering::SeqCst);
                 return;

@@ -9,6 +9,7 @@ mod create;
 mod inject;
 mod kernel;
 mod loss;
+mod race;
 mod raw;
 mod receive_event;
 mod receive_from;
