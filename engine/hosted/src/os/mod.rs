@@ -67,7 +67,7 @@ pub(crate) trait StackSocket: Send + Sync {
     /// As [`StackSocket::end`], and whoever waits for room to send returns, now and from now on.
     fn stop(&self);
 
-    /// Gives back what the host lent. Nothing else is called after, except [`StackSocket::lost`].
+    /// Gives back what the host lent. Only [`StackSocket::end`] and [`StackSocket::lost`] are called meanwhile and after.
     fn close(&self);
 
     /// Datagrams that reached the socket and were dropped by the stack, as far as it can tell.

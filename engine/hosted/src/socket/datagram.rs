@@ -253,10 +253,16 @@ impl DatagramSocket {
         self.ring_all();
     }
 
-    pub(crate) fn wait_drained(&self, deadline: Instant) -> bool {
+    /// Waits until every worker has drained its queue, or the socket is dead, which indicates nothing more. False when
+    /// that did not come before `deadline`; `None` is never.
+    pub(crate) fn wait_drained(&self, deadline: Option<Instant>) -> bool {
         let workers = self.kernel.provider().workers;
         let mut drained = hold(&self.drained);
-        while *drained < workers {
+        while *drained < workers && !self.has(DEAD) {
+            let Some(deadline) = deadline else {
+                drained = self.drained_changed.wait(drained).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -273,6 +279,10 @@ impl DatagramSocket {
         if self.phase.fetch_or(DEAD, Ordering::SeqCst) & (DEAD | CLOSING) != 0 {
             return;
         }
+        // Under the lock, so that nobody is between looking at the phase and waiting.
+        let drained = hold(&self.drained);
+        self.drained_changed.notify_all();
+        drop(drained);
         let below = self.kernel.provider().indicate_below_dispatch;
         let raised = (!below).then(|| self.kernel.raise());
         let flags = if below { 0 } else { WSK_FLAG_AT_DISPATCH_LEVEL };

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,10 @@ use crate::kernel::lock::hold;
 #[derive(Default)]
 pub(crate) struct Sockets {
     open: Mutex<Vec<Arc<DatagramSocket>>>,
-    /// Datagrams lost below sockets that are closed.
+    /// Datagrams lost below sockets that are closed. Written with `open` locked.
     lost_by_closed: AtomicU64,
+    /// Whether a closed socket could not tell. Written with `open` locked.
+    has_untold: AtomicBool,
 }
 
 impl Sockets {
@@ -39,7 +41,10 @@ impl Sockets {
     /// Takes a socket out whose losses are final.
     pub(crate) fn remove(&self, socket: &DatagramSocket) {
         let mut open = hold(&self.open);
-        self.lost_by_closed.fetch_add(socket.lost().unwrap_or(0), Ordering::Relaxed);
+        match socket.lost() {
+            Some(lost) => _ = self.lost_by_closed.fetch_add(lost, Ordering::Relaxed),
+            None => self.has_untold.store(true, Ordering::Relaxed),
+        }
         open.retain(|known| !std::ptr::eq(Arc::as_ptr(known), socket));
     }
 
@@ -52,10 +57,14 @@ impl Sockets {
         hold(&self.open).iter().filter(wanted).cloned().collect()
     }
 
-    fn lost(&self) -> u64 {
+    /// `None` when one of the sockets cannot tell.
+    fn lost(&self) -> Option<u64> {
         let open = hold(&self.open);
-        let by_open: u64 = open.iter().filter_map(|socket| socket.lost()).sum();
-        by_open + self.lost_by_closed.load(Ordering::Relaxed)
+        if self.has_untold.load(Ordering::Relaxed) {
+            return None;
+        }
+        let by_open: u64 = open.iter().map(|socket| socket.lost()).sum::<Option<u64>>()?;
+        Some(by_open + self.lost_by_closed.load(Ordering::Relaxed))
     }
 }
 
@@ -63,10 +72,10 @@ impl Sockets {
 impl HostKernel {
     /// Datagrams that reached sockets of this kernel and were never indicated, over open and closed sockets: the socket
     /// buffer was full, [`HostKernel::quiesce`] had ended the intake, or they were still queued when the socket closed.
-    /// `None` when the transport cannot tell.
+    /// `None` when the transport cannot tell, or could not for one of the sockets.
     #[must_use]
     pub fn lost_below(&self) -> Option<u64> {
-        self.stack().tells_lost().then(|| self.sockets().lost())
+        if self.stack().tells_lost() { self.sockets().lost() } else { None }
     }
 
     /// The same for the open sockets that are bound to `local`. `None` too when there is none.
@@ -77,7 +86,8 @@ impl HostKernel {
     }
 
     /// Ends the intake of the sockets bound to `local`, or of all, and waits until what was queued has been indicated;
-    /// whether that was so within `limit`. Afterwards the sockets are only good for sending and closing.
+    /// whether that was so within `limit`, where one that the clock cannot express is none. A socket that died indicates
+    /// nothing more and is not waited for. Afterwards the sockets are only good for sending and closing.
     ///
     /// On Linux a filter turns later datagrams away, which count as lost below from then on. On other transports what
     /// arrives during the call may be either indicated or lost.
@@ -87,7 +97,7 @@ impl HostKernel {
         for socket in &sockets {
             socket.end_intake();
         }
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now().checked_add(limit);
         sockets.iter().all(|socket| socket.wait_drained(deadline))
     }
 

@@ -1,6 +1,6 @@
 //! What is lost below the client, and the end of intake.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use skua_engine::abi::sockaddr::{SO_RCVBUF, SOL_SOCKET};
@@ -14,6 +14,9 @@ use crate::raw::{Client, LIMIT, LOCALHOST, TRANSPORTS, eventually, kernel, with}
 /// Transports that can tell what they dropped.
 const TELLING: &[Transport] =
     if cfg!(target_os = "linux") { &[Transport::Os, Transport::Loopback] } else { &[Transport::Loopback] };
+
+/// How many sockets are closed while another thread asks about them.
+const CLOSES: usize = 200;
 
 /// A socket with a small buffer, and its event off.
 fn small(client: &Client) -> Socket {
@@ -130,6 +133,95 @@ fn a_socket_at_rest_is_quiesced_at_once() {
             "{transport:?}: its event is off, and nothing is queued"
         );
         socket.close();
+        client.end();
+    }
+}
+
+#[test]
+fn a_dead_socket_is_quiesced_at_once() {
+    for transport in TRANSPORTS {
+        let kernel = kernel(transport);
+        let client = Client::with_static_events(&kernel);
+        let socket = Socket::bound(&client, LOCALHOST);
+        let local = socket.local();
+        kernel.kill(&local);
+        assert!(kernel.quiesce(Some(&local), LIMIT), "{transport:?}: it indicates nothing more");
+        socket.close();
+        client.end();
+    }
+}
+
+#[test]
+fn a_death_ends_a_quiesce_that_waits() {
+    let kernel = kernel(Transport::Os);
+    let client = Client::with_static_events(&kernel);
+    let socket = Socket::bound(&client, LOCALHOST);
+    let local = socket.local();
+    socket.recorder.block(true);
+    UdpSocket::bind(LOCALHOST).unwrap().send_to(b"held", local).unwrap();
+    socket.recorder.wait_until_inside();
+    std::thread::scope(|scope| {
+        let quiesced = scope.spawn(|| kernel.quiesce(Some(&local), LIMIT));
+        let killed = scope.spawn(|| kernel.kill(&local));
+        // The callback runs until the quiesce is over, so that only the death can have ended it.
+        let was_ended = quiesced.join().unwrap();
+        socket.recorder.block(false);
+        assert!(was_ended);
+        assert_eq!(killed.join().unwrap(), 1);
+    });
+    socket.close();
+    client.end();
+}
+
+#[test]
+fn a_quiesce_without_limit_ends_when_everything_is_indicated() {
+    for transport in TRANSPORTS {
+        let kernel = kernel(transport);
+        let client = Client::with_static_events(&kernel);
+        assert!(kernel.quiesce(None, Duration::MAX), "{transport:?}: there is no socket");
+        let socket = Socket::bound(&client, LOCALHOST);
+        assert!(kernel.quiesce(None, Duration::MAX), "{transport:?}");
+        socket.close();
+        client.end();
+    }
+}
+
+#[test]
+fn sockets_may_close_while_another_thread_quiesces_and_counts() {
+    for &transport in TELLING {
+        let kernel = with(ProviderConfig { transport, workers: 2, ..ProviderConfig::default() });
+        let client = Client::with_static_events(&kernel);
+        std::thread::scope(|scope| {
+            let closes = scope.spawn(|| (0..CLOSES).for_each(|_| Socket::bound(&client, LOCALHOST).close()));
+            while !closes.is_finished() {
+                let _ = kernel.quiesce(None, Duration::ZERO);
+                assert_eq!(kernel.lost_below(), Some(0), "{transport:?}: nothing was sent");
+                // Lets the closing thread at the locks that this one takes again at once.
+                std::thread::yield_now();
+            }
+        });
+        client.end();
+    }
+}
+
+#[test]
+fn an_address_is_free_when_the_close_completes_although_others_ask_for_its_losses() {
+    for &transport in TELLING {
+        let kernel = kernel(transport);
+        let client = Client::with_static_events(&kernel);
+        // An address that no other test binds to, so that nobody takes the port in between.
+        let first = Socket::bound(&client, SocketAddr::from(([127, 0, 0, 77], 0)));
+        let local = first.local();
+        first.close();
+        std::thread::scope(|scope| {
+            let closes = scope.spawn(|| (0..CLOSES).for_each(|_| Socket::bound(&client, local).close()));
+            while !closes.is_finished() {
+                let _ = kernel.quiesce(Some(&local), Duration::ZERO);
+                assert_eq!(kernel.lost_below(), Some(0), "{transport:?}");
+                // Lets the closing thread at the locks that this one takes again at once.
+                std::thread::yield_now();
+            }
+        });
         client.end();
     }
 }

@@ -3,7 +3,7 @@
 // UNSAFETY: borrows a raw descriptor, and passes values to system calls by address.
 #![expect(unsafe_code, reason = "system calls take pointers")]
 
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -42,14 +42,14 @@ impl Descriptor {
         check(unsafe { libc::setsockopt(self.raw(), level, option, value, size) })
     }
 
-    /// getsockopt of so many words; how many there were.
+    /// getsockopt of so many words. An error too when the kernel has fewer.
     pub(super) fn words<const N: usize>(&self, level: i32, option: i32) -> Result<[u32; N]> {
         let mut words = [0u32; N];
         let mut size = libc::socklen_t::try_from(size_of_val(&words)).unwrap_or_default();
         let value = words.as_mut_ptr().cast::<libc::c_void>();
         // SAFETY: the array is writable for the size given.
         check(unsafe { libc::getsockopt(self.raw(), level, option, value, &raw mut size) })?;
-        Ok(words)
+        if size as usize == size_of_val(&words) { Ok(words) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Turns every later datagram away, which the stack counts as dropped, and lets receivers see the end behind what is

@@ -1,9 +1,6 @@
 //! What the stack dropped, by SO_MEMINFO: 32 bits a descriptor, extended to 64.
 
-use std::sync::Mutex;
-
 use super::descriptor::Descriptor;
-use crate::kernel::lock::hold;
 
 /// `SK_MEMINFO_DROPS` (linux/sock_diag.h): datagrams that reached the socket and were dropped, because its buffer was full, a
 /// filter refused them, or their checksum was wrong.
@@ -14,7 +11,7 @@ const WORDS: usize = 9;
 /// The count of one socket. It misses nothing as long as fewer than 2^32 datagrams are dropped between two samples.
 #[derive(Default)]
 pub(super) struct Drops {
-    by_descriptor: Mutex<Vec<Extended>>,
+    by_descriptor: Vec<Extended>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -24,31 +21,36 @@ struct Extended {
 }
 
 impl Drops {
-    /// Reads the counts of all descriptors, and the sum of what they have been. A descriptor that is closed keeps its last.
-    pub(super) fn sample<'a>(&self, descriptors: impl Iterator<Item = &'a Descriptor>) -> u64 {
-        let mut extended = hold(&self.by_descriptor);
+    /// Reads the counts of all descriptors, which are open, and sums them up. `None` when one cannot be read: kernels
+    /// before 4.12 have no SO_MEMINFO, and others of the same interface need not have all its words.
+    pub(super) fn sample<'a>(&mut self, descriptors: impl Iterator<Item = &'a Descriptor>) -> Option<u64> {
+        let mut sum = Some(0);
         for (index, descriptor) in descriptors.enumerate() {
-            if extended.len() <= index {
-                extended.push(Extended::default());
+            if self.by_descriptor.len() <= index {
+                self.by_descriptor.push(Extended::default());
             }
-            if let Ok(words) = descriptor.words::<WORDS>(libc::SOL_SOCKET, libc::SO_MEMINFO) {
-                extended[index].advance(words[DROPS]);
-            }
+            let extended = &mut self.by_descriptor[index];
+            let words = descriptor.words::<WORDS>(libc::SOL_SOCKET, libc::SO_MEMINFO);
+            let total = words.ok().map(|words| extended.advance(words[DROPS]));
+            sum = sum.zip(total).map(|(sum, total)| sum + total);
         }
-        extended.iter().map(|extended| extended.total).sum()
+        sum
     }
 }
 
 impl Extended {
-    fn advance(&mut self, now: u32) {
+    /// What it has been in all, now that the 32 bits are `now`.
+    fn advance(&mut self, now: u32) -> u64 {
         self.total += u64::from(now.wrapping_sub(self.last));
         self.last = now;
+        self.total
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::{Family, settings};
 
     #[test]
     fn a_count_that_wraps_goes_on() {
@@ -57,5 +59,16 @@ mod tests {
             drops.advance(now);
         }
         assert_eq!(drops.total, u64::from(u32::MAX) + 5);
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_read_is_not_zero() {
+        let descriptors = [(); 2].map(|()| Descriptor::new(settings::open(Family::V4).unwrap()));
+        let mut drops = Drops::default();
+        assert_eq!(drops.sample(descriptors.iter()), Some(0));
+        descriptors[0].close();
+        assert_eq!(drops.sample(descriptors.iter()), None, "although the last one can be read");
+        let more_than_there_are = descriptors[1].words::<64>(libc::SOL_SOCKET, libc::SO_MEMINFO);
+        assert!(more_than_there_are.is_err());
     }
 }

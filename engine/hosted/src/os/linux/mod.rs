@@ -33,8 +33,8 @@ impl Stack for Linux {
             first,
             more: OnceLock::new(),
             wanted: Wanted::default(),
-            applied: Mutex::default(),
-            drops: Drops::default(),
+            applied: Mutex::new(Some(Vec::new())),
+            state: Mutex::new(State::Open(Drops::default())),
         };
         Ok(Box::new(LinuxSocket(Arc::new(shared))))
     }
@@ -55,9 +55,18 @@ struct Shared {
     /// The other workers'. Set by bind.
     more: OnceLock<Box<[Descriptor]>>,
     wanted: Wanted,
-    /// Settings so far, for descriptors that are made later.
-    applied: Mutex<Vec<Setting>>,
-    drops: Drops,
+    /// Settings so far, for the descriptors that bind makes; `None` once it has made them.
+    applied: Mutex<Option<Vec<Setting>>>,
+    /// Held while descriptors are closed, and by those that use them without keeping the socket from being closed. A
+    /// system call of theirs that overlapped the close would keep the port taken after it, or reach whatever gets the
+    /// descriptor's number next.
+    state: Mutex<State>,
+}
+
+enum State {
+    Open(Drops),
+    /// What was dropped until the close.
+    Closed(Option<u64>),
 }
 
 impl Shared {
@@ -71,7 +80,8 @@ impl Shared {
 
     /// A multicast group is joined by one descriptor only: each that joins gets every datagram of the group.
     fn set(&self, setting: &Setting) -> Result<()> {
-        let noted = self.wanted.note(setting);
+        let mut applied = hold(&self.applied);
+        self.wanted.note(setting);
         options::apply(&self.first, setting, self.wanted.get())?;
         if matches!(setting, Setting::Join(_) | Setting::Leave(_)) {
             return Ok(());
@@ -79,8 +89,8 @@ impl Shared {
         for descriptor in self.descriptors().skip(1) {
             options::apply(descriptor, setting, self.wanted.get())?;
         }
-        if noted || self.more.get().is_none() {
-            hold(&self.applied).push(*setting);
+        if let Some(applied) = &mut *applied {
+            applied.push(*setting);
         }
         Ok(())
     }
@@ -89,19 +99,23 @@ impl Shared {
     /// share its address, among which Linux spreads senders by a hash. Other processes of the same user that set
     /// SO_REUSEPORT could join them from then on.
     fn bind(&self, local: SocketAddr, workers: u32) -> Result<SocketAddr> {
+        let mut applied = hold(&self.applied);
         self.first.sock().bind(&local.into())?;
         let bound = settings::local(self.first.sock())?;
         if workers > 1 {
             self.first.sock().set_reuse_port(true)?;
-            let more: Result<Box<[Descriptor]>> = (1..workers).map(|_| self.another(bound)).collect();
+            let settings = applied.as_deref().unwrap_or_default();
+            let more: Result<Box<[Descriptor]>> =
+                (1..workers).map(|_| self.another(bound, settings)).collect();
             let _ = self.more.set(more?);
         }
+        *applied = None;
         Ok(bound)
     }
 
-    fn another(&self, bound: SocketAddr) -> Result<Descriptor> {
+    fn another(&self, bound: SocketAddr, settings: &[Setting]) -> Result<Descriptor> {
         let descriptor = Descriptor::new(settings::open(self.family)?);
-        for setting in hold(&self.applied).iter() {
+        for setting in settings {
             options::apply(&descriptor, setting, self.wanted.get())?;
         }
         descriptor.sock().set_reuse_port(true)?;
@@ -140,8 +154,9 @@ impl StackSocket for LinuxSocket {
     }
 
     fn end(&self) {
-        for descriptor in self.0.descriptors() {
-            descriptor.end_receiving();
+        let state = hold(&self.0.state);
+        if matches!(*state, State::Open(_)) {
+            self.0.descriptors().for_each(Descriptor::end_receiving);
         }
     }
 
@@ -151,13 +166,17 @@ impl StackSocket for LinuxSocket {
     }
 
     fn close(&self) {
-        self.0.drops.sample(self.0.descriptors());
-        for descriptor in self.0.descriptors() {
-            descriptor.close();
+        let mut state = hold(&self.0.state);
+        if let State::Open(drops) = &mut *state {
+            *state = State::Closed(drops.sample(self.0.descriptors()));
+            self.0.descriptors().for_each(Descriptor::close);
         }
     }
 
     fn lost(&self) -> Option<u64> {
-        Some(self.0.drops.sample(self.0.descriptors()))
+        match &mut *hold(&self.0.state) {
+            State::Open(drops) => drops.sample(self.0.descriptors()),
+            State::Closed(lost) => *lost,
+        }
     }
 }
