@@ -18,7 +18,7 @@ use core::array;
 
 use crossbeam_utils::CachePadded;
 
-use crate::primitive::{AtomicU64, Ordering, fence};
+use crate::primitive::{AtomicU64, Ordering, fence, load_own};
 
 /// `N` counters of one shard: 64-bit, only ever growing, on cache lines of their own.
 ///
@@ -76,13 +76,13 @@ impl<const N: usize> Counters<N> {
     #[inline]
     pub fn publish(&self, batch: &[u64; N]) {
         let Versioned { version, totals } = &*self.inner;
-        let now = version.load(Ordering::Relaxed);
+        let now = load_own(version);
         version.store(now.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         for (total, count) in totals.iter().zip(batch) {
             // A load and a store, no read-modify-write: there is one writer.
             if *count != 0 {
-                total.store(total.load(Ordering::Relaxed).wrapping_add(*count), Ordering::Relaxed);
+                total.store(load_own(total).wrapping_add(*count), Ordering::Relaxed);
             }
         }
         version.store(now.wrapping_add(2), Ordering::Release);
