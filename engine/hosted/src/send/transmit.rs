@@ -120,7 +120,9 @@ impl DatagramSocket {
 pub(crate) fn transmit(socket: &Arc<DatagramSocket>) {
     let bell = socket.transmit_bell();
     while !socket.is_closing() {
-        bell.wait(|| socket.is_closing() || !socket.sends.is_empty());
+        // Nothing is taken while no send can succeed: what is taken cannot be cancelled, and makes room for one more.
+        let ready = || !socket.sends.is_empty() && !socket.kernel.is_congested();
+        bell.wait(|| socket.is_closing() || ready());
         let Some(mut waiting) = socket.sends.take() else {
             // What is there is being cancelled.
             std::thread::yield_now();
@@ -133,9 +135,7 @@ pub(crate) fn transmit(socket: &Arc<DatagramSocket>) {
             }
             Progress::Full => {
                 socket.sends.put_back(&socket.kernel, socket.context(), waiting);
-                if socket.kernel.is_congested() {
-                    bell.wait(|| socket.is_closing() || !socket.kernel.is_congested());
-                } else {
+                if !socket.kernel.is_congested() {
                     socket.wire().wait_writable();
                 }
             }
