@@ -8,6 +8,7 @@ mod pool_model;
 mod pool_stress;
 mod ring;
 mod ring_bytes;
+mod ring_hostile;
 mod ring_model;
 mod ring_stress;
 mod rundown;

@@ -6,7 +6,9 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use skua_pools::{Attach, AttachError, Consumer, MAPPING_ALIGNMENT, Memory, Producer, Region, Tag};
+use skua_pools::{
+    Attach, AttachError, Consumer, MAPPING_ALIGNMENT, Memory, Producer, Region, ReserveError, Tag,
+};
 
 use crate::heap::Heap;
 
@@ -84,6 +86,23 @@ impl<'h> RingBytes<'h> {
         // SAFETY: the region is `DATA + bytes` long.
         unsafe { self.data.start().add(DATA) }
     }
+}
+
+/// Reserves, fills and commits one record of `len` bytes of `fill`.
+pub(crate) fn write(producer: &mut Producer, len: usize, fill: u8) -> Result<(), ReserveError> {
+    let mut reservation = producer.reserve(len)?;
+    reservation.write(0, &vec![fill; len]).unwrap();
+    reservation.commit();
+    Ok(())
+}
+
+/// Reads what is there and returns lengths and first bytes.
+pub(crate) fn read(consumer: &mut Consumer) -> Vec<(usize, Option<u8>)> {
+    consumer
+        .batch()
+        .map(|record| record.unwrap())
+        .map(|record| (record.len(), record.first().copied()))
+        .collect()
 }
 
 fn region<M: Memory>(memory: M, bytes: usize) -> Region<M> {
