@@ -1,0 +1,2 @@
+//! Skua's Windows kernel driver.
+#![no_std]
