@@ -39,7 +39,8 @@ impl Rate {
 }
 
 /// Most credits that a bucket may hold: half the range, so that the credits of one refill can be added without overflow.
-const MAX_CREDITS: u64 = u64::MAX / 2;
+/// A bucket that holds them is full whatever its rate comes to be.
+pub(super) const MAX_CREDITS: u64 = u64::MAX / 2;
 
 /// A rate against the clock.
 ///
@@ -74,13 +75,8 @@ impl Pace {
         self.fill_ticks
     }
 
-    /// Credits of a full bucket.
-    pub(super) fn full(&self) -> u64 {
-        self.full
-    }
-
-    /// The credits of a bucket that had `credits`, `elapsed` ticks later and one datagram on; `Err` with the credits
-    /// alone if they do not pay for it.
+    /// The credits of a bucket that had `credits`, at most [`MAX_CREDITS`], `elapsed` ticks later and one datagram on;
+    /// `Err` with the credits alone if they do not pay for it. Of what exceeds a full bucket nothing counts.
     #[inline]
     pub(super) fn spend(&self, credits: u64, elapsed: u64) -> Result<u64, u64> {
         let earned = if elapsed < self.fill_ticks { elapsed * self.earned_per_tick } else { self.full };

@@ -1,12 +1,13 @@
 //! What is let in, as open is told.
 
-use core::num::NonZeroU32;
+use core::num::{NonZeroU32, NonZeroU64};
 use core::time::Duration;
 
 use skua_pools::OutOfMemory;
 
-use super::bucket::{Pace, Rate};
+use super::bucket::Rate;
 use super::key::HashKeys;
+use super::limits::{Limits, Measure};
 use super::prefix::Prefix;
 use super::sources::{MAX_ROWS, TableSettings, sets_for};
 
@@ -35,7 +36,8 @@ pub struct AdmissionConfig<'a> {
     pub allow: Allow<'a>,
     /// Distinct prefixes that this and every later allow-list may have; at most 4096. Default 64.
     pub allow_capacity: u32,
-    /// The limit of each source that has a row, in each shard. Needs rows.
+    /// The limit of each source that has a row, in each shard. Needs rows. This, `other_rate` and `sample` are those at
+    /// open; [`Admission::set_limits`](super::Admission::set_limits) changes them later.
     pub rate: Option<Rate>,
     /// The limit of all sources without a row together, in each shard. `None` stands for `rate`, so that nobody gains
     /// by sending from more addresses than there are rows.
@@ -141,35 +143,22 @@ impl AdmissionConfig<'_> {
         Ok(self.allow_capacity)
     }
 
-    /// The table's settings against a clock of `frequency` ticks a second.
-    pub(super) fn table(&self, frequency: u64) -> Result<TableSettings, AdmissionError> {
-        if frequency == 0 {
-            return Err(AdmissionError::Clock);
-        }
-        if self.rate.is_some() && self.rows == 0 {
-            return Err(AdmissionError::RateWithoutRows);
-        }
-        let pace = |rate: Option<Rate>| {
-            rate.map(|rate| {
-                let burst = rate.burst;
-                Pace::new(rate, frequency)
-                    .ok_or(AdmissionError::Burst { burst, max: Rate::max_burst(frequency) })
-            })
-            .transpose()
-        };
-        let rate = pace(self.rate)?;
-        Ok(TableSettings {
-            hash: HashKeys::new(self.seed),
-            fold_ipv6: self.fold_ipv6,
-            pace: rate,
-            other_pace: pace(self.other_rate.or(self.rate))?,
-            idle: ticks(self.idle, frequency).max(rate.as_ref().map_or(0, Pace::fill_ticks)).max(1),
-        })
+    /// The limits at open; [`Admission::set_limits`](super::Admission::set_limits) changes them later.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        Limits { rate: self.rate, other_rate: self.other_rate, sample: self.sample }
     }
 
-    /// Whether datagrams are counted for their sources: there is a table, or a limit over all of them.
-    pub(super) fn is_metered(&self) -> bool {
-        self.rows > 0 || self.other_rate.is_some()
+    /// The table's settings.
+    pub(super) fn table(&self) -> TableSettings {
+        TableSettings { hash: HashKeys::new(self.seed), fold_ipv6: self.fold_ipv6 }
+    }
+
+    /// What limits are kept with, against a clock of `frequency` ticks a second.
+    pub(super) fn measure(&self, frequency: u64) -> Result<Measure, AdmissionError> {
+        let frequency = NonZeroU64::new(frequency).ok_or(AdmissionError::Clock)?;
+        let idle = ticks(self.idle, frequency.get()).max(1);
+        Ok(Measure { frequency, idle, has_rows: self.rows > 0 })
     }
 }
 

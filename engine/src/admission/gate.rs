@@ -4,11 +4,13 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use skua_pools::Memory;
 
+use super::generations::UNFETCHED;
 use super::key::Key;
+use super::limits::{Paces, ShardLimits, SharedLimits};
 use super::rules::{Entry, List, Shape, add, load};
 use super::sample::Sampler;
 use super::sources::{Other, Table};
-use super::tables::{RuleTables, UNFETCHED};
+use super::tables::RuleTables;
 use crate::address::Address;
 use crate::reason::DropReason;
 
@@ -19,7 +21,7 @@ use crate::reason::DropReason;
 pub struct AdmissionShard {
     index: usize,
     shape: Shape,
-    sampler: Sampler,
+    limits: ShardLimits,
     /// Ticks at the latest batch.
     now: u64,
 }
@@ -46,14 +48,16 @@ pub(super) struct Part<'a> {
 
 /// A batch's way past admission.
 ///
-/// The batch runs under the allow-list that was in force when it began. Dropping the gate ends it; there is nothing to
+/// The batch runs under the allow-list and the limits that were in force when it began. Dropping the gate ends it; there is nothing to
 /// give back.
 #[derive(Debug)]
 pub struct Gate<'a> {
-    shard: &'a mut AdmissionShard,
     counts: &'a Counts,
+    paces: &'a Paces,
     /// The shard's, until the gate is dropped: what a gate holds by value can stay in registers over the batch.
     sampler: Sampler,
+    /// Where it goes then.
+    kept: &'a mut Sampler,
     now: u64,
     /// `None` where everyone is let in.
     list: Option<List<'a>>,
@@ -79,7 +83,7 @@ impl Gate<'_> {
             return Err(DropReason::NotAllowed);
         }
         match &self.table {
-            Some(table) => table.pass(key, bytes, self.now, &mut self.sampler),
+            Some(table) => table.pass(key, bytes, self.now, self.paces, &mut self.sampler),
             None if self.sampler.keep() => Ok(()),
             None => Err(DropReason::Sampled),
         }
@@ -100,23 +104,31 @@ impl Gate<'_> {
 
 impl<'a> Gate<'a> {
     #[inline]
-    pub(super) fn new(shard: &'a mut AdmissionShard, part: Part<'a>, metered: bool) -> Self {
-        let list = shard.shape.listed.then(|| List::new(part.entries, shard.shape));
-        let (sampler, now) = (shard.sampler, shard.now);
-        Self { shard, counts: part.counts, sampler, now, list, table: metered.then_some(part.table) }
+    pub(super) fn new(shard: &'a mut AdmissionShard, part: Part<'a>) -> Self {
+        let AdmissionShard { shape, limits, now, .. } = shard;
+        let ShardLimits { paces, sampler: kept, metered, .. } = limits;
+        Self {
+            counts: part.counts,
+            paces,
+            sampler: *kept,
+            kept,
+            now: *now,
+            list: shape.listed.then(|| List::new(part.entries, *shape)),
+            table: metered.then_some(part.table),
+        }
     }
 }
 
 impl Drop for Gate<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.shard.sampler = self.sampler;
+        *self.kept = self.sampler;
     }
 }
 
 impl AdmissionShard {
-    pub(super) fn new(index: usize, sampler: Sampler) -> Self {
-        Self { index, shape: Shape::default(), sampler, now: 0 }
+    pub(super) fn new(index: usize, limits: ShardLimits) -> Self {
+        Self { index, shape: Shape::default(), limits, now: 0 }
     }
 
     #[inline]
@@ -124,15 +136,22 @@ impl AdmissionShard {
         self.index
     }
 
-    /// Moves the shard's time and list on to those of a batch that begins.
+    /// Moves the shard's time, list and limits on to those of a batch that begins.
     #[inline]
-    pub(super) fn catch_up<M: Memory>(&mut self, tables: &RuleTables<M>, part: &Part<'_>, now: u64) {
+    pub(super) fn catch_up<M: Memory>(
+        &mut self,
+        tables: &RuleTables<M>,
+        limits: &SharedLimits,
+        part: &Part<'_>,
+        now: u64,
+    ) {
         // Time that went back would earn tokens twice.
         self.now = self.now.max(now);
         let generation = &part.counts.generation;
         if tables.current() != load(generation) {
             self.shape = tables.fetch(part.entries, generation);
         }
+        limits.catch_up(&mut self.limits);
     }
 }
 

@@ -5,8 +5,8 @@
 //! 2. Each shard takes its [`AdmissionShard`] once, with [`Admission::shard`].
 //! 3. Unless [`Admission::is_passthrough`], each batch begins a [`Gate`], asks it about every datagram with
 //!    [`Gate::admit`], and drops it.
-//! 4. Meanwhile other threads replace the allow-list, with [`Admission::replace`], and read [`RuleHits`] and
-//!    [`SourceRow`]s. They make no shard wait.
+//! 4. Meanwhile other threads replace the allow-list with [`Admission::replace`] and the limits with
+//!    [`Admission::set_limits`], and read [`RuleHits`] and [`SourceRow`]s. They make no shard wait.
 //!
 //! A datagram meets the allow-list first; who it refuses takes no row, so strangers do not fill the table. Then the token
 //! bucket of its source, then sampling. Every limit and count is a shard's own: a source passes at most its [`Rate`] in
@@ -17,14 +17,16 @@
 //! with a row and a rate if there are few sources, 63 on average if 10,000 share 16,384 rows.
 //!
 //! # Invariants
-//! In each shard, the datagrams of all rows and of `other` together are those that the allow-list let in; so are their
-//! bytes. A row that goes to another source leaves its counts to `other`. Exact when the shard is between batches; during
+//! In each shard, the datagrams of all rows and of `other` together are those that the allow-list let in, while there are
+//! rows or a limit over all sources; so are their bytes. A row that goes to another source leaves its counts to `other`. Exact when the shard is between batches; during
 //! one a reader may see a row's counts on their way.
 
 mod bucket;
 mod config;
 mod gate;
+mod generations;
 mod key;
+mod limits;
 mod prefetch;
 mod prefix;
 mod rules;
@@ -35,6 +37,7 @@ mod tables;
 pub use bucket::Rate;
 pub use config::{AdmissionConfig, AdmissionError, Allow};
 pub use gate::{AdmissionShard, Gate};
+pub use limits::{Limits, LimitsError};
 pub use prefix::{Prefix, PrefixError};
 pub use rules::RuleHits;
 pub use sources::{Source, SourceRow};
@@ -43,10 +46,9 @@ pub use tables::{ReplaceError, Replaced};
 use crossbeam_utils::CachePadded;
 use skua_pools::{Memory, OutOfMemory, Slab, Tag};
 
-use bucket::Pace;
 use gate::{Counts, Part};
+use limits::SharedLimits;
 use rules::Entry;
-use sample::Sampler;
 use sources::{Other, Set, Table, TableSettings, VacantSets};
 use tables::RuleTables;
 
@@ -59,12 +61,8 @@ const TAG: Tag = Tag::new(b"SkAd");
 /// `entries` holds `places` elements, and `sets` `sets_each`, for each element of `counts`, in the order of the shards.
 pub struct Admission<M: Memory> {
     tables: RuleTables<M>,
+    limits: SharedLimits,
     settings: TableSettings,
-    sampler: Sampler,
-    /// Datagrams are counted for their sources.
-    metered: bool,
-    /// Nothing but the allow-list can refuse or count anything.
-    lists_only: bool,
     places: usize,
     sets_each: usize,
     counts: Slab<CachePadded<Counts>, M>,
@@ -90,21 +88,18 @@ impl<M: Memory + Clone> Admission<M> {
         frequency: u64,
     ) -> Result<Self, AdmissionError> {
         let sizes = Sizes::new(config, shards)?;
-        let settings = config.table(frequency)?;
-        let credits = settings.other_pace.as_ref().map_or(0, Pace::full);
-        let metered = config.is_metered();
+        let limits = SharedLimits::open(config.measure(frequency)?, &config.limits())?;
+        let settings = config.table();
         let sets_each = sizes.sets_each;
         let vacant = VacantSets::new(&settings.hash, sets_each);
         Ok(Self {
             tables: RuleTables::open(memory.clone(), TAG, sizes.places, config.allow)?,
+            limits,
             settings,
-            sampler: Sampler::new(config.sample),
-            metered,
-            lists_only: !metered && config.sample.get() == 1,
             places: sizes.places as usize,
             sets_each,
             counts: Slab::new(memory.clone(), TAG, sizes.shards, |_| {
-                CachePadded::new(Counts::new(Other::new(credits)))
+                CachePadded::new(Counts::new(Other::new()))
             })?,
             entries: Slab::new(memory.clone(), TAG, sizes.entries, |_| Entry::default())?,
             sets: Slab::new(memory.clone(), TAG, sizes.sets, |index| {
@@ -142,7 +137,7 @@ impl<M: Memory> Admission<M> {
     #[inline]
     #[must_use]
     pub fn is_passthrough(&self) -> bool {
-        self.lists_only && !self.tables.is_listed()
+        !self.limits.is_gated() && !self.tables.is_listed()
     }
 
     /// The part of shard `index`; `None` if there is no such shard or its part was handed out before.
@@ -151,7 +146,7 @@ impl<M: Memory> Admission<M> {
     /// At most DISPATCH_LEVEL.
     pub fn shard(&self, index: u32) -> Option<AdmissionShard> {
         let index = index as usize;
-        self.counts.get(index)?.take().then(|| AdmissionShard::new(index, self.sampler))
+        self.counts.get(index)?.take().then(|| AdmissionShard::new(index, self.limits.shard()))
     }
 
     /// Begins a batch of datagrams that came `now`, in ticks of the performance counter. A time before the one of the
@@ -164,8 +159,8 @@ impl<M: Memory> Admission<M> {
     #[inline]
     pub fn begin<'a>(&'a self, shard: &'a mut AdmissionShard, now: u64) -> Option<Gate<'a>> {
         let part = self.part(shard.index())?;
-        shard.catch_up(&self.tables, &part, now);
-        Some(Gate::new(shard, part, self.metered))
+        shard.catch_up(&self.tables, &self.limits, &part, now);
+        Some(Gate::new(shard, part))
     }
 
     /// Puts another allow-list in force, of at most the capacity given at open.
@@ -180,6 +175,34 @@ impl<M: Memory> Admission<M> {
     /// PASSIVE_LEVEL, for the time it takes; it neither waits nor is waited for.
     pub fn replace(&self, allow: Allow<'_>) -> Result<(), ReplaceError> {
         self.tables.replace(allow)
+    }
+
+    /// Puts other rates and another sampling in force.
+    ///
+    /// Batches that begin after this returned run under them; one that had begun ends under those that it began with.
+    ///
+    /// Token buckets go on with the tokens that they have, at most the new burst. At each datagram a bucket earns what the
+    /// rate in force then earns in the time since the source's datagram before. Without a rate it stands still, and who is
+    /// heard for the first time meanwhile begins with a full one when there is a rate. A row may be given away after the
+    /// longer of [`AdmissionConfig::idle`] and the time in which the new rate fills its bucket. Sampling begins to count
+    /// anew in a shard whose batch before ran under another N.
+    ///
+    /// # Errors
+    /// [`LimitsError`]; the limits that were in force still are.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL; it neither waits nor is waited for.
+    pub fn set_limits(&self, limits: &Limits) -> Result<(), LimitsError> {
+        self.limits.set(limits)
+    }
+
+    /// The limits in force.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits.get()
     }
 
     /// Shows the rules in force, IPv4 first, otherwise in the order of the list.

@@ -20,6 +20,13 @@ impl Sampler {
         Self { left: 0, between: every.get() - 1 }
     }
 
+    /// Counts to another N from here on; to the one it has it goes on counting.
+    pub(super) fn keep_one_in(&mut self, every: NonZeroU32) {
+        if self.between != every.get() - 1 {
+            *self = Self::new(every);
+        }
+    }
+
     /// Whether this datagram is kept.
     #[inline]
     pub(super) fn keep(&mut self) -> bool {

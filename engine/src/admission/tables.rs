@@ -1,20 +1,13 @@
-//! Replacing the allow-list while datagrams arrive.
-//!
-//! Two tables of the size given at open: the one in force, and the one that the next list is written to. A shard does not
-//! read either while it works. At the beginning of a batch it looks at the generation, and when that has moved on it
-//! copies the table in force to a list of its own. So the replacer waits for no shard and no shard waits for it: a shard
-//! that says "idle" and a replacer that reads it would have to order a store before a later load on every batch, which
-//! takes a full fence; a copy on every replacement takes none.
+//! Replacing the allow-list while datagrams arrive: two tables of the size given at open, of which [`Generations`] says
+//! which is in force.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 use skua_pools::{Memory, OutOfMemory, Slab, Tag};
 
 use super::config::{AdmissionError, Allow};
+use super::generations::{Generations, Replacement};
 use super::rules::{Entry, Rule, RuleHits, RuleWords, Shape, count_of, load};
-
-/// The generation before that of open's list. Shards begin with it, and so fetch a list with their first batch.
-pub(super) const UNFETCHED: u64 = 0;
 
 /// Marks a rule that has no cell yet.
 const NO_CELL: u64 = u64::MAX;
@@ -43,40 +36,15 @@ pub enum ReplaceError {
 #[error("the allow-list was replaced while it was read: read it again")]
 pub struct Replaced;
 
-/// More distinct prefixes than places.
-#[derive(Clone, Copy)]
-struct TooMany {
-    given: usize,
-    capacity: u32,
-}
-
 /// Both tables, and which is in force.
-///
-/// ```text
-///  replacer, making generation g + 1              shard, at the beginning of a batch
-///  ---------------------------------              ----------------------------------
-///  filling = g + 1                                current -> g                       Acquire (1)
-///  fence                             Release (2)  copies the words of table g mod 2  Relaxed
-///  writes table (g + 1) mod 2        Relaxed      fence                              Acquire (3)
-///  current = g + 1                   Release (4)  filling > g + 1 ? begin again : done
-/// ```
-///
-/// (1) with (4): the words copied are at least as new as generation g. They are newer only if generation g + 2 was being
-/// written; then (3) with (2) shows `filling` at g + 2 or above, and the copy is made again. It is made again only
-/// because generation g + 1 was completed meanwhile. A batch that begins after `replace` returned runs under that list or
-/// a later one; a batch that had begun before ends under the list it began with.
 pub(super) struct RuleTables<M: Memory> {
     /// `capacity` rules of the even generations, then those of the odd ones. Written by the replacer.
     rules: Slab<Rule, M>,
     shapes: [SharedShape; 2],
     capacity: u32,
-    current: AtomicU64,
-    /// The latest generation whose table may be partly written.
-    filling: AtomicU64,
+    generations: Generations,
     /// Whether a list is in force or about to be: set before the list is, cleared after it is no more.
     listed: AtomicBool,
-    /// Held by the one replacer.
-    replacing: AtomicBool,
 }
 
 /// A [`Shape`] that is written while it may be read.
@@ -99,68 +67,56 @@ impl<M: Memory> RuleTables<M> {
             rules: Slab::new(memory, tag, places, |_| Rule::default())?,
             shapes: Default::default(),
             capacity,
-            current: AtomicU64::new(UNFETCHED),
-            filling: AtomicU64::new(UNFETCHED),
+            generations: Generations::new(),
             listed: AtomicBool::new(false),
-            replacing: AtomicBool::new(false),
         };
-        match tables.install(allow) {
-            Ok(()) => Ok(tables),
-            Err(TooMany { given, capacity }) => Err(AdmissionError::TooManyRules { given, capacity }),
+        match tables.replace(allow) {
+            // Nobody else has the tables, so nobody else replaces.
+            Ok(()) | Err(ReplaceError::Busy) => Ok(tables),
+            Err(ReplaceError::TooManyRules { given, capacity }) => {
+                Err(AdmissionError::TooManyRules { given, capacity })
+            }
         }
     }
 
     /// Whether a batch that begins now may have to look at a list.
     #[inline]
     pub(super) fn is_listed(&self) -> bool {
-        // Relaxed: what is read of a list is read through `current`.
+        // Relaxed: what is read of a list is read through the generation.
         self.listed.load(Ordering::Relaxed)
     }
 
     /// The generation in force.
     #[inline]
     pub(super) fn current(&self) -> u64 {
-        self.current.load(Ordering::Acquire)
+        self.generations.current()
     }
 
     /// Writes a list and puts it in force.
     pub(super) fn replace(&self, allow: Allow<'_>) -> Result<(), ReplaceError> {
-        // Acquire: the tables as the replacer before left them.
-        if self.replacing.swap(true, Ordering::Acquire) {
-            return Err(ReplaceError::Busy);
-        }
-        let installed = self.install(allow);
-        self.replacing.store(false, Ordering::Release);
-        installed.map_err(|TooMany { given, capacity }| ReplaceError::TooManyRules { given, capacity })
-    }
-
-    /// Called by one thread at a time.
-    fn install(&self, allow: Allow<'_>) -> Result<(), TooMany> {
-        let current = load(&self.current);
-        let next = current.wrapping_add(1);
-        self.filling.store(next, Ordering::Relaxed);
-        fence(Ordering::Release);
-        let shape = self.fill(next, allow)?;
-        let (_, shared) = self.table(next);
+        let replacement = self.generations.begin().ok_or(ReplaceError::Busy)?;
+        let shape = self.fill(&replacement, allow)?;
+        let (_, shared) = self.table(replacement.generation());
         shared.listed.store(shape.listed, Ordering::Relaxed);
         shared.ipv4.store(shape.ipv4, Ordering::Relaxed);
         shared.total.store(shape.total, Ordering::Relaxed);
         if shape.listed {
             self.listed.store(true, Ordering::Relaxed);
         }
-        self.current.store(next, Ordering::Release);
+        replacement.put_in_force();
         if !shape.listed {
             self.listed.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Writes the rules of generation `next` to the idle table, IPv4 first, and gives each a cell.
-    fn fill(&self, next: u64, allow: Allow<'_>) -> Result<Shape, TooMany> {
+    /// Writes the rules of the next generation to the idle table, IPv4 first, and gives each a cell.
+    fn fill(&self, replacement: &Replacement<'_>, allow: Allow<'_>) -> Result<Shape, ReplaceError> {
         let Allow::Only(prefixes) = allow else { return Ok(Shape::default()) };
-        let too_many = TooMany { given: prefixes.len(), capacity: self.capacity };
+        let too_many = ReplaceError::TooManyRules { given: prefixes.len(), capacity: self.capacity };
+        let next = replacement.generation();
         let (rules, _) = self.table(next);
-        let (former, former_shape) = self.table(next.wrapping_sub(1));
+        let (former, former_shape) = self.table(replacement.former());
         let former = former.get(..former_shape.load().total as usize).unwrap_or_default();
 
         let mut shape = Shape { listed: true, ipv4: 0, total: 0 };
@@ -224,19 +180,15 @@ impl<M: Memory> RuleTables<M> {
         shape
     }
 
-    /// Has `take` copy the rules in force, and again for as long as they were being written over meanwhile. Returns
-    /// which generation was copied, and its shape.
+    /// Has `take` copy the rules in force, whole at the last time it is called. Returns which generation was copied, and
+    /// its shape.
     fn copy(&self, mut take: impl FnMut(&[Rule])) -> (u64, Shape) {
-        loop {
-            let current = self.current();
-            let (rules, shared) = self.table(current);
+        self.generations.copy(|generation| {
+            let (rules, shared) = self.table(generation);
             let shape = shared.load();
             take(rules.get(..shape.total as usize).unwrap_or_default());
-            fence(Ordering::Acquire);
-            if load(&self.filling) <= current.wrapping_add(1) {
-                return (current, shape);
-            }
-        }
+            shape
+        })
     }
 
     /// The rules and the shape of a generation.
@@ -262,10 +214,7 @@ impl<M: Memory> RuleTables<M> {
                 let count = count_of(entries, words.cell).filter(|_| known);
                 hits.wrapping_add(count.map_or(0, load))
             });
-            // The table is written over, and a shard gives counts to other rules, only when a later generation is in
-            // force or was: both do so behind a Release fence that this one meets.
-            fence(Ordering::Acquire);
-            if load(&self.current) != current {
+            if self.generations.has_passed(current) {
                 return Err(Replaced);
             }
             visit(RuleHits { prefix: words.prefix(), hits });

@@ -1,6 +1,7 @@
 //! What admission lets in, refuses and remembers, against models that a person can check by eye.
 
 mod allow;
+mod limits;
 mod live;
 mod open;
 mod pool;

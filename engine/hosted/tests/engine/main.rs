@@ -1,5 +1,6 @@
 //! The engine over the hosted provider: what its public face promises, seen from outside.
 
+mod admission;
 mod close;
 mod faults;
 mod fixture;

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::row::{Source, SourceRow};
-use crate::admission::bucket::Pace;
+use crate::admission::bucket::{MAX_CREDITS, Pace};
 use crate::admission::rules::{add, load};
 
 /// The counts of one source, or of all that share `other`.
@@ -23,24 +23,25 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// The meter of a source that has not been heard yet, with `credits` in its bucket.
-    pub(super) fn new(credits: u64) -> Self {
-        Self { credits: AtomicU64::new(credits), ..Self::default() }
+    /// The meter of a source that has not been heard yet, its bucket full.
+    pub(super) fn new() -> Self {
+        Self { credits: AtomicU64::new(MAX_CREDITS), ..Self::default() }
     }
 
     /// Begins again, for a source that is heard for the first time `now`.
-    pub(super) fn reset(&self, credits: u64, now: u64) {
+    pub(super) fn reset(&self, now: u64) {
         self.datagrams.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
         self.rate_limited.store(0, Ordering::Relaxed);
         self.sampled.store(0, Ordering::Relaxed);
         self.last.store(now, Ordering::Relaxed);
-        self.credits.store(credits, Ordering::Relaxed);
+        self.credits.store(MAX_CREDITS, Ordering::Relaxed);
     }
 
     /// Counts a datagram of `bytes` and, where there is a limit, pays for it. `false`, counted, if its bucket is empty.
     ///
-    /// `now` is never less than at the call before.
+    /// `now` is never less than at the call before. The bucket earns what the limit in force now earns in the time since
+    /// that call; without a limit it stands still.
     #[inline]
     pub(super) fn pass(&self, bytes: u32, now: u64, pace: Option<&Pace>) -> bool {
         add(&self.datagrams, 1);

@@ -22,10 +22,10 @@ pub(in crate::admission) struct Other {
 }
 
 impl Other {
-    /// With `credits` in its token bucket.
-    pub(in crate::admission) fn new(credits: u64) -> Self {
+    /// With a full token bucket.
+    pub(in crate::admission) fn new() -> Self {
         Self {
-            meter: Meter::new(credits),
+            meter: Meter::new(),
             first: AtomicU64::new(u64::MAX),
             last_left: AtomicU64::new(0),
             aged_out: AtomicU64::new(0),

@@ -23,7 +23,7 @@ const HIGH_BITS: u64 = LOW_BITS << 7;
 /// Eight rows and what is needed to find one of them.
 ///
 /// ```text
-///   0  tags: a byte for each row       8  ripe      16  version
+///   0  tags: a byte for each row       8  oldest    16  version
 ///  64  first: a word for each row
 /// 128  row 0: address, meter         192  row 1     ...                640
 /// ```
@@ -36,8 +36,8 @@ pub(in crate::admission) struct Set {
     /// Byte i is the tag of row i, at least 0x80, or 0 where the row is nobody's. Written by the shard; a reader takes it
     /// as part of the row.
     tags: AtomicU64,
-    /// No row is idle before this time. Written and read by the shard alone.
-    ripe: AtomicU64,
+    /// No source of a row was heard for the last time before this. Written and read by the shard alone.
+    oldest: AtomicU64,
     /// Odd while a row is being given to a source, and two more each time. Written by the shard.
     version: AtomicU64,
     _rest_of_line: [u64; 5],
@@ -124,19 +124,18 @@ impl Set {
     ///
     /// All rows are looked at only when one may be idle: a set that has none says so from one word until the time when
     /// the row that was silent longest would be. So sources without a row cannot make every datagram of theirs cost
-    /// eight lines.
+    /// eight lines. The word says when that row was heard, so that it holds whatever `idle` comes to be.
     pub(super) fn idle(&self, now: u64, idle: u64) -> Option<usize> {
-        if now < load(&self.ripe) {
+        if now < load(&self.oldest).saturating_add(idle) {
             return None;
         }
         let silence = self.rows.iter().map(|row| row.meter.last()).enumerate();
         let (way, last) = silence.min_by_key(|&(_, last)| last)?;
-        let ripe = last.saturating_add(idle);
-        self.ripe.store(ripe, Ordering::Relaxed);
-        (now >= ripe).then_some(way)
+        self.oldest.store(last, Ordering::Relaxed);
+        (now >= last.saturating_add(idle)).then_some(way)
     }
 
-    /// Gives a row to a source heard for the first time `now`, with `credits` in its token bucket.
+    /// Gives a row to a source heard for the first time `now`, with a full token bucket.
     ///
     /// ```text
     ///  shard                                 reader
@@ -149,14 +148,14 @@ impl Set {
     ///
     /// (1) with (4): what the reader reads is at least as new as what version v left. Had it read a word of the next
     /// source, (3) with (2) would show it a later version.
-    pub(super) fn give(&self, way: usize, key: Key, hash: u64, credits: u64, now: u64) -> &Meter {
+    pub(super) fn give(&self, way: usize, key: Key, hash: u64, now: u64) -> &Meter {
         let version = load(&self.version);
         self.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         let row = self.row(way);
         row.high.store(key.high, Ordering::Relaxed);
         row.low.store(key.low, Ordering::Relaxed);
-        row.meter.reset(credits, now);
+        row.meter.reset(now);
         self.first_of(way).store(now, Ordering::Relaxed);
         let place = way % WAYS * 8;
         self.tags.store(load(&self.tags) & !(0xff << place) | tag(hash) << place, Ordering::Relaxed);

@@ -4,8 +4,8 @@ use super::meter::Meter;
 use super::other::Other;
 use super::row::SourceRow;
 use super::set::{Set, Unread, WAYS};
-use crate::admission::bucket::Pace;
 use crate::admission::key::{HashKeys, Key};
+use crate::admission::limits::Paces;
 use crate::admission::prefetch::prefetch;
 use crate::admission::sample::Sampler;
 use crate::reason::DropReason;
@@ -27,13 +27,6 @@ pub(in crate::admission) struct TableSettings {
     pub(in crate::admission) hash: HashKeys,
     /// One /64 is one source.
     pub(in crate::admission) fold_ipv6: bool,
-    /// The limit of each row.
-    pub(in crate::admission) pace: Option<Pace>,
-    /// The limit of `other`.
-    pub(in crate::admission) other_pace: Option<Pace>,
-    /// Ticks without a datagram after which a row may be given away: at least as many as fill its token bucket, so that
-    /// a source gains nothing by coming back to a new row.
-    pub(in crate::admission) idle: u64,
 }
 
 /// One shard's rows.
@@ -60,11 +53,12 @@ impl<'a> Table<'a> {
         key: Key,
         bytes: u32,
         now: u64,
+        paces: &Paces,
         sampler: &mut Sampler,
     ) -> Result<(), DropReason> {
-        let (meter, pace) = match self.meter(self.fold(key), now) {
-            Some(meter) => (meter, &self.settings.pace),
-            None => (self.other.meter(now), &self.settings.other_pace),
+        let (meter, pace) = match self.meter(self.fold(key), now, paces) {
+            Some(meter) => (meter, &paces.each),
+            None => (self.other.meter(now), &paces.other),
         };
         if !meter.pass(bytes, now, pace.as_ref()) {
             return Err(DropReason::RateLimited);
@@ -111,7 +105,7 @@ impl<'a> Table<'a> {
 
     /// The source's row, or the one that it gets; `None` if it gets none.
     #[inline]
-    fn meter(&self, key: Key, now: u64) -> Option<&'a Meter> {
+    fn meter(&self, key: Key, now: u64, paces: &Paces) -> Option<&'a Meter> {
         let hash = self.settings.hash.hash(key);
         let first = self.sets.get(first_set(hash, self.sets.len()))?;
         if let Some(meter) = first.find_preferred(key, hash) {
@@ -120,29 +114,28 @@ impl<'a> Table<'a> {
         if let Some(meter) = first.find(key, hash) {
             return Some(meter);
         }
-        self.meter_beyond(first, key, hash, now)
+        self.meter_beyond(first, key, hash, now, paces.idle)
     }
 
     /// The same for a source that has no row in its first set.
     #[cold]
     #[inline(never)]
-    fn meter_beyond(&self, first: &'a Set, key: Key, hash: u64, now: u64) -> Option<&'a Meter> {
+    fn meter_beyond(&self, first: &'a Set, key: Key, hash: u64, now: u64, idle: u64) -> Option<&'a Meter> {
         let second = self.sets.get(second_set(hash, self.sets.len()))?;
         if let Some(meter) = second.find(key, hash) {
             return Some(meter);
         }
-        let credits = self.settings.pace.as_ref().map_or(0, Pace::full);
         for set in [first, second] {
             if let Some(way) = set.vacant(hash) {
-                return Some(set.give(way, key, hash, credits, now));
+                return Some(set.give(way, key, hash, now));
             }
         }
         for set in [first, second] {
-            if let Some(way) = set.idle(now, self.settings.idle) {
+            if let Some(way) = set.idle(now, idle) {
                 if let Some(former) = set.peek(way) {
                     self.other.absorb(&former);
                 }
-                return Some(set.give(way, key, hash, credits, now));
+                return Some(set.give(way, key, hash, now));
             }
         }
         None
@@ -210,7 +203,7 @@ mod tests {
 
     fn settings(seed: u64) -> TableSettings {
         let hash = HashKeys::new(seed);
-        TableSettings { hash, fold_ipv6: false, pace: None, other_pace: None, idle: u64::MAX }
+        TableSettings { hash, fold_ipv6: false }
     }
 
     /// Addresses for which both sets are the same two: those of somebody who knows the seed.
@@ -225,16 +218,17 @@ mod tests {
     fn addresses_that_collide_fill_their_two_sets_and_other() {
         let settings = settings(42);
         let vacant = VacantSets::new(&settings.hash, SETS);
-        let (sets, other): ([Set; SETS], _) = (array::from_fn(|index| vacant.set(index)), Other::new(0));
+        let (sets, other): ([Set; SETS], _) = (array::from_fn(|index| vacant.set(index)), Other::new());
         let table = Table { settings: &settings, sets: &sets, other: &other };
         let sampler = || Sampler::new(core::num::NonZeroU32::MIN);
+        let paces = Paces { each: None, other: None, idle: u64::MAX };
         for (now, key) in (0..).zip(colliding(&settings.hash).take(500)) {
-            table.pass(key, 1, now, &mut sampler()).unwrap();
+            table.pass(key, 1, now, &paces, &mut sampler()).unwrap();
         }
         // Everybody else finds room as if they had not come.
         let others = 100_u64;
         for low in 0..others {
-            table.pass(Key { high: 1, low }, 1, 1000, &mut sampler()).unwrap();
+            table.pass(Key { high: 1, low }, 1, 1000, &paces, &mut sampler()).unwrap();
         }
         let (mut rows, mut shared) = (0, 0);
         table.read(|SourceRow { source, datagrams, .. }| match source {
