@@ -1,5 +1,6 @@
 //! The command line.
 
+mod interface;
 mod place;
 mod quantity;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use skua_engine::admission::Prefix;
 
+pub(crate) use interface::Interface;
 pub(crate) use place::Group;
 pub(crate) use quantity::{Pace, Rate, Sample, Size, Span};
 

@@ -4,6 +4,16 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+#[path = "signals/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "signals/console.rs"]
+mod system;
+
+/// A second signal ends the process with this status: 128 and the number of SIGINT, as shells have it.
+const INTERRUPTED: i32 = 130;
+
 /// A wish to end that anybody can utter and anybody can wait for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<State>);
@@ -15,45 +25,14 @@ struct State {
 }
 
 impl Stop {
-    /// Asked for by SIGINT and SIGTERM. A second signal ends the process at once, with status 130.
+    /// Asked for by whoever asks the system to end this program: SIGINT and SIGTERM, or the console's Ctrl-C, Ctrl-Break
+    /// and close button. A second signal ends the process at once, with status 130.
     ///
     /// # Errors
     /// The system's, when a signal cannot be caught.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
-        #[cfg(unix)]
-        {
-            use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
-
-            // A file that reaches the limit on its size is then an error of the write, as a full disk is.
-            signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-            let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-            let asked = stop.clone();
-            std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-                for _ in signals.forever() {
-                    if asked.is_asked() {
-                        signal_hook::low_level::exit(130);
-                    }
-                    asked.ask();
-                }
-            })?;
-        }
-        #[cfg(not(unix))]
-        {
-            use std::sync::atomic::{AtomicBool, Ordering};
-
-            let flag = Arc::new(AtomicBool::new(false));
-            for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-                signal_hook::flag::register(signal, Arc::clone(&flag))?;
-            }
-            let asked = stop.clone();
-            std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-                while !flag.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                asked.ask();
-            })?;
-        }
+        system::ask_on_signals(stop.clone())?;
         Ok(stop)
     }
 

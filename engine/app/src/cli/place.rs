@@ -7,6 +7,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use skua_engine::admission::Prefix;
 
+use super::interface::Interface;
+
 /// A multicast group, and the interface to hear it on: `239.1.2.3`, `239.1.2.3@eth0`, `ff02::7@2`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Group {
@@ -14,15 +16,6 @@ pub(crate) struct Group {
     pub(crate) address: IpAddr,
     /// The interface; without one, the system's choice.
     pub(crate) interface: Option<Interface>,
-}
-
-/// A network interface, as it was named on the command line.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Interface {
-    /// By index; every system has those.
-    Index(u32),
-    /// By name; looked up when the group is joined.
-    Name(String),
 }
 
 /// What a place should have looked like.
@@ -72,49 +65,6 @@ impl fmt::Display for Group {
     }
 }
 
-impl From<&str> for Interface {
-    fn from(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Index)
-    }
-}
-
-impl fmt::Display for Interface {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Index(index) => write!(f, "{index}"),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
-
-impl Interface {
-    /// The interface's index.
-    ///
-    /// # Errors
-    /// There is no interface of that name, or this system has no names for them.
-    pub(crate) fn index(&self) -> std::io::Result<u32> {
-        match self {
-            Self::Index(index) => Ok(*index),
-            Self::Name(name) => index_of(name),
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn index_of(name: &str) -> std::io::Result<u32> {
-    // The request is answered through any socket.
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
-    Ok(rustix::net::netdevice::name_to_index(&socket, name)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn index_of(_name: &str) -> std::io::Result<u32> {
-    Err(std::io::Error::new(
-        std::io::ErrorKind::Unsupported,
-        "give the interface's index instead of its name",
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,12 +99,5 @@ mod tests {
         for text in ["", "10.0.0.0/33", "example.org", "10.0.0/8"] {
             assert!(prefix(text).is_err(), "{text}");
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn interfaces_are_found_by_name() {
-        assert!(Interface::from("lo").index().unwrap() > 0);
-        assert!(Interface::from("no-such-if").index().is_err());
     }
 }

@@ -5,13 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use super::discard::Discard;
 use super::error::StartError;
 use super::ndjson::Ndjson;
 use super::output::{Output, Outputs};
 use super::pcapng::{Pcapng, Provenance};
+use super::reader::unix_nanoseconds;
 use super::settings;
 use super::unit_file::UnitFile;
 use super::verify::{Verdict, Verify};
@@ -96,9 +96,4 @@ fn stdout() -> io::Result<File> {
         use std::os::windows::io::AsHandle;
         Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
     }
-}
-
-fn unix_nanoseconds() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use skua_engine::{CaptureError, MembershipError, OpenError, OpenSocketError, RegisterError, SinkError};
 
 use super::settings::RingTooSmall;
-use crate::cli::Group;
+use crate::cli::{Group, Interface};
 use crate::shared::AttachError;
 
 /// Why a sink did not start.
@@ -36,7 +36,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Join(#[from] MembershipError),
     /// A group's interface does not exist.
-    #[error("--group {group}: no such interface: {source}; `ip link` lists those there are")]
+    #[error("--group {group}: no such interface: {source}; `{}` lists those there are", Interface::LISTED_BY)]
     Interface { group: Group, source: io::Error },
     /// No socket hears the group's family.
     #[error(
@@ -59,7 +59,7 @@ pub(crate) enum StartError {
     #[error("--metrics {address}: {source}; choose a free TCP port of this machine")]
     Metrics { address: SocketAddr, source: io::Error },
     /// A thread could not be started.
-    #[error("no thread for the {0}: {1}; raise the limit on threads (ulimit -u)")]
+    #[error("no thread for the {0}: {1}; raise the limit on threads or end other programs")]
     Thread(&'static str, io::Error),
     /// Signals cannot be caught.
     #[error("signals cannot be caught: {0}")]

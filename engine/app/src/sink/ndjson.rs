@@ -89,8 +89,11 @@ struct Rfc3339(u64);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(self.0);
-        serializer.collect_str(&humantime::format_rfc3339_nanos(time))
+        // In two parts: not every system's time has room for nanoseconds.
+        let (seconds, rest) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
+        let date = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        let date = date.to_string();
+        serializer.collect_str(&format_args!("{}.{rest:09}Z", date.trim_end_matches('Z')))
     }
 }
 

@@ -92,7 +92,16 @@ fn host_id() -> [u8; 16] {
     read_id("/etc/machine-id")
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+fn host_id() -> [u8; 16] {
+    // A UUID, made when Windows was installed.
+    windows_registry::LOCAL_MACHINE
+        .open("SOFTWARE\\Microsoft\\Cryptography")
+        .and_then(|key| key.get_string("MachineGuid"))
+        .map_or([0; 16], |text| id_of(&text))
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
 fn host_id() -> [u8; 16] {
     [0; 16]
 }
@@ -111,7 +120,12 @@ fn boot_id() -> [u8; 16] {
 
 #[cfg(target_os = "linux")]
 fn read_id(path: &str) -> [u8; 16] {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    id_of(&std::fs::read_to_string(path).unwrap_or_default())
+}
+
+/// The hexadecimal digits of `text`; what is missing is 0.
+#[cfg(any(target_os = "linux", windows))]
+fn id_of(text: &str) -> [u8; 16] {
     let digits = text.chars().filter_map(|digit| digit.to_digit(16)).chain(std::iter::repeat(0));
     let mut id = [0; 16];
     for (place, digit) in (0..32).zip(digits) {
