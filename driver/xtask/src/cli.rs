@@ -1,11 +1,14 @@
 //! The command line of `cargo xtask`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{ci, e2e, loom, no_std};
+use crate::{ci, e2e, image, loom, no_std};
 
-/// What needs more than stable Rust: end-to-end runs, no_std proofs, loom models, CI.
+/// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
+/// CI.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -15,6 +18,10 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build skua.sys and skua.exe for Windows, on this machine.
+    BuildSys(BuildArguments),
+    /// Compare what the images import with the lists in this tree, and check what Windows asks of a driver's image.
+    CheckImage(ImageArguments),
     /// Run everything that must hold before a change is merged, and print the minutes each step took.
     Ci,
     /// Run the sink against senders that are not Skua and compare what both sides counted.
@@ -23,6 +30,21 @@ enum Task {
     Loom,
     /// Build each kernel crate by itself for targets without std.
     NoStd,
+}
+
+/// How to build the images.
+#[derive(Args, Default)]
+pub(crate) struct BuildArguments {
+    /// Features of skua-image to build skua.sys with.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
+}
+
+/// Which images to check.
+#[derive(Args, Default)]
+pub(crate) struct ImageArguments {
+    /// Images to check; what build-sys made when there is none. The file's name chooses the list.
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 /// Which end-to-end cases to run.
@@ -39,6 +61,8 @@ impl Arguments {
     /// Runs the chosen task to its end.
     pub(crate) fn run(self) -> Result<()> {
         match self.task {
+            Task::BuildSys(arguments) => image::build::run(&arguments),
+            Task::CheckImage(arguments) => image::check::run(&arguments),
             Task::Ci => ci::run(),
             Task::E2e(arguments) => e2e::run(&arguments),
             Task::Loom => loom::run(),

@@ -6,7 +6,9 @@
 //!
 //! | subcommand | what it proves | what it needs |
 //! |---|---|---|
-//! | `ci` | everything below, and formatting, lints, docs, tests | all of it |
+//! | `build-sys` | skua.sys and skua.exe can be built on Linux | lld, MinGW, and Rust's sources or rustup's Windows targets |
+//! | `check-image` | the images import what their lists say, and are what Windows loads as drivers | what `build-sys` made |
+//! | `ci` | everything here, and formatting, lints, docs, tests | all of it |
 //! | `e2e` | the sink accounts for every datagram that senders other than Skua send | Linux, root, tshark, ncat, Python |
 //! | `loom` | the lock-free algorithms hold under every interleaving within the bounds stated beside each model | nothing more |
 //! | `no-std` | the kernel crates build, one by one, where there is no std | two bare-metal targets, or Rust's sources |
@@ -17,12 +19,14 @@ mod cargo;
 mod ci;
 mod cli;
 mod e2e;
+mod image;
 mod interrupt;
 mod loom;
 mod no_std;
 mod process;
 mod steps;
 mod tool;
+mod toolchain;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,125 @@
+//! Builds the kernel image and the Windows programs, each with rustup's library where it is, else from source.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cli::BuildArguments;
+use crate::tool::Tool;
+use crate::toolchain::{self, Library, Part};
+use crate::{cargo, process, tool};
+
+/// Longest that one cargo call may take; the first one from source compiles core or std too.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Makes skua.sys with its PDB and map, and skua.exe.
+pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
+    require()?;
+    let folder = super::folder();
+    driver(&arguments.features, &folder)?;
+    program(&["--package", "skua", "--bin", "skua"], "skua.exe", &folder.join("skua.exe"))
+}
+
+/// Fails unless everything is here that this module's builds need, naming all that is not.
+pub(crate) fn require() -> Result<()> {
+    let targets = [Target::kernel(), Target::user()];
+    tool::require(&targets.iter().flat_map(Target::tools).collect::<Vec<_>>())
+}
+
+/// Builds the kernel image with `features`, and puts skua.sys, skua.pdb and skua.map into `folder`.
+pub(crate) fn driver(features: &[String], folder: &Path) -> Result<()> {
+    let target = Target::kernel();
+    let mut command = target.cargo("rustc")?;
+    command.args(["--package", "skua-image", "--profile", "image"]);
+    if !features.is_empty() {
+        command.args(["--features", &features.join(",")]);
+    }
+    // The map has the address of every function, also of those without debug information.
+    command.args(["--", "-Clink-arg=/MAP"]);
+    process::run_shown(&mut command, LIMIT)?;
+    let built = target.output("image")?.join("deps");
+    for (from, to) in
+        [("skua_image.dll", "skua.sys"), ("skua_image.pdb", "skua.pdb"), ("skua_image.map", "skua.map")]
+    {
+        put(&built.join(from), &folder.join(to))?;
+    }
+    Ok(())
+}
+
+/// Builds what cargo's arguments `chosen` say for Windows in user mode, and puts its `file` where `place` says.
+pub(crate) fn program(chosen: &[&str], file: &str, place: &Path) -> Result<()> {
+    let target = Target::user();
+    let mut command = target.cargo("build")?;
+    command.arg("--release").args(chosen);
+    process::run_shown(&mut command, LIMIT)?;
+    put(&target.output("release")?.join(file), place)
+}
+
+/// What is built for, and with what.
+struct Target {
+    triple: &'static str,
+    /// `None` where neither rustup nor a package of sources provides it.
+    library: Option<Library>,
+    /// The linker and what else the compiler calls.
+    programs: &'static [Tool],
+}
+
+impl Target {
+    fn kernel() -> Self {
+        let triple = "x86_64-pc-windows-msvc";
+        Self { triple, library: Library::find(triple, Part::Core), programs: &[tool::LLD_LINK] }
+    }
+
+    /// From source by preference: the std of rustup's targets imports bcryptprimitives.dll, which Wine and Windows 7
+    /// lack.
+    fn user() -> Self {
+        let programs = &[tool::MINGW_GCC, tool::MINGW_DLLTOOL];
+        if let Some(library) = Library::source(Part::Std) {
+            return Self { triple: "x86_64-win7-windows-gnu", library: Some(library), programs };
+        }
+        let triple = "x86_64-pc-windows-gnu";
+        Self { triple, library: Library::find(triple, Part::Std), programs }
+    }
+
+    /// All that a build for it needs, as far as packages have it.
+    fn tools(&self) -> Vec<Tool> {
+        let sources: &[Tool] = if self.library.is_none() { &toolchain::SOURCES } else { &[] };
+        [self.programs, sources].concat()
+    }
+
+    /// `cargo verb` for this target.
+    fn cargo(&self, verb: &str) -> Result<Command> {
+        tool::require(&self.tools())?;
+        let mut command = cargo::command();
+        command.args([verb, "--target", self.triple]);
+        self.library()?.apply(&mut command);
+        let linker = format!("CARGO_TARGET_{}_LINKER", self.triple.to_uppercase().replace('-', "_"));
+        command.env(linker, self.programs[0].path());
+        Ok(command)
+    }
+
+    /// Where cargo puts what it builds for this target under `profile`.
+    fn output(&self, profile: &str) -> Result<PathBuf> {
+        Ok(self.library()?.target_directory().join(self.triple).join(profile))
+    }
+
+    fn library(&self) -> Result<&Library> {
+        match &self.library {
+            Some(library) => Ok(library),
+            None => bail!("no library for {0}. Install with: rustup target add {0}", self.triple),
+        }
+    }
+}
+
+/// Copies a file that was built to where it is looked for, under the name it goes by there.
+fn put(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    println!("{}", to.display());
+    Ok(())
+}
