@@ -20,6 +20,9 @@ pub struct ReaderAttached {
     pub cursor_bytes: u64,
     /// Unread bytes at which a reader that waits for a full load is woken.
     pub watermark: u64,
+    /// Datagrams for which there was no room in a ring, up to when the reader before this one left; 0 if there was none.
+    /// What was dropped for that reason since then is what this reader's absence cost.
+    pub ring_full_before: u64,
     /// The performance counter when the rings were opened, for readers that cannot map them.
     pub ticks: u64,
     /// The same moment in ns since 1970-01-01 UTC.

@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::place::Listener;
+use crate::start::Limits;
 use crate::{MAX_SINKS, SINK_NAME_BYTES};
 
 /// The sinks there are.
@@ -62,6 +63,12 @@ pub struct SinkReport {
     pub snap_length: u32,
     /// Whether every shard was read at a batch end, so that the sums hold: 0 or 1.
     pub exact: u32,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Whether there is an allow-list: 0 or 1.
+    pub allow_listed: u32,
+    /// Its rules.
+    pub prefixes: u32,
     /// The performance counter when it started.
     pub started: u64,
     /// The performance counter now.
