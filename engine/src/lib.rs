@@ -8,7 +8,8 @@
 //!
 //! 1. [`Registration::register`] makes a WSK client; [`Registration::capture`] waits for the provider.
 //! 2. [`Engine::open`] takes all memory: a shard for each processor, pools, tables. The [`Handler`] is fixed from here on.
-//! 3. [`Engine::open_socket`] opens sockets. Their datagrams reach [`Handler::receive`] in batches, on any processor.
+//! 3. [`Engine::open_socket`] opens sockets; a [`Listener`] opens one again when it dies. Their datagrams reach
+//!    [`Handler::receive`] in batches, on any processor.
 //! 4. [`DatagramSocket::send`] and [`DatagramSocket::send_batch`] send from pooled contexts.
 //! 5. [`DatagramSocket::stop`], then [`DatagramSocket::close`]: callbacks and [`Retained`] datagrams come back first.
 //! 6. Drop the [`Provider`]; [`Registration::close`] waits for what is left and deregisters.
@@ -36,6 +37,7 @@ mod deadline;
 mod engine;
 mod handler;
 mod kernel;
+mod listener;
 mod operation;
 mod processor;
 mod reason;
@@ -52,6 +54,7 @@ pub use closing::Outstanding;
 pub use engine::{BeyondBudget, Config, Engine, OpenError, Retention};
 pub use handler::{Batch, Datagram, Handler};
 pub use kernel::Kernel;
+pub use listener::{Listener, ListenerFailure, ListenerState, ListenerStats, Memberships};
 pub use processor::{Dispatch, Passive};
 pub use reason::DropReason;
 pub use receive::payload::Payload;

@@ -298,6 +298,12 @@ impl<K: Kernel> Provider<K> {
         &self.block.kernel
     }
 
+    /// As [`Registration::reap`], for who has only a capture.
+    pub(crate) fn reap(&self, passive: &Passive<'_>) {
+        let kernel = self.kernel();
+        let _outstanding = self.block.closing.reap(kernel, Deadline::now(kernel), passive);
+    }
+
     pub(crate) fn dispatch(&self) -> &WSK_PROVIDER_DISPATCH {
         // SAFETY: the provider keeps its table while it is captured.
         unsafe { &*self.npi.Dispatch }

@@ -48,7 +48,8 @@ pub(crate) unsafe extern "C" fn receive_from_event<K: Kernel, H: Handler<K>>(
     let socket = &block.core;
     if list.is_null() {
         // The socket has died. Only its close is left, which is not for a callback to wait for.
-        socket.dead.store(true, Ordering::Release);
+        let now = socket.kernel.ke_query_performance_counter();
+        socket.died.store(now.max(1), Ordering::Release);
         return STATUS_SUCCESS;
     }
     let dispatch = if flags & WSK_FLAG_AT_DISPATCH_LEVEL != 0 {

@@ -44,6 +44,7 @@ pub struct Sink<K: Kernel, S: SharedMemory, W: Wake> {
     rings: Slab<Ring<S>, K>,
     wake: W,
     config: SinkConfig,
+    clock: Clock,
     /// Unlike that of any other sink of the program.
     identity: u64,
 }
@@ -82,7 +83,7 @@ impl<K: Kernel, S: SharedMemory, W: Wake> Sink<K, S, W> {
         })?;
         match failed {
             Some(error) => Err(error.into()),
-            None => Ok(Self { rings, wake, config, identity: NEXT.fetch_add(1, Ordering::Relaxed) }),
+            None => Ok(Self { rings, wake, config, clock, identity: NEXT.fetch_add(1, Ordering::Relaxed) }),
         }
     }
 
@@ -110,6 +111,12 @@ impl<K: Kernel, S: SharedMemory, W: Wake> Sink<K, S, W> {
     #[must_use]
     pub fn config(&self) -> &SinkConfig {
         &self.config
+    }
+
+    /// How the records' ticks relate to the time of day, as the rings' headers say it.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What the rings took.

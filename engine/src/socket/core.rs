@@ -5,7 +5,7 @@
 
 use ::core::cell::UnsafeCell;
 use ::core::ptr::{NonNull, null_mut};
-use ::core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use ::core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use skua_pools::{Released, Rundown};
 
@@ -41,8 +41,9 @@ pub(crate) struct SocketCore<K: Kernel> {
     pub sends_drained: UnsafeCell<KEVENT>,
     /// Set by the stop; callbacks count what they are given as `closing` from then on.
     pub stopping: AtomicBool,
-    /// Set when the provider said that the socket is dead.
-    pub dead: AtomicBool,
+    /// When the provider said that the socket is dead, in ticks of the performance counter; 0 while it did not. Written
+    /// by the callback that is told.
+    pub died: AtomicU64,
     /// For open, options, bind and membership: one request at a time, at PASSIVE_LEVEL, through `&mut` of the handle.
     pub control: Operation<K>,
     /// For WskCloseSocket: a close must not depend on memory that may be exhausted.
@@ -69,7 +70,7 @@ impl<K: Kernel> SocketCore<K> {
             rundown,
             drained: UnsafeCell::new(zeroed()),
             stopping: AtomicBool::new(false),
-            dead: AtomicBool::new(false),
+            died: AtomicU64::new(0),
             control: Operation::new(kernel.clone()),
             close: Operation::new(kernel.clone()),
             sends,

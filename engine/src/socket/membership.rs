@@ -11,7 +11,7 @@ use crate::abi::sockaddr::{
     GROUP_REQ, GROUP_SOURCE_REQ, IPPROTO_IP, IPPROTO_IPV6, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP,
     MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP, SOCKADDR_INET, SOCKADDR_STORAGE,
 };
-use crate::abi::status::NTSTATUS;
+use crate::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
 use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::Passive;
@@ -50,6 +50,16 @@ pub enum MembershipError {
         /// What the provider said.
         status: NTSTATUS,
     },
+}
+
+impl MembershipError {
+    /// The status a driver returns for it.
+    pub fn status(self) -> NTSTATUS {
+        match self {
+            Self::NotAGroup(_) | Self::NotPassive => STATUS_INVALID_PARAMETER,
+            Self::Refused { status, .. } => status,
+        }
+    }
 }
 
 impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {

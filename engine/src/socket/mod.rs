@@ -51,7 +51,17 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
     /// At most DISPATCH_LEVEL.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        self.core().dead.load(Ordering::Acquire)
+        self.died().is_some()
+    }
+
+    /// When the provider said that the socket is dead, in ticks of the performance counter.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[must_use]
+    pub fn died(&self) -> Option<u64> {
+        let died = self.core().died.load(Ordering::Acquire);
+        (died != 0).then_some(died)
     }
 
     /// Sends a copy of `payload`.

@@ -1,6 +1,6 @@
 //! What a socket is opened with.
 
-// UNSAFETY: a constructor whose arguments the caller vouches for.
+// UNSAFETY: a constructor whose arguments the caller vouches for, and threads that pass them on.
 #![expect(unsafe_code, reason = "process and thread are addresses that the provider follows")]
 
 use core::marker::PhantomData;
@@ -71,6 +71,11 @@ pub struct Owner<'a> {
     lent: PhantomData<&'a ()>,
 }
 
+// SAFETY: objects of the kernel, which are not followed here and which any thread may pass to WskSocket.
+unsafe impl Send for Owner<'_> {}
+// SAFETY: as for Send.
+unsafe impl Sync for Owner<'_> {}
+
 impl Default for Owner<'_> {
     /// The calling process, and a socket that is not shareable.
     fn default() -> Self {
@@ -82,7 +87,8 @@ impl<'a> Owner<'a> {
     /// A process, and a thread of it whose impersonation counts instead (null: none).
     ///
     /// # Safety
-    /// Both are null or referenced until the open has returned.
+    /// Both are null or referenced for as long as sockets are opened with it: until the open has returned, or a
+    /// [`Listener`](crate::Listener) is closed.
     #[must_use]
     pub const unsafe fn new(process: PEPROCESS, thread: PETHREAD) -> Self {
         Self { process, thread, descriptor: null_mut(), lent: PhantomData }

@@ -4,6 +4,7 @@ mod admission;
 mod close;
 mod faults;
 mod fixture;
+mod listener;
 mod membership;
 mod points;
 mod receive;

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::fixture::{Client, Policy, told, wait_for};
 
 /// The index of the loopback interface, as it arrives with a datagram.
-fn loopback_index(client: &Client) -> u32 {
+pub(crate) fn loopback_index(client: &Client) -> u32 {
     let (engine, ends) = client.engine(Policy::Consume, &Config::default());
     let socket = client.listen(&engine, &told("127.0.0.1:0"));
     crate::fixture::sender(socket.local_address()).send(b"which").unwrap();
