@@ -95,7 +95,8 @@ pub type Interpose = fn(&mut WSK_PROVIDER_NPI);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {
-    /// Sockets of this host: in batches and with control messages on Linux, as [`Transport::Portable`] elsewhere.
+    /// Sockets of this host: in batches and with control messages on Linux, one by one and with control messages on
+    /// Windows, as [`Transport::Portable`] elsewhere.
     Os,
     /// Sockets of this host through what every host has: one datagram a system call, no control messages, and a
     /// receive thread that wakes ten times a second at rest.

@@ -10,10 +10,14 @@ use crate::config::{ProviderConfig, Transport};
 use crate::loopback::Loopback;
 use crate::receive::BlockRef;
 
+#[cfg(any(target_os = "linux", windows))]
+mod control;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
 mod settings;
+#[cfg(windows)]
+mod windows;
 
 use self::portable::Portable;
 
@@ -22,7 +26,9 @@ pub(crate) fn stack(provider: &ProviderConfig) -> Box<dyn Stack> {
     match provider.transport {
         #[cfg(target_os = "linux")]
         Transport::Os => Box::new(linux::Linux),
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(windows)]
+        Transport::Os => Box::new(windows::Windows),
+        #[cfg(not(any(target_os = "linux", windows)))]
         Transport::Os => Box::new(Portable),
         Transport::Portable => Box::new(Portable),
         Transport::Loopback => Box::new(Loopback::new(provider.loopback_buffer)),

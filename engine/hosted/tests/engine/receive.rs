@@ -31,7 +31,8 @@ fn payloads_arrive_whole(local: &str) {
     }
     let stats = wait_for(&engine, |stats| stats.accepted == LENGTHS.len() as u64);
     assert_eq!(stats.bytes, LENGTHS.iter().sum::<usize>() as u64);
-    assert_eq!(stats.without_info, 0);
+    // Times of arrival are not to be had from Winsock.
+    assert_eq!(stats.without_info, if cfg!(windows) { stats.accepted } else { 0 });
     assert!(stats.balances());
     client.close(socket);
     drop(engine);

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use skua_engine::abi::status::STATUS_NOT_SUPPORTED;
 use skua_engine::{Config, Passive, SendError, SendOptions};
 use skua_hosted::HostConfig;
 
@@ -127,7 +128,13 @@ fn type_of_service_and_hop_limit_travel_with_the_datagram() {
         let socket = client.listen(&engine, &told(local));
         let options =
             SendOptions { type_of_service: Some(0xb9), hop_limit: Some(7), ..SendOptions::default() };
-        socket.send(socket.local_address(), b"to itself", &options).unwrap();
+        let sent = socket.send(socket.local_address(), b"to itself", &options);
+        if cfg!(windows) && sent == Err(SendError::Refused(STATUS_NOT_SUPPORTED)) {
+            // Wine would leave them out.
+            leave(client, engine, socket);
+            continue;
+        }
+        sent.unwrap();
         let seen = ends.next();
         assert_eq!((seen.type_of_service, seen.hop_limit), (0xb9, 7), "{local}");
         leave(client, engine, socket);
@@ -142,8 +149,12 @@ fn the_source_address_is_the_senders_choice() {
     let (receiver, to) = receiver("127.0.0.1:0");
     let source = "127.0.0.77".parse().unwrap();
     let options = SendOptions { source: Some((source, 0)), ..SendOptions::default() };
-    socket.send(to, b"from 77", &options).unwrap();
-    assert_eq!(expect(&receiver, b"from 77").ip(), source);
+    let sent = socket.send(to, b"from 77", &options);
+    // Wine would leave it out.
+    if !(cfg!(windows) && sent == Err(SendError::Refused(STATUS_NOT_SUPPORTED))) {
+        sent.unwrap();
+        assert_eq!(expect(&receiver, b"from 77").ip(), source);
+    }
     leave(client, engine, socket);
 }
 

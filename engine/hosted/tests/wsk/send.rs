@@ -192,7 +192,7 @@ fn a_fixed_address_is_where_sends_go_and_may_filter_what_is_received() {
 
 #[test]
 fn control_messages_choose_source_tos_and_hop_limit() {
-    let transports: &[Transport] = if cfg!(target_os = "linux") {
+    let transports: &[Transport] = if cfg!(any(target_os = "linux", windows)) {
         &[Transport::Os, Transport::Loopback]
     } else {
         &[Transport::Loopback]
@@ -213,7 +213,16 @@ fn control_messages_choose_source_tos_and_hop_limit() {
             message(ControlMessage::IP_TTL, &9i32.to_ne_bytes()),
         ]
         .concat();
-        assert_eq!(socket.send_to(receiver.local(), &[b"x"], &control), (STATUS_SUCCESS, 1));
+        let sent = socket.send_to(receiver.local(), &[b"x"], &control);
+        if cfg!(windows) && transport == Transport::Os && sent == (STATUS_NOT_SUPPORTED, 0) {
+            // Wine leaves them out, which is not to go unnoticed.
+            assert!(receiver.recorder.is_quiet(0));
+            socket.close();
+            receiver.close();
+            client.end();
+            continue;
+        }
+        assert_eq!(sent, (STATUS_SUCCESS, 1));
         assert_eq!(socket.send_messages(receiver.local(), &[b"y", b"z"], &control), (STATUS_SUCCESS, 2));
         receiver.recorder.wait_for(3);
         for seen in receiver.recorder.datagrams() {
@@ -278,7 +287,9 @@ fn sends_without_room_wait_in_order_and_can_be_cancelled() {
         for (irp, buffer) in irps.iter_mut().zip(&buffers) {
             // Header, address and control messages are the client's again when the call returns.
             let control = message(ControlMessage::IP_TOS, &0i32.to_ne_bytes());
-            let control = if transport == Transport::Portable { &[][..] } else { &control };
+            let has_control =
+                transport == Transport::Loopback || (transport == Transport::Os && cfg!(target_os = "linux"));
+            let control = if has_control { &control[..] } else { &[] };
             returned.push(socket.send_with(&mut buffer.header(), Some(receiver.local()), control, irp.raw()));
         }
         assert_eq!(returned[..4], [STATUS_PENDING; 4]);

@@ -1,13 +1,14 @@
 //! From Linux' control messages to Windows': the headers have one layout, the payloads do not.
 
-// UNSAFETY: reads control messages that the kernel wrote, within the length it gave.
+// UNSAFETY: passes on what its caller promises of a control area.
 #![expect(unsafe_code, reason = "control messages are raw memory")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytemuck::{Pod, Zeroable};
-use skua_engine::abi::cmsg::{CMSGHDR, wsa_cmsg_align};
+use skua_engine::abi::cmsg::CMSGHDR;
 
+use crate::os::control::ReceivedControl;
 use crate::receive::{ControlWriter, Wanted, delivery_flags};
 
 const _: () = assert!(size_of::<CMSGHDR>() == size_of::<libc::cmsghdr>());
@@ -55,27 +56,17 @@ pub(super) unsafe fn translate(
     writer: &mut ControlWriter<'_>,
 ) -> u32 {
     let mut delivery = 0;
-    let mut at = 0;
-    while at + size_of::<CMSGHDR>() <= length {
-        let message = control.wrapping_add(at);
-        // SAFETY: a header lies within the length, and the kernel aligns messages.
-        let header = unsafe { message.cast::<CMSGHDR>().read() };
-        if header.cmsg_len < size_of::<CMSGHDR>() || at + header.cmsg_len > length {
-            break;
-        }
-        let data = Data {
-            at: message.wrapping_add(size_of::<CMSGHDR>()),
-            bytes: header.cmsg_len - size_of::<CMSGHDR>(),
-        };
-        match (header.cmsg_level, header.cmsg_type) {
+    // SAFETY: the caller's promise.
+    for message in unsafe { ReceivedControl::new(control, length) } {
+        match (message.level, message.kind) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let info: InPktinfo = data.read();
+                let info: InPktinfo = message.read();
                 let (destination, local) = (Ipv4Addr::from(info.destination), Ipv4Addr::from(info.local));
                 delivery = delivery_flags(destination.into(), local.into());
                 writer.packet_info(destination.into(), info.interface.cast_unsigned());
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let info: In6Pktinfo = data.read();
+                let info: In6Pktinfo = message.read();
                 let destination = Ipv6Addr::from(info.destination);
                 if destination.to_ipv4_mapped().is_none() {
                     delivery = delivery_flags(destination.into(), IpAddr::V6(destination));
@@ -83,52 +74,23 @@ pub(super) unsafe fn translate(
                 }
             }
             (libc::IPPROTO_IP, libc::IP_TOS) => {
-                let [octet]: [u8; 1] = data.read();
+                let [octet]: [u8; 1] = message.read();
                 let tos = wanted & Wanted::TYPE_OF_SERVICE_V4 != 0;
                 writer.type_of_service(true, octet, tos, wanted & Wanted::ECN_V4 != 0);
             }
             (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
                 let class = wanted & Wanted::TYPE_OF_SERVICE_V6 != 0;
-                writer.type_of_service(false, data.octet(), class, wanted & Wanted::ECN_V6 != 0);
+                writer.type_of_service(false, message.octet(), class, wanted & Wanted::ECN_V6 != 0);
             }
-            (libc::IPPROTO_IP, libc::IP_TTL) => writer.hop_limit(true, data.octet()),
-            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => writer.hop_limit(false, data.octet()),
+            (libc::IPPROTO_IP, libc::IP_TTL) => writer.hop_limit(true, message.octet()),
+            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => writer.hop_limit(false, message.octet()),
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
-                let time: Timespec = data.read();
+                let time: Timespec = message.read();
                 let unix = time.seconds.cast_unsigned() * 1_000_000_000 + time.nanoseconds.cast_unsigned();
                 writer.timestamp(unix.wrapping_sub(clock_offset));
             }
             _ => {}
         }
-        at += wsa_cmsg_align(header.cmsg_len);
     }
     delivery
-}
-
-/// The payload of a message.
-///
-/// # Invariants
-/// `at` is readable for `bytes`.
-struct Data {
-    at: *const u8,
-    bytes: usize,
-}
-
-impl Data {
-    /// The payload as a `T`, zero where it is shorter.
-    #[inline]
-    fn read<T: Pod>(&self) -> T {
-        if self.bytes >= size_of::<T>() {
-            // SAFETY: readable for the size of a T, of which every bit pattern is valid.
-            return unsafe { self.at.cast::<T>().read_unaligned() };
-        }
-        T::zeroed()
-    }
-
-    /// The low octet of an int.
-    #[inline]
-    fn octet(&self) -> u8 {
-        let [low, ..] = self.read::<i32>().to_le_bytes();
-        low
-    }
 }

@@ -8,11 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use arrayvec::ArrayVec;
 use bytemuck::NoUninit;
-use libc::{cmsghdr, mmsghdr, msghdr};
-use skua_engine::abi::cmsg::wsa_cmsg_space;
+use libc::{mmsghdr, msghdr};
 
 use super::address::RawAddress;
 use super::descriptor::Descriptor;
+use crate::os::control::SentControl;
 use crate::os::{Message, SendBatch, SendControl, Sent, Stopped};
 use crate::receive::{mapped, unmapped};
 use crate::status;
@@ -26,7 +26,7 @@ const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 /// Sends as much of `batch` as the kernel takes.
 pub(super) fn send(descriptor: &Descriptor, batch: &SendBatch<'_>) -> Sent {
     let remote = RawAddress::of(&batch.remote);
-    let control = ControlArea::of(batch.control, &batch.remote);
+    let control = control_of(batch.control, &batch.remote);
     let header = |message: &Message| header(batch, message, &remote, &control);
     let mut sent = 0;
     while let Some(messages) = batch.messages.get(sent..).filter(|left| !left.is_empty()) {
@@ -62,7 +62,7 @@ fn stopped(error: &Error) -> Stopped {
     if error.kind() == ErrorKind::WouldBlock { Stopped::Full } else { Stopped::Failed(status::of(error)) }
 }
 
-fn header(batch: &SendBatch<'_>, message: &Message, remote: &RawAddress, control: &ControlArea) -> msghdr {
+fn header(batch: &SendBatch<'_>, message: &Message, remote: &RawAddress, control: &SentControl) -> msghdr {
     let parts = batch.parts_of(message);
     // SAFETY: a msghdr of zeros names no memory.
     let mut header: msghdr = unsafe { std::mem::zeroed() };
@@ -71,17 +71,11 @@ fn header(batch: &SendBatch<'_>, message: &Message, remote: &RawAddress, control
     // IoSlice has the layout of iovec (std's documentation).
     header.msg_iov = parts.as_ptr().cast_mut().cast();
     header.msg_iovlen = parts.len();
-    if control.used > 0 {
-        header.msg_control = control.words.as_ptr().cast_mut().cast();
-        header.msg_controllen = control.used;
+    if control.used() > 0 {
+        header.msg_control = control.area().cast();
+        header.msg_controllen = control.used();
     }
     header
-}
-
-/// Linux' control messages of a send: PKTINFO of IPv6 takes 40 bytes, each other 24.
-struct ControlArea {
-    words: [u64; 14],
-    used: usize,
 }
 
 /// `struct in_pktinfo`.
@@ -101,65 +95,42 @@ struct In6Pktinfo {
     interface: u32,
 }
 
-impl ControlArea {
-    /// What `control` asks for, at the level of the destination's family: a mapped address is one of IPv4.
-    fn of(control: &SendControl, remote: &SocketAddr) -> Self {
-        let mut area = Self { words: [0; 14], used: 0 };
-        if *control == SendControl::default() {
-            return area;
-        }
-        let is_v4 = unmapped(remote.ip()).is_ipv4();
-        if let Some((source, interface)) = control.source {
-            area.source(is_v4, source, interface);
-        }
-        if let Some(octet) = control.type_of_service {
-            let (level, kind) = if is_v4 {
-                (libc::IPPROTO_IP, libc::IP_TOS)
-            } else {
-                (libc::IPPROTO_IPV6, libc::IPV6_TCLASS)
-            };
-            area.push(level, kind, i32::from(octet));
-        }
-        if let Some(limit) = control.hop_limit {
-            let (level, kind) = if is_v4 {
-                (libc::IPPROTO_IP, libc::IP_TTL)
-            } else {
-                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT)
-            };
-            area.push(level, kind, i32::from(limit));
-        }
-        if let Some(segment) = control.segment {
-            area.push(libc::SOL_UDP, libc::UDP_SEGMENT, segment);
-        }
-        area
+/// What `control` asks for, at the level of the destination's family: a mapped address is one of IPv4.
+fn control_of(control: &SendControl, remote: &SocketAddr) -> SentControl {
+    let mut area = SentControl::default();
+    if *control == SendControl::default() {
+        return area;
     }
-
-    fn source(&mut self, is_v4: bool, source: IpAddr, interface: u32) {
-        if is_v4 {
-            let source = match unmapped(source) {
-                IpAddr::V4(source) => source,
-                IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-            };
-            let info = InPktinfo { interface, source: source.octets(), destination: [0; 4] };
-            self.push(libc::IPPROTO_IP, libc::IP_PKTINFO, info);
-        } else {
-            let info = In6Pktinfo { source: mapped(source).octets(), interface };
-            self.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
-        }
+    let is_v4 = unmapped(remote.ip()).is_ipv4();
+    if let Some((source, interface)) = control.source {
+        push_source(&mut area, is_v4, source, interface);
     }
+    if let Some(octet) = control.type_of_service {
+        let (level, kind) =
+            if is_v4 { (libc::IPPROTO_IP, libc::IP_TOS) } else { (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) };
+        area.push(level, kind, i32::from(octet));
+    }
+    if let Some(limit) = control.hop_limit {
+        let (level, kind) =
+            if is_v4 { (libc::IPPROTO_IP, libc::IP_TTL) } else { (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) };
+        area.push(level, kind, i32::from(limit));
+    }
+    if let Some(segment) = control.segment {
+        area.push(libc::SOL_UDP, libc::UDP_SEGMENT, segment);
+    }
+    area
+}
 
-    fn push<T: NoUninit>(&mut self, level: i32, kind: i32, payload: T) {
-        let at = self.used;
-        let bytes: &mut [u8] = bytemuck::must_cast_slice_mut(&mut self.words);
-        let length = size_of::<cmsghdr>() + size_of::<T>();
-        let Some(message) = bytes.get_mut(at..at + length) else { return };
-        let (header, data) = message.split_at_mut(size_of::<cmsghdr>());
-        let (length_bytes, kinds) = header.split_at_mut(size_of::<usize>());
-        length_bytes.copy_from_slice(&length.to_ne_bytes());
-        let (level_bytes, kind_bytes) = kinds.split_at_mut(size_of::<i32>());
-        level_bytes.copy_from_slice(&level.to_ne_bytes());
-        kind_bytes.copy_from_slice(&kind.to_ne_bytes());
-        data.copy_from_slice(bytemuck::bytes_of(&payload));
-        self.used += wsa_cmsg_space(size_of::<T>());
+fn push_source(area: &mut SentControl, is_v4: bool, source: IpAddr, interface: u32) {
+    if is_v4 {
+        let source = match unmapped(source) {
+            IpAddr::V4(source) => source,
+            IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+        };
+        let info = InPktinfo { interface, source: source.octets(), destination: [0; 4] };
+        area.push(libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+    } else {
+        let info = In6Pktinfo { source: mapped(source).octets(), interface };
+        area.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
     }
 }

@@ -1,0 +1,145 @@
+//! Windows: Winsock, one datagram a call, with control messages.
+//!
+//! Winsock says nothing of what it dropped. Times of arrival are not asked for. What Wine 8 takes without doing it is
+//! refused there: control messages of a send, and IPv4 multicast of one source, whose addresses it exchanges.
+
+mod ancillary;
+mod event;
+mod interfaces;
+mod options;
+mod receive;
+mod send;
+mod wine;
+mod winsock;
+
+use std::io::Result;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED};
+use socket2::{SockRef, Socket};
+
+use self::event::{Event, Wakes};
+use self::receive::WindowsReceiver;
+use self::winsock::ReceiveMessage;
+use super::{Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackSocket, Stopped, settings};
+use crate::kernel::lock::hold;
+use crate::receive::Wanted;
+use crate::status;
+
+/// The sockets of this host.
+pub(super) struct Windows;
+
+impl Stack for Windows {
+    fn open(&self, family: Family) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
+        let shared = Shared::open(family).map_err(|error| status::of(&error))?;
+        Ok(Box::new(WindowsSocket(Arc::new(shared))))
+    }
+
+    fn tells_lost(&self) -> bool {
+        false
+    }
+}
+
+struct WindowsSocket(Arc<Shared>);
+
+/// What a socket shares with its receiver.
+struct Shared {
+    /// `None` once it is closed.
+    socket: Mutex<Option<Arc<Socket>>>,
+    receive: ReceiveMessage,
+    wanted: Wanted,
+    /// Signalled by the stack when a datagram has come.
+    arrived: Event,
+    /// Set after [`Shared::ended`], for a receiver that waits.
+    end: Event,
+    ended: AtomicBool,
+    stopped: AtomicBool,
+}
+
+impl Shared {
+    fn open(family: Family) -> Result<Self> {
+        let socket = settings::open(family)?;
+        let receive = ReceiveMessage::of(&socket)?;
+        // An ICMP error of an earlier send is not the receiver's. Where it cannot be turned off it is passed over.
+        let _ = winsock::ignore_port_unreachable(&socket);
+        let arrived = Event::new(Wakes::One)?;
+        // This makes the socket nonblocking too.
+        winsock::signal_arrivals(&socket, &arrived)?;
+        Ok(Self {
+            socket: Mutex::new(Some(Arc::new(socket))),
+            receive,
+            wanted: Wanted::default(),
+            arrived,
+            end: Event::new(Wakes::All)?,
+            ended: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    fn socket(&self) -> std::result::Result<Arc<Socket>, NTSTATUS> {
+        hold(&self.socket).clone().ok_or(STATUS_FILE_FORCED_CLOSED)
+    }
+}
+
+impl StackSocket for WindowsSocket {
+    fn set(&self, setting: &Setting) -> std::result::Result<(), NTSTATUS> {
+        let socket = self.0.socket()?;
+        self.0.wanted.note(setting);
+        options::apply(&socket, setting, self.0.wanted.get()).map_err(|error| status::of(&error))
+    }
+
+    fn buffer(&self, which: Buffer) -> std::result::Result<u32, NTSTATUS> {
+        let socket = self.0.socket()?;
+        settings::buffer(SockRef::from(&*socket), which).map_err(|error| status::of(&error))
+    }
+
+    fn segments(&self) -> bool {
+        self.0.socket().is_ok_and(|socket| options::can_segment(&socket))
+    }
+
+    fn bind(&self, local: SocketAddr, _workers: u32) -> std::result::Result<SocketAddr, NTSTATUS> {
+        let socket = self.0.socket()?;
+        let bind = || {
+            socket.bind(&local.into())?;
+            settings::local(SockRef::from(&*socket))
+        };
+        bind().map_err(|error| status::of(&error))
+    }
+
+    fn receiver(&self, _worker: u32, batch: usize) -> Box<dyn Receiver> {
+        Box::new(WindowsReceiver::new(self.0.socket().ok(), Arc::clone(&self.0), batch))
+    }
+
+    fn send(&self, batch: &SendBatch<'_>) -> Sent {
+        match self.0.socket() {
+            Ok(socket) => send::send(&socket, batch),
+            Err(status) => Sent { messages: 0, stopped: Some(Stopped::Failed(status)) },
+        }
+    }
+
+    fn wait_writable(&self) {
+        if let (Ok(socket), false) = (self.0.socket(), self.0.stopped.load(Ordering::SeqCst)) {
+            winsock::wait_writable(&socket);
+        }
+    }
+
+    fn end(&self) {
+        self.0.ended.store(true, Ordering::SeqCst);
+        self.0.end.set();
+    }
+
+    fn stop(&self) {
+        self.0.stopped.store(true, Ordering::SeqCst);
+        self.end();
+    }
+
+    fn close(&self) {
+        *hold(&self.0.socket) = None;
+    }
+
+    fn lost(&self) -> Option<u64> {
+        None
+    }
+}
