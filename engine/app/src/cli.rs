@@ -43,29 +43,8 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "MULTICAST[@IFACE]", action = ArgAction::Append)]
     pub(crate) group: Vec<Group>,
 
-    /// Stop after this time, such as 10s. Without it, SIGINT (Ctrl-C) or SIGTERM ends the run.
-    #[arg(long = "for", value_name = "TIME")]
-    pub(crate) duration: Option<Span>,
-
-    /// Write a pcapng capture: IP and UDP headers, nanosecond times, original lengths, drop counts.
-    #[arg(long, value_name = "FILE.pcapng")]
-    pub(crate) write: Option<PathBuf>,
-
-    /// Write one JSON object a datagram, a line each; - is standard output.
-    #[arg(long, value_name = "FILE|-")]
-    pub(crate) json: Option<PathBuf>,
-
-    /// Read every record and write none. This is what happens without --write, --json and --verify.
-    #[arg(long)]
-    pub(crate) discard: bool,
-
-    /// Recognise the datagrams of `skua send`; report lost, duplicated, reordered and corrupt ones.
-    #[arg(long)]
-    pub(crate) verify: bool,
-
-    /// Serve counters as Prometheus text at http://ADDR/metrics.
-    #[arg(long, value_name = "ADDR", value_parser = place::address)]
-    pub(crate) metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 
     /// Keep only datagrams from this prefix, such as 10.0.0.0/8; repeatable.
     #[arg(long, value_name = "CIDR", value_parser = place::prefix, action = ArgAction::Append)]
@@ -94,6 +73,34 @@ pub(crate) struct SinkArgs {
     /// Threads that receive; each has a shard of its own.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
+}
+
+/// Where records go, and when that ends.
+#[derive(Args, Debug)]
+pub(crate) struct OutputArgs {
+    /// Stop after this time, such as 10s. Without it, SIGINT (Ctrl-C) or SIGTERM ends the run.
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<Span>,
+
+    /// Write a pcapng capture: IP and UDP headers, nanosecond times, original lengths, drop counts.
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub(crate) write: Option<PathBuf>,
+
+    /// Write one JSON object a datagram, a line each; - is standard output.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Read every record and write none. This is what happens without --write, --json and --verify.
+    #[arg(long)]
+    pub(crate) discard: bool,
+
+    /// Recognise the datagrams of `skua send`; report lost, duplicated, reordered and corrupt ones.
+    #[arg(long)]
+    pub(crate) verify: bool,
+
+    /// Serve counters as Prometheus text at http://ADDR/metrics.
+    #[arg(long, value_name = "ADDR", value_parser = place::address)]
+    pub(crate) metrics: Option<SocketAddr>,
 
     /// How the totals are printed at the end: text on standard error, or json, one object on standard output.
     #[arg(long, value_name = "FORM", default_value = "text")]

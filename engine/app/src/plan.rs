@@ -8,7 +8,7 @@ use skua_record::{Record, RecordHeader};
 
 use crate::cli::{PlanArgs, Rate, Size};
 use crate::say;
-use crate::sink::intake::AppSink;
+use crate::sink::in_process::AppSink;
 use crate::sink::reader::FLUSH_INTERVAL;
 use crate::sink::settings::{self, RingTooSmall};
 

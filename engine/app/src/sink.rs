@@ -6,10 +6,10 @@
 //!                                     `-- counts-+-> snapshots ---> view or status lines, metrics, summary
 //! ```
 //!
-//! 1. [`settings`] turns the command line into the engine's settings, [`intake`] opens the engine and its sockets.
+//! 1. An [`intake`] is opened: [`in_process`], from the engine's [`settings`], or that of a sink in the driver.
 //! 2. [`destinations`] opens the outputs, and the [`reader`]'s thread begins to hand records to them.
 //! 3. [`session`] takes a snapshot at each interval for the [`face`] and the [`metrics`].
-//! 4. At the end the intake drains and closes, the reader empties the rings and finishes the outputs, and the
+//! 4. At the end the intake settles, the reader empties the rings and finishes the outputs, and the
 //!    [`summary`] is printed.
 
 pub(crate) mod alarm;
@@ -17,6 +17,7 @@ mod destinations;
 mod discard;
 mod error;
 mod face;
+pub(crate) mod in_process;
 pub(crate) mod intake;
 mod metrics;
 mod ndjson;
@@ -30,8 +31,23 @@ pub(crate) mod settings;
 pub(crate) mod specimen;
 mod status_line;
 mod summary;
+pub(crate) mod supply;
+pub(crate) mod taps;
 mod unit_file;
 pub(crate) mod verify;
 mod view;
 
-pub(crate) use session::run;
+use crate::cli::SinkArgs;
+use crate::signals::Stop;
+use error::{RunError, StartError};
+use in_process::InProcess;
+
+/// Runs a sink until its time is over or somebody asks for its end.
+///
+/// # Errors
+/// [`RunError`] when it did not start, or when an output or a ring failed on the way.
+pub(crate) fn run(args: &SinkArgs) -> Result<(), RunError> {
+    let stop = Stop::on_signals().map_err(StartError::Signals)?;
+    let intake = InProcess::open(args)?;
+    session::run(&args.output, Box::new(intake), stop)
+}

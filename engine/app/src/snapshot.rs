@@ -1,5 +1,7 @@
 //! What is known of a running sink at one moment, and what two moments say together.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -70,6 +72,47 @@ pub(crate) struct Source {
     pub(crate) refused: u64,
 }
 
+/// The sources heard so far, put together from rows: a source has one in each shard that heard it.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    rows: HashMap<IpAddr, Source>,
+    other: u64,
+}
+
+/// How many sources a snapshot names.
+const TOP_SOURCES: usize = 10;
+
+impl Sources {
+    /// Adds a row.
+    pub(crate) fn add(&mut self, row: Source) {
+        let none = Source { datagrams: 0, bytes: 0, refused: 0, ..row };
+        let source = self.rows.entry(row.address).or_insert(none);
+        source.datagrams += row.datagrams;
+        source.bytes += row.bytes;
+        source.refused += row.refused;
+    }
+
+    /// Adds datagrams of sources without a row.
+    pub(crate) fn add_other(&mut self, datagrams: u64) {
+        self.other += datagrams;
+    }
+
+    /// Every source, the one with the most datagrams first.
+    pub(crate) fn into_sorted(self) -> Vec<Source> {
+        let mut sorted: Vec<Source> = self.rows.into_values().collect();
+        sorted.sort_unstable_by_key(|source| (Reverse(source.datagrams), source.address));
+        sorted
+    }
+
+    /// Says in `snapshot` how many there are, and names the first.
+    pub(crate) fn sum_up(self, snapshot: &mut Snapshot) {
+        snapshot.sources = self.rows.len() as u64;
+        snapshot.other = self.other;
+        snapshot.top = self.into_sorted();
+        snapshot.top.truncate(TOP_SOURCES);
+    }
+}
+
 impl Snapshot {
     /// Datagrams refused, for whatever reason.
     pub(crate) fn dropped(&self) -> u64 {
@@ -83,7 +126,7 @@ impl Snapshot {
 
     /// Datagrams lost inside Skua: refused though nobody asked for that.
     pub(crate) fn lost_here(&self) -> u64 {
-        self.dropped() - self.filtered()
+        lost_here(&self.drops)
     }
 
     /// Each reason with its count.
@@ -93,8 +136,13 @@ impl Snapshot {
 }
 
 /// Whether a refusal is what the operator asked for.
-pub(crate) fn is_policy(reason: DropReason) -> bool {
+fn is_policy(reason: DropReason) -> bool {
     matches!(reason, DropReason::NotAllowed | DropReason::RateLimited | DropReason::Sampled)
+}
+
+/// Datagrams lost inside Skua, of drops in [`DropReason::ALL`]'s order.
+pub(crate) fn lost_here(drops: &[u64; DropReason::COUNT]) -> u64 {
+    DropReason::ALL.into_iter().zip(drops).filter(|(reason, _)| !is_policy(*reason)).map(|(_, n)| n).sum()
 }
 
 /// What happened between two snapshots, and the least stall budget of all so far.

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 
 use super::discard::Discard;
 use super::error::StartError;
+use super::intake::Shape;
 use super::ndjson::Ndjson;
 use super::output::{Output, Outputs};
 use super::pcapng::{Pcapng, Provenance};
 use super::reader::unix_nanoseconds;
-use super::settings;
 use super::unit_file::UnitFile;
 use super::verify::{Verdict, Verify};
-use crate::cli::SinkArgs;
+use crate::cli::OutputArgs;
 
 /// Where records go.
 pub(crate) struct Destinations {
@@ -29,11 +29,7 @@ impl Destinations {
     ///
     /// # Errors
     /// [`StartError`] names the file.
-    pub(crate) fn open(
-        args: &SinkArgs,
-        snap_length: u16,
-        sockets: &[SocketAddr],
-    ) -> Result<Self, StartError> {
+    pub(crate) fn open(args: &OutputArgs, shape: &Shape, sockets: &[SocketAddr]) -> Result<Self, StartError> {
         if let Some(path) = args.write.as_ref().filter(|path| args.json.as_ref() == Some(path)) {
             return Err(StartError::SameFile(path.clone()));
         }
@@ -43,8 +39,8 @@ impl Destinations {
             let provenance = Provenance {
                 started: unix_nanoseconds(),
                 sockets: sockets.join(" "),
-                snap_length,
-                filter: settings::filter_in_words(args),
+                snap_length: shape.snap_length,
+                filter: shape.filter.clone(),
             };
             let capture = File::create(path)
                 .and_then(|file| Pcapng::new(path.display().to_string(), file, &provenance))
@@ -73,7 +69,7 @@ impl Destinations {
     }
 }
 
-impl SinkArgs {
+impl OutputArgs {
     /// Whether standard output carries datagrams.
     pub(crate) fn json_on_stdout(&self) -> bool {
         self.json.as_deref().is_some_and(is_stdout)

@@ -18,11 +18,11 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
 use skua_pools::{Corrupt, WaitFor};
-use skua_record::{Clock, Lane, Progress, Record, merge};
+use skua_record::{Clock, Progress, Record};
 
-use super::alarm::Alarm;
+use super::intake::{Ended, Sleep};
 use super::output::{OutputError, Outputs};
-use crate::shared::MappedReader;
+use super::supply::{Proof, Supply};
 use crate::snapshot::Snapshot;
 
 /// How long records may wait in a ring before they are read, and in an output before they are flushed.
@@ -31,8 +31,9 @@ pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest sleep of an idle reader: a bound on what a lost wake would cost, were there one.
 const IDLE_SLEEP: Duration = Duration::from_secs(1);
 
-/// How rings' room is given back: in portions of this part of one ring.
-const PORTIONS: u64 = 16;
+/// Portions that are still read of a sink that goes on: a portion is a sixteenth of a ring at least, so that what was in
+/// the rings at the end is among them, and a flood does not keep the reader for ever.
+const LAST_PORTIONS: usize = 16;
 
 /// What the reader shows the other threads while it runs.
 #[derive(Debug)]
@@ -93,29 +94,21 @@ pub(crate) enum Event {
     Failed(OutputError),
     /// A ring cannot be read any more.
     Corrupt(usize, Corrupt),
+    /// The sink is no more. What is in its rings is read.
+    Ended(Ended),
     /// Everything published was read. The reader waits for the totals.
     Drained,
     /// The outputs are finished.
     Finished(Proof),
 }
 
-/// What the records' numbers prove about all rings together.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Proof {
-    /// Numbers that were skipped or came again.
-    pub(crate) broken: u64,
-    /// Frames that held no record, and bytes where no frame was.
-    pub(crate) damaged: u64,
-}
-
 /// The reader of all rings of one sink.
 pub(crate) struct Reader {
-    rings: Vec<Tap>,
-    // Of every ring: they were opened together.
+    supply: Supply,
     clock: Clock,
-    // What rings that cannot be read any more had proved.
-    proof: Proof,
     losses: u64,
+    // The sink ended under the reader.
+    ended: bool,
     ends: Ends,
 }
 
@@ -123,7 +116,9 @@ pub(crate) struct Reader {
 pub(crate) struct Ends {
     pub(crate) outputs: Outputs,
     pub(crate) gauges: Arc<Gauges>,
-    pub(crate) alarm: Alarm,
+    pub(crate) sleep: Arc<dyn Sleep>,
+    /// Whether records go on coming when the reader is told to finish.
+    pub(crate) goes_on: bool,
     /// Unread bytes at which the sink wakes a resting reader: its watermark.
     pub(crate) watermark: u64,
     /// How many datagrams were lost so far.
@@ -133,29 +128,24 @@ pub(crate) struct Ends {
     pub(crate) totals: Receiver<Snapshot>,
 }
 
-/// One ring, and its place among the gauges.
-struct Tap {
-    index: usize,
-    ring: MappedReader,
-}
-
 impl Reader {
-    /// Of all rings of a sink, at least one.
-    pub(crate) fn new(rings: Vec<MappedReader>, ends: Ends) -> Option<Self> {
-        let clock = *rings.first()?.ring.geometry().clock();
-        let rings = rings.into_iter().enumerate().map(|(index, ring)| Tap { index, ring }).collect();
-        Some(Self { rings, clock, proof: Proof::default(), losses: 0, ends })
+    /// Of all rings of a sink.
+    pub(crate) fn new(supply: Supply, ends: Ends) -> Self {
+        // Of a sink that ran before, what was lost until now is not this reader's to tell.
+        let losses = if ends.goes_on { (ends.count_losses)() } else { 0 };
+        Self { clock: supply.clock(), supply, losses, ended: false, ends }
     }
 
     /// Reads until told to finish, and then to the end.
     pub(crate) fn run(mut self) {
-        self.ends.alarm.adopt();
+        self.ends.sleep.adopt();
         let mut unflushed = false;
         let mut last_flush = Instant::now();
         loop {
             // Before the rings: what is published before this is set is seen below, and nothing comes after it.
-            let finishing = self.ends.gauges.finishing.load(Ordering::Acquire);
-            let found = self.pass();
+            let finishing = self.ended || self.ends.gauges.finishing.load(Ordering::Acquire);
+            let last = finishing && self.ends.goes_on;
+            let found = self.pass(if last { LAST_PORTIONS * self.supply.rings() } else { usize::MAX });
             unflushed |= found;
             if unflushed && (finishing || last_flush.elapsed() >= FLUSH_INTERVAL) {
                 self.ends.outputs.flush();
@@ -164,8 +154,8 @@ impl Reader {
                 last_flush = Instant::now();
             }
             match (finishing, found || unflushed) {
-                (true, true) => {}
-                (true, false) => break,
+                (true, true) if !last => {}
+                (true, _) => break,
                 (false, true) => self.sleep(WaitFor::Fill(self.ends.watermark), FLUSH_INTERVAL),
                 (false, false) => self.sleep(WaitFor::Any, IDLE_SLEEP),
             }
@@ -175,75 +165,47 @@ impl Reader {
             self.ends.outputs.finish(unix_nanoseconds(), &totals);
             self.report();
         }
-        let proof = self.rings.iter().fold(self.proof, |proof, tap| proof.add(&tap.ring));
-        self.tell(Event::Finished(proof));
+        self.tell(Event::Finished(self.supply.proof()));
     }
 
-    /// Reads what is published now, portion by portion. Says whether there was anything.
-    fn pass(&mut self) -> bool {
-        for Tap { index, ring } in &mut self.rings {
-            let unread = ring.ring.unread().unwrap_or(0);
-            self.ends.gauges.rings[*index].peak.fetch_max(unread, Ordering::Relaxed);
-        }
+    /// Reads what is published now, at most so many portions. Says whether there was anything.
+    fn pass(&mut self, most: usize) -> bool {
+        let gauges = Arc::clone(&self.ends.gauges);
+        self.supply.marks(|mark| {
+            gauges.rings[mark.ring].peak.fetch_max(mark.unread, Ordering::Relaxed);
+        });
         let mut found = false;
-        loop {
+        for _ in 0..most {
             let progress = self.portion();
             found |= progress.records > 0;
-            self.ends.gauges.read.fetch_add(progress.records, Ordering::Relaxed);
+            gauges.read.fetch_add(progress.records, Ordering::Relaxed);
             self.report();
             if !progress.limited {
                 break;
             }
         }
-        for Tap { index, ring } in &self.rings {
-            self.ends.gauges.rings[*index].position.store(ring.ring.position(), Ordering::Relaxed);
-        }
+        self.supply.marks(|mark| {
+            gauges.rings[mark.ring].position.store(mark.position, Ordering::Relaxed);
+        });
         found
     }
 
-    /// Reads one portion, in the order of time where there are several rings.
+    /// Reads one portion.
     fn portion(&mut self) -> Progress {
         // Losses since the last portion stand before the first record of this one. They may have happened a little
         // later: by at most the time it takes to get here again.
         let losses = (self.ends.count_losses)();
         let mut lost = losses.saturating_sub(self.losses);
-        let portion = self.rings.first().map_or(0, |tap| tap.ring.ring.geometry().data_bytes() / PORTIONS);
         let (outputs, clock) = (&mut self.ends.outputs, &self.clock);
-        let mut visit = |record: &Record<'_>, _number| {
+        let portion = self.supply.portion(|record: &Record<'_>| {
             outputs.write(record, clock.unix_nanoseconds(record.header().time), std::mem::take(&mut lost));
-        };
-        let mut merged = Progress::default();
-        let mut stopped = self.rings.len() == 1;
-        if !stopped {
-            let mut lanes: Vec<Lane<'_>> =
-                self.rings.iter_mut().map(|tap| Lane::new(&mut tap.ring.ring)).collect();
-            merged = merge(&mut lanes, portion, &mut visit);
-            stopped = lanes.iter().any(|lane| lane.stopped().is_some());
-        }
-        let mut corrupt = Vec::new();
-        for (place, Tap { index, ring }) in self.rings.iter_mut().enumerate() {
-            let ring = &mut ring.ring;
-            if !stopped {
-                ring.release();
-                continue;
-            }
-            // A lone ring, or one whose damage is to be passed over.
-            match ring.read(portion, &mut visit) {
-                Ok(progress) => {
-                    merged.records += progress.records;
-                    merged.limited |= progress.limited;
-                }
-                Err(error) => corrupt.push((place, *index, error)),
-            }
-        }
+        });
         // Without a record to say it with, losses stay to be said.
-        self.losses = losses - lost;
-        for (place, index, error) in corrupt.into_iter().rev() {
-            let tap = self.rings.remove(place);
-            self.proof = self.proof.add(&tap.ring);
-            self.tell(Event::Corrupt(index, error));
+        self.losses = losses.saturating_sub(lost);
+        for (ring, error) in portion.corrupt {
+            self.tell(Event::Corrupt(ring, error));
         }
-        merged
+        portion.progress
     }
 
     fn report(&mut self) {
@@ -255,29 +217,19 @@ impl Reader {
 
     /// Sleeps until a ring has what is waited for, at most `span`.
     fn sleep(&mut self, wait: WaitFor, span: Duration) {
-        // A ring that cannot be read is found out by the next pass.
-        let may = self.rings.iter_mut().all(|tap| tap.ring.ring.prepare_wait(wait).unwrap_or(false));
-        if may && !self.ends.gauges.finishing.load(Ordering::Acquire) {
-            self.ends.alarm.sleep(span);
+        if self.supply.prepare_sleep(wait)
+            && !self.ends.gauges.finishing.load(Ordering::Acquire)
+            && let Err(ended) = self.ends.sleep.sleep(span)
+        {
+            self.ended = true;
+            self.tell(Event::Ended(ended));
         }
-        for tap in &mut self.rings {
-            tap.ring.ring.cancel_wait();
-        }
+        self.supply.cancel_sleep();
     }
 
     fn tell(&self, event: Event) {
         // Nobody listens only when the program is ending.
         let _ = self.ends.events.send(event);
-    }
-}
-
-impl Proof {
-    fn add(self, reader: &MappedReader) -> Self {
-        let (continuity, damage) = (reader.ring.continuity(), reader.ring.damage());
-        Self {
-            broken: self.broken + continuity.missing + continuity.backward,
-            damaged: self.damaged + damage.records + damage.bytes,
-        }
     }
 }
 

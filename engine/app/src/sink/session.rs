@@ -5,17 +5,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::alarm::Alarm;
 use super::destinations::Destinations;
 use super::error::{RunError, StartError};
 use super::face::Face;
-use super::intake::{Counts, Intake};
+use super::intake::{Counts, Intake, Sleep};
 use super::metrics::{self, Exposed};
-use super::reader::{Ends, Event, Gauges, Proof, Reader};
-use super::settings;
+use super::reader::{Ends, Event, Gauges, Reader};
 use super::summary::Summary;
+use super::supply::Proof;
 use super::verify::Verdict;
-use crate::cli::{SinkArgs, SummaryForm};
+use crate::cli::{OutputArgs, SummaryForm};
 use crate::say;
 use crate::signals::Stop;
 use crate::snapshot::{Pulse, RingFill, Snapshot};
@@ -23,13 +22,12 @@ use crate::snapshot::{Pulse, RingFill, Snapshot};
 /// How long the reader may make no progress at the end before it is given up: an output that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs a sink until its time is over or somebody asks for its end.
+/// Reads what `intake` takes in until the time is over or somebody asks for the end.
 ///
 /// # Errors
-/// [`RunError`] when it did not start, or when an output or a ring failed on the way.
-pub(crate) fn run(args: &SinkArgs) -> Result<(), RunError> {
-    let stop = Stop::on_signals().map_err(StartError::Signals)?;
-    let mut session = Session::start(args, stop)?;
+/// [`RunError`] when reading did not start, or when an output or a ring failed on the way.
+pub(crate) fn run(args: &OutputArgs, intake: Box<dyn Intake>, stop: Stop) -> Result<(), RunError> {
+    let mut session = Session::start(args, intake, stop)?;
     // The view restores the terminal before the totals are printed.
     let shown = session.watch(args, &mut Face::choose(args.json_on_stdout()));
     let totals = session.end();
@@ -50,12 +48,12 @@ pub(crate) fn run(args: &SinkArgs) -> Result<(), RunError> {
 
 /// A sink at work.
 struct Session {
-    // None once it is closed.
-    intake: Option<Intake>,
-    counts: Counts,
+    // None once it is given up.
+    intake: Option<Box<dyn Intake>>,
+    counts: Arc<dyn Counts>,
     gauges: Arc<Gauges>,
     ring_bytes: u64,
-    alarm: Alarm,
+    sleep: Arc<dyn Sleep>,
     events: Receiver<Event>,
     totals: Sender<Snapshot>,
     verdict: Option<Arc<Mutex<Verdict>>>,
@@ -66,35 +64,32 @@ struct Session {
 }
 
 impl Session {
-    /// Opens everything and starts the reader. What is listened on is printed last, when datagrams are taken.
-    fn start(args: &SinkArgs, stop: Stop) -> Result<Self, StartError> {
-        let config = settings::sink_config(args.ring, args.snaplen)?;
-        let alarm = Alarm::default();
-        let intake = Intake::open(args, config, alarm.clone())?;
-        let Destinations { outputs, verdict } =
-            Destinations::open(args, config.snap_length, intake.addresses())?;
+    /// Opens the outputs and starts the reader. What is listened on is printed last, when records are taken.
+    fn start(args: &OutputArgs, mut intake: Box<dyn Intake>, stop: Stop) -> Result<Self, StartError> {
+        let Destinations { outputs, verdict } = Destinations::open(args, intake.shape(), intake.addresses())?;
         let exposed = Exposed::default();
         if let Some(address) = args.metrics {
             let address = metrics::serve(address, exposed.clone())
                 .map_err(|source| StartError::Metrics { address, source })?;
             eprintln!("skua: metrics at http://{address}/metrics");
         }
-        let rings = intake.readers()?;
-        let gauges = Gauges::new(rings.len());
-        let counts = intake.counts();
+        let supply = intake.supply()?;
+        let gauges = Gauges::new(supply.rings());
+        let (counts, sleep) = (intake.counts(), intake.sleep());
         let (tell, events) = mpsc::channel();
         let (totals, take_totals) = mpsc::channel();
-        let losses = counts.clone();
+        let losses = Arc::clone(&counts);
         let ends = Ends {
             outputs,
             gauges: Arc::clone(&gauges),
-            alarm: alarm.clone(),
-            watermark: config.watermark,
+            sleep: Arc::clone(&sleep),
+            goes_on: intake.goes_on(),
+            watermark: intake.shape().watermark,
             count_losses: Box::new(move || losses.losses()),
             events: tell,
             totals: take_totals,
         };
-        let reader = Reader::new(rings, ends).ok_or(StartError::NoRing)?;
+        let reader = Reader::new(supply, ends);
         std::thread::Builder::new()
             .name("reader".to_owned())
             .spawn(move || reader.run())
@@ -103,11 +98,11 @@ impl Session {
             eprintln!("skua: listening on {address}");
         }
         Ok(Self {
+            ring_bytes: intake.shape().ring_bytes,
             intake: Some(intake),
             counts,
             gauges,
-            ring_bytes: config.ring_bytes as u64,
-            alarm,
+            sleep,
             events,
             totals,
             verdict,
@@ -119,7 +114,7 @@ impl Session {
     }
 
     /// Shows the sink until its time is over or somebody asks for its end.
-    fn watch(&mut self, args: &SinkArgs, face: &mut Face) -> io::Result<()> {
+    fn watch(&mut self, args: &OutputArgs, face: &mut Face) -> io::Result<()> {
         let end = args.duration.map(|span| Instant::now() + span.0);
         let mut pulse = Pulse::default();
         let mut before = self.snapshot();
@@ -147,11 +142,11 @@ impl Session {
 
     /// Stops, drains, flushes. Returns the totals.
     fn end(&mut self) -> Snapshot {
-        if let Some(Err(error)) = self.intake.take().map(Intake::close) {
+        if let Some(Err(error)) = self.intake.as_mut().map(|intake| intake.settle()) {
             self.error(&error);
         }
         self.gauges.finish();
-        self.alarm.ring();
+        self.sleep.wake();
         self.wait_for(|event| matches!(event, Event::Drained));
         // A reader that was given up does not take them.
         let _ = self.totals.send(self.snapshot());
@@ -163,7 +158,11 @@ impl Session {
                 "{broken} records were missing in the rings and {damaged} damaged; this is a bug in skua"
             ));
         }
-        self.snapshot()
+        let totals = self.snapshot();
+        if let Some(Err(error)) = self.intake.take().map(Intake::end) {
+            self.error(&error);
+        }
+        totals
     }
 
     /// Waits for an event that the reader sends when it gets there, as long as it gets on.
@@ -211,6 +210,11 @@ impl Session {
             Event::Corrupt(ring, error) => {
                 self.errors += 1;
                 Some(format!("ring {ring}: {error}; its records are lost, this is a bug in skua"))
+            }
+            Event::Ended(ended) => {
+                self.errors += 1;
+                self.stop.ask();
+                Some(ended.to_string())
             }
             Event::Drained | Event::Finished(_) => None,
         }

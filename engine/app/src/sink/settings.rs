@@ -7,7 +7,7 @@ use skua_engine::admission::{self, AdmissionConfig, Allow, Prefix};
 use skua_engine::{Config, SinkConfig};
 use skua_record::RecordHeader;
 
-use crate::cli::{Rate, Sample, SinkArgs, Size};
+use crate::cli::{Rate, Sample, Size};
 
 /// Rows of the source table, in each shard: 320 KiB.
 const SOURCE_ROWS: u32 = 4096;
@@ -66,16 +66,16 @@ pub(crate) fn engine_config(
 }
 
 /// What is kept, in words; empty when that is everything.
-pub(crate) fn filter_in_words(args: &SinkArgs) -> String {
+pub(crate) fn filter_in_words(allow: &[Prefix], source_rate: Option<Rate>, sample: Option<Sample>) -> String {
     let mut words = Vec::new();
-    if !args.allow.is_empty() {
-        let prefixes: Vec<String> = args.allow.iter().map(ToString::to_string).collect();
+    if !allow.is_empty() {
+        let prefixes: Vec<String> = allow.iter().map(ToString::to_string).collect();
         words.push(format!("from {}", prefixes.join(" or ")));
     }
-    if let Some(rate) = args.source_rate {
+    if let Some(rate) = source_rate {
         words.push(format!("at most {}/s from one source", rate.0));
     }
-    if let Some(sample) = args.sample {
+    if let Some(sample) = sample {
         words.push(format!("one in {}", sample.0));
     }
     words.join(", ")

@@ -67,6 +67,12 @@ impl Ring {
         Self { producer, sequence: 0, mapping }
     }
 
+    /// Whether one more record would fit.
+    pub(crate) fn has_room(&mut self) -> bool {
+        // A reservation that is dropped is none.
+        self.producer.reserve(size_of::<RecordHeader>() + 7).is_ok()
+    }
+
     /// Publishes one record of each time, and says whether the reader is to be woken.
     pub(crate) fn publish(&mut self, times: &[u64], watermark: u64) -> bool {
         for &time in times {

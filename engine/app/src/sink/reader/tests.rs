@@ -7,8 +7,10 @@ use std::thread::JoinHandle;
 use skua_record::Record;
 
 use super::*;
+use crate::sink::alarm::Alarm;
 use crate::sink::output::Output;
 use crate::sink::specimen::Ring;
+use crate::sink::taps::Taps;
 
 const WATERMARK: u64 = 2048;
 
@@ -49,7 +51,7 @@ impl Output for Remember {
 /// A reader at work, and everything that is at its other ends.
 struct Bench {
     rings: Vec<Ring>,
-    alarm: Alarm,
+    sleep: Arc<dyn Sleep>,
     gauges: Arc<Gauges>,
     losses: Arc<AtomicU64>,
     told: Receiver<Told>,
@@ -65,9 +67,17 @@ impl Bench {
 
     /// With rings that may have something published.
     fn over(rings: Vec<Ring>) -> Self {
-        let alarm = Alarm::default();
+        Self::of(rings, false, 0)
+    }
+
+    /// Of a sink that goes on or not, and has lost something or not.
+    fn of(rings: Vec<Ring>, goes_on: bool, lost: u64) -> Self {
+        Self::sleeping_by(Arc::new(Alarm::default()), rings, goes_on, lost)
+    }
+
+    fn sleeping_by(sleep: Arc<dyn Sleep>, rings: Vec<Ring>, goes_on: bool, lost: u64) -> Self {
         let gauges = Gauges::new(rings.len());
-        let losses = Arc::new(AtomicU64::new(0));
+        let losses = Arc::new(AtomicU64::new(lost));
         let (tell, told) = mpsc::channel();
         let (tell_event, events) = mpsc::channel();
         let (totals, take_totals) = mpsc::channel();
@@ -75,28 +85,29 @@ impl Bench {
         let ends = Ends {
             outputs: Outputs::new(vec![Box::new(Remember(tell, 0))]),
             gauges: Arc::clone(&gauges),
-            alarm: alarm.clone(),
+            sleep: Arc::clone(&sleep),
+            goes_on,
             watermark: WATERMARK,
             count_losses: Box::new(move || counted.load(Ordering::Acquire)),
             events: tell_event,
             totals: take_totals,
         };
         let readers = rings.iter().map(|ring| ring.mapping.attach().unwrap()).collect();
-        let reader = Reader::new(readers, ends).unwrap();
+        let reader = Reader::new(Supply::Mapped(Taps::new(readers).unwrap()), ends);
         let thread = std::thread::spawn(move || reader.run());
-        Self { rings, alarm, gauges, losses, told, events, totals, thread }
+        Self { rings, sleep, gauges, losses, told, events, totals, thread }
     }
 
     fn publish(&mut self, ring: usize, times: &[u64]) {
         if self.rings[ring].publish(times, WATERMARK) {
-            self.alarm.ring();
+            self.sleep.wake();
         }
     }
 
     /// Ends the reader, and returns what its output was told since.
     fn finish(self, published: u64) -> Vec<Told> {
         self.gauges.finish();
-        self.alarm.ring();
+        self.sleep.wake();
         assert!(matches!(self.events.recv().unwrap(), Event::Drained));
         assert_eq!(self.gauges.read(), published);
         self.totals.send(Snapshot { published, ..Snapshot::default() }).unwrap();
@@ -161,4 +172,52 @@ fn several_rings_come_out_in_the_order_of_time() {
     }
     let told = Bench::over(rings).finish(12);
     assert_eq!(told.iter().map(|told| told.time).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_lost_before_a_reader_came_is_not_its_to_tell() {
+    let mut bench = Bench::of(vec![Ring::new(0, 8192)], true, 7);
+    bench.publish(0, &[0]);
+    assert_eq!(bench.told.recv().unwrap(), Told { time: 0, lost: 0 });
+    assert!(bench.finish(1).is_empty());
+}
+
+#[test]
+fn a_sink_that_goes_on_does_not_keep_its_reader() {
+    let mut bench = Bench::of(vec![Ring::new(0, 8192)], true, 0);
+    bench.gauges.finish();
+    // Records that come as fast as they are read: only an end of its own lets the reader go.
+    while !matches!(bench.events.try_recv(), Ok(Event::Drained)) {
+        if bench.rings[0].has_room() {
+            bench.publish(0, &[0]);
+        }
+    }
+    bench.totals.send(Snapshot { published: bench.gauges.read(), ..Snapshot::default() }).unwrap();
+    assert!(matches!(bench.events.recv().unwrap(), Event::Finished(_)));
+    bench.thread.join().unwrap();
+}
+
+#[test]
+fn a_sink_that_ends_is_read_to_the_end() {
+    /// Of a sink that was there until the reader first slept.
+    struct Gone(Alarm);
+
+    impl Sleep for Gone {
+        fn adopt(&self) {
+            self.0.adopt();
+        }
+
+        fn sleep(&self, _: Duration) -> Result<(), Ended> {
+            Err(Ended("stopped".to_owned()))
+        }
+
+        fn wake(&self) {
+            Sleep::wake(&self.0);
+        }
+    }
+    let mut rings = vec![Ring::new(0, 8192)];
+    rings[0].publish(&[1, 2, 3], WATERMARK);
+    let bench = Bench::sleeping_by(Arc::new(Gone(Alarm::default())), rings, false, 0);
+    assert!(matches!(bench.events.recv().unwrap(), Event::Ended(_)));
+    assert_eq!(bench.finish(3).len(), 3);
 }

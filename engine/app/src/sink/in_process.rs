@@ -1,0 +1,250 @@
+//! The engine at work in this process: a kernel, a WSK client, sockets, and the sink behind them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use skua_engine::admission::Source as RowSource;
+use skua_engine::{
+    DatagramSocket, Engine, Events, Info, Membership, Passive, Provider, Registration, Sink, SocketOptions,
+    Wanted,
+};
+use skua_hosted::{HostConfig, HostKernel};
+
+use super::alarm::Alarm;
+use super::error::{CloseError, StartError};
+use super::intake::{Counts, Intake, Shape, Sleep};
+use super::settings;
+use super::supply::Supply;
+use super::taps::Taps;
+use crate::cli::{Group, SinkArgs};
+use crate::shared::MappedMemory;
+use crate::snapshot::{Snapshot, Source, Sources, lost_here};
+
+/// The handler of every socket.
+pub(crate) type AppSink = Sink<HostKernel, MappedMemory, Alarm>;
+
+/// How long to wait for the provider, which is in this process.
+const CAPTURE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long what the system still holds may take to be indicated.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a close may take: callbacks end by themselves, and nothing is retained.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Everything between the network and the rings.
+pub(crate) struct InProcess {
+    // None once they are closed. Dropped in this order: sockets before the engine they feed, both before the client they
+    // belong to.
+    open: Option<Open>,
+    addresses: Vec<SocketAddr>,
+    engine: Arc<Engine<HostKernel, AppSink>>,
+    kernel: HostKernel,
+    alarm: Alarm,
+    shape: Shape,
+    workers: usize,
+    started: Instant,
+}
+
+/// What is closed at the end.
+struct Open {
+    sockets: Vec<DatagramSocket<HostKernel, AppSink>>,
+    provider: Provider<HostKernel>,
+    registration: Registration<HostKernel>,
+}
+
+/// The engine's counts, which outlive its sockets.
+struct EngineCounts {
+    engine: Arc<Engine<HostKernel, AppSink>>,
+    kernel: HostKernel,
+    addresses: Vec<SocketAddr>,
+    workers: usize,
+    started: Instant,
+}
+
+impl InProcess {
+    /// Opens everything; datagrams are taken from here on.
+    ///
+    /// # Errors
+    /// [`StartError`] names the step, the address and the status.
+    pub(crate) fn open(args: &SinkArgs) -> Result<Self, StartError> {
+        let config = settings::sink_config(args.ring, args.snaplen)?;
+        let alarm = Alarm::default();
+        let kernel = HostKernel::new(HostConfig::with_workers(u32::from(args.workers)));
+        let started = Instant::now();
+        let passive = passive(&kernel)?;
+        let registration = Registration::register(kernel.clone(), Events::Static, &passive)?;
+        let provider = registration.capture(CAPTURE_WAIT, &passive)?;
+        let engine_config = settings::engine_config(&args.allow, args.source_rate, args.sample);
+        let shards = Engine::<HostKernel, AppSink>::shards(&kernel, &engine_config)?;
+        let sink = Sink::open(&kernel, &MappedMemory, alarm.clone(), config, shards)?;
+        let engine = Engine::open(kernel.clone(), sink, &engine_config, &passive)?;
+
+        let mut sockets = Vec::with_capacity(args.listen.len());
+        for (id, &local) in args.listen.iter().enumerate() {
+            let options = socket_options(args, id, local);
+            sockets.push(engine.open_socket(&provider, &options, &passive)?);
+        }
+        for group in &args.group {
+            join(&mut sockets, group, &passive)?;
+        }
+        let addresses = sockets.iter().map(DatagramSocket::local_address).collect();
+        Ok(Self {
+            open: Some(Open { sockets, provider, registration }),
+            addresses,
+            engine: Arc::new(engine),
+            kernel,
+            alarm,
+            shape: Shape {
+                ring_bytes: config.ring_bytes as u64,
+                watermark: config.watermark,
+                snap_length: config.snap_length,
+                filter: settings::filter_in_words(&args.allow, args.source_rate, args.sample),
+            },
+            workers: usize::from(args.workers),
+            started,
+        })
+    }
+}
+
+impl Intake for InProcess {
+    fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn supply(&mut self) -> Result<Supply, StartError> {
+        let sink = self.engine.handler();
+        let rings = (0..sink.rings())
+            .filter_map(|shard| sink.mapping(shard))
+            .map(|mapping| Ok(mapping.attach()?))
+            .collect::<Result<Vec<_>, StartError>>()?;
+        Taps::new(rings).map(Supply::Mapped).ok_or(StartError::NoRing)
+    }
+
+    fn sleep(&self) -> Arc<dyn Sleep> {
+        Arc::new(self.alarm.clone())
+    }
+
+    fn counts(&self) -> Arc<dyn Counts> {
+        Arc::new(EngineCounts {
+            engine: Arc::clone(&self.engine),
+            kernel: self.kernel.clone(),
+            addresses: self.addresses.clone(),
+            workers: self.workers,
+            started: self.started,
+        })
+    }
+
+    /// Stops taking datagrams in, hands on what the system holds already, and closes.
+    fn settle(&mut self) -> Result<(), CloseError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let drained = self.kernel.quiesce(None, DRAIN_LIMIT);
+        let passive = passive(&self.kernel).map_err(|_| CloseError::Level)?;
+        for socket in open.sockets {
+            socket.close(CLOSE_LIMIT, &passive)?;
+        }
+        drop(open.provider);
+        open.registration
+            .close(CLOSE_LIMIT, &passive)
+            .map_err(|error| CloseError::Deregister(error.to_string()))?;
+        if drained { Ok(()) } else { Err(CloseError::Drain) }
+    }
+
+    /// Its memory goes with the last of its counts.
+    fn end(self: Box<Self>) -> Result<(), CloseError> {
+        Ok(())
+    }
+}
+
+impl Counts for EngineCounts {
+    fn snapshot(&self) -> Snapshot {
+        let stats = self.engine.stats();
+        let mut snapshot = Snapshot {
+            at: self.started.elapsed(),
+            sockets: self.addresses.clone(),
+            workers: self.workers,
+            indicated: stats.indicated,
+            delivered: stats.delivered(),
+            bytes: stats.bytes,
+            retained: stats.retained(),
+            drops: stats.drops,
+            published: self.engine.handler().stats().published,
+            lost_below: self.kernel.lost_below(),
+            ..Snapshot::default()
+        };
+        self.add_sources(&mut snapshot);
+        snapshot
+    }
+
+    fn losses(&self) -> u64 {
+        lost_here(&self.engine.stats().drops) + self.kernel.lost_below().unwrap_or(0)
+    }
+}
+
+impl EngineCounts {
+    /// One source has a row in each shard that heard it.
+    fn add_sources(&self, snapshot: &mut Snapshot) {
+        let mut sources = Sources::default();
+        self.engine.admission().sources(|row| match row.source {
+            RowSource::Address(address) => sources.add(Source {
+                address: address.into(),
+                datagrams: row.datagrams,
+                bytes: row.bytes,
+                refused: row.refused(),
+            }),
+            _ => sources.add_other(row.datagrams),
+        });
+        sources.sum_up(snapshot);
+    }
+}
+
+fn passive(kernel: &HostKernel) -> Result<Passive<'_>, StartError> {
+    Passive::acquire(kernel).ok_or(StartError::Level)
+}
+
+fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOptions<'static> {
+    let wanted = Wanted {
+        packet_info: Info::Wanted,
+        type_of_service: Info::Wanted,
+        hop_limit: Info::Wanted,
+        timestamp: Info::Wanted,
+    };
+    // Beside a socket for IPv4 on the same port, one for IPv6 must leave IPv4 to it.
+    let beside_ipv4 =
+        args.listen.iter().any(|other| other.is_ipv4() && other.port() == local.port() && local.port() != 0);
+    SocketOptions {
+        only_v6: local.is_ipv6() && beside_ipv4,
+        wanted,
+        receive_buffer: Some(u32::try_from(args.receive_buffer.0).unwrap_or(u32::MAX)),
+        id: u16::try_from(id).unwrap_or(u16::MAX),
+        ..SocketOptions::new(local)
+    }
+}
+
+/// Joins a group on every socket that can hear its family.
+fn join(
+    sockets: &mut [DatagramSocket<HostKernel, AppSink>],
+    group: &Group,
+    passive: &Passive<'_>,
+) -> Result<(), StartError> {
+    let interface = match &group.interface {
+        None => 0,
+        Some(interface) => {
+            interface.index().map_err(|source| StartError::Interface { group: group.clone(), source })?
+        }
+    };
+    let membership = Membership { group: group.address, interface, source: None };
+    let mut joined = false;
+    for socket in sockets {
+        if socket.local_address().is_ipv4() == group.address.is_ipv4() {
+            socket.join(&membership, passive)?;
+            joined = true;
+        }
+    }
+    if joined { Ok(()) } else { Err(StartError::NoSocketFor(group.clone())) }
+}
