@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{ci, e2e, image, loom, no_std};
+use crate::{ci, code, e2e, image, loom, no_std};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -22,6 +22,10 @@ enum Task {
     BuildSys(BuildArguments),
     /// Compare what the images import with the lists in this tree, and check what Windows asks of a driver's image.
     CheckImage(ImageArguments),
+    /// Find every panic left in skua.sys; fail for one that is reached at DISPATCH_LEVEL or that no list allows.
+    CheckPanics,
+    /// Find the deepest stack below what skua.sys has called at DISPATCH_LEVEL; fail where it is too deep.
+    CheckStack,
     /// Run everything that must hold before a change is merged, and print the minutes each step took.
     Ci,
     /// Run the sink against senders that are not Skua and compare what both sides counted.
@@ -63,6 +67,8 @@ impl Arguments {
         match self.task {
             Task::BuildSys(arguments) => image::build::run(&arguments),
             Task::CheckImage(arguments) => image::check::run(&arguments),
+            Task::CheckPanics => code::panics::run(),
+            Task::CheckStack => code::stack::run(),
             Task::Ci => ci::run(),
             Task::E2e(arguments) => e2e::run(&arguments),
             Task::Loom => loom::run(),

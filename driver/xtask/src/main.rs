@@ -8,6 +8,8 @@
 //! |---|---|---|
 //! | `build-sys` | skua.sys and skua.exe can be built on Linux | lld, MinGW, and Rust's sources or rustup's Windows targets |
 //! | `check-image` | the images import what their lists say, and are what Windows loads as drivers | what `build-sys` made |
+//! | `check-stack` | skua.sys stays within its stack at DISPATCH_LEVEL, and nothing there is recursive | the same |
+//! | `check-panics` | no panic is reached at DISPATCH_LEVEL, and every other one is listed | the same |
 //! | `ci` | everything here, and formatting, lints, docs, tests | all of it |
 //! | `e2e` | the sink accounts for every datagram that senders other than Skua send | Linux, root, tshark, ncat, Python |
 //! | `loom` | the lock-free algorithms hold under every interleaving within the bounds stated beside each model | nothing more |
@@ -18,6 +20,7 @@
 mod cargo;
 mod ci;
 mod cli;
+mod code;
 mod e2e;
 mod image;
 mod interrupt;

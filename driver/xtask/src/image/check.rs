@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &ImageArguments) -> Result<()> {
 fn violations(name: &str, bytes: &[u8], list: &List) -> Result<Vec<String>> {
     let image = Image::parse(bytes).with_context(|| name.to_owned())?;
     let mut found = list.differences(&image.imports()?);
-    pages(&image, &mut found);
+    pages(&image, &mut found)?;
     if name.ends_with(".sys") {
         driver(&image, &mut found)?;
     }
@@ -59,7 +59,7 @@ fn violations(name: &str, bytes: &[u8], list: &List) -> Result<Vec<String>> {
 }
 
 /// What holds in user mode too.
-fn pages(image: &Image<'_>, found: &mut Vec<String>) {
+fn pages(image: &Image<'_>, found: &mut Vec<String>) -> Result<()> {
     let header = &image.headers().optional_header;
     let flags = header.dll_characteristics.get(LE);
     for (flag, name) in FLAGS {
@@ -71,7 +71,7 @@ fn pages(image: &Image<'_>, found: &mut Vec<String>) {
         found
             .push(format!("has sections that share a page: aligned to {}", header.section_alignment.get(LE)));
     }
-    for section in image.sections() {
+    for section in image.sections()? {
         if section.is_writable() && section.is_executable() {
             found.push(format!("has a section both writable and executable: {}", section.name()));
         }
@@ -79,6 +79,7 @@ fn pages(image: &Image<'_>, found: &mut Vec<String>) {
     if image.directory(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT).1 != 0 {
         found.push("imports functions with a delay, which no list shows".to_owned());
     }
+    Ok(())
 }
 
 /// What Windows asks of a driver.
@@ -104,7 +105,7 @@ fn driver(image: &Image<'_>, found: &mut Vec<String>) -> Result<()> {
     if image.directory(pe::IMAGE_DIRECTORY_ENTRY_TLS).1 != 0 {
         found.push("uses thread-local storage".to_owned());
     }
-    for section in image.sections() {
+    for section in image.sections()? {
         // What is given back must not be what somebody may still write to.
         if section.is_writable() && (section.is_discardable() || section.name() == "INIT") {
             found.push(format!("has a section both writable and discardable: {}", section.name()));

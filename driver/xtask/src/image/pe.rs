@@ -22,9 +22,12 @@ pub(crate) struct Import {
     pub(crate) slot: u32,
 }
 
-/// A range of the loaded image with its own protection.
+/// A range of the loaded image, relative to its base.
 #[derive(Clone, Copy)]
 pub(crate) struct Section<'a> {
+    pub(crate) start: u32,
+    /// What the file has of it; memory beyond is zero.
+    pub(crate) bytes: &'a [u8],
     header: &'a ImageSectionHeader,
 }
 
@@ -47,9 +50,34 @@ impl<'a> Image<'a> {
         self.file.data_directory(index).map_or((0, 0), pe::ImageDataDirectory::address_range)
     }
 
+    /// The bytes of the data directory `index`; none for one that is not there.
+    pub(crate) fn directory_bytes(&self, index: usize) -> Result<&'a [u8]> {
+        let (start, length) = self.directory(index);
+        if length == 0 {
+            return Ok(&[]);
+        }
+        let length = usize::try_from(length)?;
+        self.at(start)?.get(..length).with_context(|| format!("data directory {index} leaves its section"))
+    }
+
     /// The sections, in the order of their headers.
-    pub(crate) fn sections(&self) -> impl Iterator<Item = Section<'a>> {
-        self.file.section_table().iter().map(|header| Section { header })
+    pub(crate) fn sections(&self) -> Result<Vec<Section<'a>>> {
+        self.file
+            .section_table()
+            .iter()
+            .map(|header| {
+                let bytes = header.pe_data(self.bytes).context("a section leaves the file")?;
+                Ok(Section { start: header.virtual_address.get(LE), bytes, header })
+            })
+            .collect()
+    }
+
+    /// What the file has from `address`, relative to the image's base, to the end of its section.
+    pub(crate) fn at(&self, address: u32) -> Result<&'a [u8]> {
+        self.file
+            .section_table()
+            .pe_data_at(self.bytes, address)
+            .with_context(|| format!("no section has {address:#x}"))
     }
 
     /// Every import, in the order of the table.
@@ -94,6 +122,37 @@ impl<'a> Image<'a> {
         }
         let length = u32::try_from(self.bytes.len()).context("an image of more than 4 GiB")?;
         Ok(sum.wrapping_add(length))
+    }
+
+    /// Every address in the image that depends on where it is loaded: where such an address is kept, and what it points
+    /// at, both relative to the image's base.
+    pub(crate) fn pointers(&self) -> Result<Vec<(u32, u32)>> {
+        let mut pointers = Vec::new();
+        if self.directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC).1 == 0 {
+            return Ok(pointers);
+        }
+        let base = self.headers().optional_header.image_base.get(LE);
+        let blocks =
+            self.file.data_directories().relocation_blocks(self.bytes, &self.file.section_table())?;
+        for block in blocks.into_iter().flatten() {
+            for relocation in block.context("no readable relocations")? {
+                let place = relocation.virtual_address;
+                ensure!(
+                    relocation.typ == pe::IMAGE_REL_BASED_DIR64,
+                    "a relocation of type {} at {place:#x}",
+                    relocation.typ.0
+                );
+                let bytes = self.at(place)?.first_chunk().context("an address leaves its section")?;
+                let target = u64::from_le_bytes(*bytes)
+                    .checked_sub(base)
+                    .and_then(|target| u32::try_from(target).ok());
+                pointers.push((
+                    place,
+                    target.with_context(|| format!("the address at {place:#x} leaves the image"))?,
+                ));
+            }
+        }
+        Ok(pointers)
     }
 
     /// Where the file has the checksum: 64 bytes into the optional header, which follows the signature and the file

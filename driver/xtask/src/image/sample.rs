@@ -5,6 +5,8 @@ use object::write::pe::{NtHeaders, Writer};
 
 /// How sections are aligned in memory.
 const PAGE: u32 = 4096;
+/// Where the image would like to be loaded.
+pub(crate) const BASE: u64 = 0x1_8000_0000;
 /// Where the import table is put. It comes first, so that code can be written that calls by its slots.
 const IMPORTS: u32 = PAGE;
 /// Where the code is put.
@@ -19,8 +21,8 @@ pub(crate) struct Sample {
     pub(crate) code: Vec<u8>,
     /// The functions that have a frame.
     pub(crate) frames: Vec<Frame>,
-    /// Where the code has an address that depends on where the image is loaded.
-    pub(crate) relocations: Vec<u32>,
+    /// What the image's data points at, relative to its base.
+    pub(crate) pointers: Vec<u32>,
 }
 
 /// What the unwind information says of a function.
@@ -38,11 +40,16 @@ impl Sample {
     pub(crate) fn driver() -> Self {
         Self {
             imports: vec![("ntoskrnl.exe", "DbgPrint")],
-            // xor eax, eax; ret; then 8 bytes of an address.
-            code: [&[0x31, 0xc0, 0xc3, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc][..], &[0; 8]].concat(),
+            // xor eax, eax; ret
+            code: vec![0x31, 0xc0, 0xc3],
             frames: Vec::new(),
-            relocations: vec![CODE + 8],
+            pointers: vec![CODE],
         }
+    }
+
+    /// Where the address of the import `index` is put.
+    pub(crate) fn slot(&self, index: usize) -> u32 {
+        IMPORTS + offset(table_length(self.imports.len()) + index * 32 + 16)
     }
 
     /// The file.
@@ -51,7 +58,7 @@ impl Sample {
         let mut writer = Writer::new(true, PAGE, 512, &mut bytes);
         writer.reserve_dos_header();
         writer.reserve_nt_headers(16);
-        writer.reserve_section_headers(5);
+        writer.reserve_section_headers(if self.pointers.is_empty() { 5 } else { 6 });
         let imports = self.import_table();
         let imports_range = writer.reserve_idata_section(offset(imports.len()));
         assert_eq!(imports_range.virtual_address, IMPORTS);
@@ -59,8 +66,9 @@ impl Sample {
         assert_eq!(code.virtual_address, CODE);
         let functions_range = writer.reserve_pdata_section(offset(self.frames.len() * 12));
         let unwind_range = writer.reserve_xdata_section(offset(self.frames.len() * 8));
-        for address in &self.relocations {
-            writer.add_reloc(*address, pe::IMAGE_REL_BASED_DIR64);
+        let data = writer.reserve_rdata_section(offset(self.pointers.len() * 8));
+        for index in 0..self.pointers.len() {
+            writer.add_reloc(data.virtual_address + offset(index * 8), pe::IMAGE_REL_BASED_DIR64);
         }
         if writer.has_relocs() {
             writer.reserve_reloc_section();
@@ -74,7 +82,7 @@ impl Sample {
             major_linker_version: 14,
             minor_linker_version: 0,
             address_of_entry_point: CODE,
-            image_base: 0x1_8000_0000,
+            image_base: BASE,
             major_operating_system_version: 6,
             minor_operating_system_version: 0,
             major_image_version: 0,
@@ -101,6 +109,9 @@ impl Sample {
         }
         writer.write_section(functions_range.file_offset, &functions);
         writer.write_section(unwind_range.file_offset, &unwind);
+        let pointers: Vec<u8> =
+            self.pointers.iter().flat_map(|target| (BASE + u64::from(*target)).to_le_bytes()).collect();
+        writer.write_section(data.file_offset, &pointers);
         writer.write_reloc_section();
         sign(&mut bytes);
         bytes
