@@ -2,6 +2,8 @@
 
 use skua_engine::abi::wsk::WSK_PROVIDER_NPI;
 
+use crate::kernel::Executive;
+
 /// How a [`HostKernel`](crate::HostKernel) is made.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
@@ -9,12 +11,14 @@ pub struct HostConfig {
     pub processors: u32,
     /// How the provider behind this kernel's WSK_PROVIDER_NPI behaves.
     pub provider: ProviderConfig,
+    /// Where the clients' packets belong to; `None` for this kernel itself.
+    pub executive: Option<Executive>,
 }
 
 impl Default for HostConfig {
     /// One processor, and a provider over the sockets of this host with one worker a socket.
     fn default() -> Self {
-        Self { processors: 1, provider: ProviderConfig::default() }
+        Self { processors: 1, provider: ProviderConfig::default(), executive: None }
     }
 }
 
@@ -22,7 +26,11 @@ impl HostConfig {
     /// As many processors as workers, over the sockets of this host.
     #[must_use]
     pub fn with_workers(workers: u32) -> Self {
-        Self { processors: workers.max(1), provider: ProviderConfig { workers, ..ProviderConfig::default() } }
+        Self {
+            processors: workers.max(1),
+            provider: ProviderConfig { workers, ..ProviderConfig::default() },
+            ..Self::default()
+        }
     }
 
     /// `processors` processors over the in-memory loopback.
@@ -31,6 +39,7 @@ impl HostConfig {
         Self {
             processors,
             provider: ProviderConfig { transport: Transport::Loopback, ..ProviderConfig::default() },
+            ..Self::default()
         }
     }
 }

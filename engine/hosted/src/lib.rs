@@ -27,6 +27,7 @@
 //! # Types
 //!
 //! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.
+//! * [`Executive`]: routines of another kernel, where clients run on one.
 //! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
 //! * [`Injected`], [`Control`], [`Facts`], [`Prepared`], [`Stage`], [`Indicated`]: indications made by hand.
 
@@ -47,4 +48,4 @@ mod status;
 
 pub use config::{HostConfig, Interpose, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
-pub use kernel::{HostKernel, Outstanding, TagUse};
+pub use kernel::{Executive, HostKernel, Outstanding, TagUse};

@@ -1,10 +1,13 @@
 //! The user-mode kernel: NT's routines over threads, the system allocator and the host's clocks.
 
+// UNSAFETY: calls the routines of an executive that is somebody else's.
+#![expect(unsafe_code, reason = "another kernel's routines are C functions")]
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use skua_engine::abi::nt::KIRQL;
+use skua_engine::abi::nt::{KIRQL, PASSIVE_LEVEL};
 
 use crate::config::{HostConfig, ProviderConfig};
 use crate::os::{self, Stack};
@@ -12,6 +15,7 @@ use crate::socket::Sockets;
 
 pub(crate) mod clock;
 pub(crate) mod event;
+mod executive;
 pub(crate) mod irp;
 pub(crate) mod lock;
 mod mdl;
@@ -21,6 +25,7 @@ mod processor;
 pub(crate) mod registration;
 mod routines;
 
+pub use executive::Executive;
 pub use memory::TagUse;
 pub use outstanding::Outstanding;
 
@@ -47,7 +52,9 @@ struct Host {
     processors: Processors,
     memory: Accounts,
     mappings: Mappings,
-    /// The cancel spin lock.
+    /// Where packets belong to; `None` for this kernel.
+    executive: Option<Executive>,
+    /// The cancel spin lock, unless the executive has one.
     cancel: Seat,
     ledger: Ledger,
     registrations: Registrations,
@@ -70,6 +77,7 @@ impl HostKernel {
             processors: Processors::new(config.processors, NEXT.fetch_add(1, Ordering::Relaxed)),
             memory: Accounts::default(),
             mappings: Mappings::default(),
+            executive: config.executive,
             cancel: Seat::default(),
             ledger: Ledger::default(),
             registrations: Registrations::default(),
@@ -142,6 +150,12 @@ impl HostKernel {
     /// At most DISPATCH_LEVEL; raises to it.
     #[must_use]
     pub fn io_acquire_cancel_spin_lock(&self) -> KIRQL {
+        if let Some(executive) = self.host.executive {
+            let mut irql = PASSIVE_LEVEL;
+            // SAFETY: NT's contract: writable.
+            unsafe { (executive.io_acquire_cancel_spin_lock)(&raw mut irql) };
+            return irql;
+        }
         let irql = self.host.processors.raise();
         self.host.cancel.enter();
         irql
@@ -152,6 +166,10 @@ impl HostKernel {
     /// # IRQL
     /// DISPATCH_LEVEL; lowers to `irql`.
     pub fn io_release_cancel_spin_lock(&self, irql: KIRQL) {
+        if let Some(executive) = self.host.executive {
+            // SAFETY: the lock is held, and `irql` is what acquiring it gave.
+            return unsafe { (executive.io_release_cancel_spin_lock)(irql) };
+        }
         self.host.cancel.leave();
         self.host.processors.lower(irql);
     }

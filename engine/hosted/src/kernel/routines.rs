@@ -92,9 +92,13 @@ unsafe impl Kernel for HostKernel {
         true
     }
 
-    unsafe fn io_complete_request(&self, irp: *mut IRP, _priority_boost: i8) {
-        // SAFETY: the caller's contract is the same.
-        unsafe { irp::complete(irp) }
+    unsafe fn io_complete_request(&self, irp: *mut IRP, priority_boost: i8) {
+        match self.host.executive {
+            // SAFETY: the caller's contract is the same.
+            Some(executive) => unsafe { (executive.iof_complete_request)(irp, priority_boost) },
+            // SAFETY: the caller's contract is the same.
+            None => unsafe { irp::complete(irp) },
+        }
     }
 
     unsafe fn mm_build_mdl_for_non_paged_pool(&self, mdl: *mut MDL) {

@@ -6,6 +6,7 @@ mod ancillary;
 mod bind;
 mod close;
 mod create;
+mod executive;
 mod inject;
 mod kernel;
 mod loss;

@@ -37,7 +37,7 @@ pub(crate) fn kernel(transport: Transport) -> HostKernel {
 
 /// A kernel with two processors.
 pub(crate) fn with(provider: ProviderConfig) -> HostKernel {
-    HostKernel::new(HostConfig { processors: 2, provider })
+    HostKernel::new(HostConfig { processors: 2, provider, ..HostConfig::default() })
 }
 
 pub(crate) static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
