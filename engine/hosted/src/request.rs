@@ -8,7 +8,8 @@ use std::ptr::NonNull;
 
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{
-    DRIVER_CANCEL, IO_NETWORK_INCREMENT, IRP, io_mark_irp_pending, io_set_next_irp_stack_location,
+    DRIVER_CANCEL, IO_NETWORK_INCREMENT, IRP, io_mark_irp_pending, io_set_cancel_routine,
+    io_set_next_irp_stack_location,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_PENDING};
 
@@ -90,7 +91,7 @@ impl Request {
         // SAFETY: as above.
         unsafe { words.cast::<*mut c_void>().write(context) };
         // SAFETY: the packet is the provider's.
-        unsafe { irp::set_cancel_routine(irp, routine) };
+        unsafe { io_set_cancel_routine(irp, routine) };
         // SAFETY: as above.
         if !unsafe { irp::is_cancelled(irp) } {
             return true;
@@ -102,7 +103,7 @@ impl Request {
     /// Makes it impossible to cancel again. False when the cancel routine runs or is about to: it answers for the packet.
     pub(crate) fn disarm(&self) -> bool {
         // SAFETY: the packet is the provider's.
-        unsafe { irp::set_cancel_routine(self.irp.as_ptr(), None) }.is_some()
+        unsafe { io_set_cancel_routine(self.irp.as_ptr(), None) }.is_some()
     }
 
     /// Whether this is `irp`.

@@ -4,12 +4,12 @@
 #![expect(unsafe_code, reason = "IRPs live in the client's memory")]
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::Ordering;
 
 use skua_engine::abi::nt::{
-    BOOLEAN, DRIVER_CANCEL, IO_STACK_LOCATION, IO_TYPE_IRP, IRP, KIRQL, LIST_ENTRY, SL_INVOKE_ON_CANCEL,
-    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, TRUE, io_get_current_irp_stack_location,
-    io_mark_irp_pending, io_size_of_irp, io_skip_current_irp_stack_location,
+    BOOLEAN, IO_STACK_LOCATION, IO_TYPE_IRP, IRP, KIRQL, LIST_ENTRY, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
+    SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, TRUE, io_get_current_irp_stack_location, io_mark_irp_pending,
+    io_size_of_irp, io_skip_current_irp_stack_location,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED};
 use skua_engine::abi::zeroed;
@@ -141,21 +141,6 @@ unsafe fn position(irp: *const IRP) -> (i8, i8) {
     // SAFETY: the caller's promise.
     let current = unsafe { (*irp).CurrentLocation };
     (locations, current)
-}
-
-/// IoSetCancelRoutine: exchanges the routine and returns the one before.
-///
-/// # Safety
-/// `irp` is initialised and stays so during the call.
-pub(crate) unsafe fn set_cancel_routine(irp: *mut IRP, routine: DRIVER_CANCEL) -> DRIVER_CANCEL {
-    // SAFETY: the caller promises a valid packet.
-    let field = unsafe { &raw mut (*irp).CancelRoutine };
-    // SAFETY: the field is aligned, and only this function accesses it while two threads may.
-    let field = unsafe { AtomicPtr::from_ptr(field.cast::<*mut ()>()) };
-    let routine = routine.map_or(ptr::null_mut(), |routine| routine as *mut ());
-    let before = field.swap(routine, Ordering::SeqCst);
-    // SAFETY: null is None and anything else was stored from a routine; Option of a function pointer has its layout.
-    unsafe { std::mem::transmute::<*mut (), DRIVER_CANCEL>(before) }
 }
 
 /// Whether IoCancelIrp was called.

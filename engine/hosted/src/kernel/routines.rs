@@ -8,7 +8,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use skua_engine::Kernel;
-use skua_engine::abi::nt::{IRP, KEVENT, KIRQL, MDL, io_get_current_irp_stack_location};
+use skua_engine::abi::nt::{
+    IRP, KEVENT, KIRQL, MDL, io_get_current_irp_stack_location, io_set_cancel_routine,
+};
 use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{
     WSK_CLIENT_NPI, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI, WSK_REGISTRATION,
@@ -77,7 +79,7 @@ unsafe impl Kernel for HostKernel {
         // SAFETY: the caller promises that the packet stays.
         unsafe { irp::mark_cancelled(irp) };
         // SAFETY: as above.
-        let Some(routine) = (unsafe { irp::set_cancel_routine(irp, None) }) else {
+        let Some(routine) = (unsafe { io_set_cancel_routine(irp, None) }) else {
             self.io_release_cancel_spin_lock(irql);
             return false;
         };

@@ -1,6 +1,10 @@
 //! The I/O request packet: one asynchronous operation.
+// UNSAFETY: exchanges a packet's cancel routine, as the macro of wdm.h does.
+#![expect(unsafe_code, reason = "IRPs are reached by address")]
 
 use core::ffi::{c_char, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use bytemuck::Zeroable;
 
@@ -161,6 +165,25 @@ const IRP_SIZE: u16 = 208;
 const LOCATION_SIZE: u16 = 72;
 const _: () = assert!(size_of::<IRP>() == IRP_SIZE as usize);
 const _: () = assert!(size_of::<IO_STACK_LOCATION>() == LOCATION_SIZE as usize);
+
+/// `IoSetCancelRoutine`: exchanges the routine and returns the one before. Of two that take it out, the canceller and the
+/// holder of the packet, one finds it there.
+///
+/// # Safety
+/// `irp` is initialised and stays so during the call.
+///
+/// # IRQL
+/// At most DISPATCH_LEVEL.
+pub unsafe fn io_set_cancel_routine(irp: *mut IRP, routine: DRIVER_CANCEL) -> DRIVER_CANCEL {
+    // SAFETY: the caller promises a valid packet.
+    let field = unsafe { &raw mut (*irp).CancelRoutine };
+    // SAFETY: the field is aligned, and is accessed by exchanges only while two threads may.
+    let field = unsafe { AtomicPtr::from_ptr(field.cast::<*mut ()>()) };
+    let routine = routine.map_or(ptr::null_mut(), |routine| routine as *mut ());
+    let before = field.swap(routine, Ordering::SeqCst);
+    // SAFETY: null is None and anything else was stored from a routine; Option of a function pointer has its layout.
+    unsafe { core::mem::transmute::<*mut (), DRIVER_CANCEL>(before) }
+}
 
 /// A packet with its one stack location, to be made part of a larger structure.
 ///
