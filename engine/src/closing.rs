@@ -21,13 +21,16 @@ pub struct Outstanding {
     pub sends: u64,
     /// WskCloseSocket was called and its IRP has not completed.
     pub closing: bool,
+    /// A request of opening or of a membership was given up and has not ended.
+    pub request: bool,
 }
 
 impl fmt::Display for Outstanding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inside, sends, closing } = self;
+        let Self { inside, sends, closing, request } = self;
         let stage = if *closing { "WskCloseSocket is pending" } else { "WskCloseSocket waits for them" };
-        write!(f, "{inside} callbacks, calls or retained datagrams, {sends} sends, {stage}")
+        write!(f, "{inside} callbacks, calls or retained datagrams, {sends} sends, {stage}")?;
+        if *request { f.write_str(", a control request is pending") } else { Ok(()) }
     }
 }
 

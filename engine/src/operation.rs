@@ -15,9 +15,6 @@ use crate::abi::zeroed;
 use crate::kernel::Kernel;
 use crate::processor::{Dispatch, Passive};
 
-/// How long a control request may take before it is cancelled, in units of 100 ns: 10 s.
-const PATIENCE: u64 = 10 * 10_000_000;
-
 /// How an operation ended: the two words of IO_STATUS_BLOCK.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Completion {
@@ -38,7 +35,7 @@ pub(crate) struct Operation<K: Kernel> {
     kernel: K,
     irp: UnsafeCell<EmbeddedIrp>,
     event: UnsafeCell<KEVENT>,
-    /// Written by the completion routine, before the signal.
+    /// No request is out. Cleared by `begin`, set by the completion routine before the signal.
     completed: AtomicBool,
 }
 
@@ -54,7 +51,7 @@ impl<K: Kernel> Operation<K> {
             kernel,
             irp: UnsafeCell::new(zeroed()),
             event: UnsafeCell::new(zeroed()),
-            completed: AtomicBool::new(false),
+            completed: AtomicBool::new(true),
         }
     }
 
@@ -65,8 +62,9 @@ impl<K: Kernel> Operation<K> {
     pub(crate) unsafe fn prepare(&self) {
         // SAFETY: the memory holds an IRP and one stack location, and no IRP in use.
         unsafe { self.kernel.io_initialize_irp(self.irp(), IO_SIZE_OF_IRP_1, 1) };
+        // Signalled: there is nothing to wait for.
         // SAFETY: nobody waits on the event yet.
-        unsafe { self.kernel.ke_initialize_event(self.event.get(), false) };
+        unsafe { self.kernel.ke_initialize_event(self.event.get(), true) };
     }
 
     /// Hands the IRP to `call` and returns what the call returned. The request is over when [`Operation::wait`] says so.
@@ -98,13 +96,14 @@ impl<K: Kernel> Operation<K> {
             unsafe { (*irp).IoStatus.Status = status };
             // SAFETY: as above.
             unsafe { (*irp).IoStatus.Information = 0 };
+            self.completed.store(true, Ordering::Relaxed);
             // SAFETY: the event was initialised by `prepare`.
             unsafe { self.kernel.ke_set_event(self.event.get()) };
         }
         status
     }
 
-    /// Waits until the request is over, at most `timeout` units of 100 ns; whether it is.
+    /// Waits until no request is out, at most `timeout` units of 100 ns; whether none is.
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
@@ -114,27 +113,19 @@ impl<K: Kernel> Operation<K> {
         status == STATUS_SUCCESS
     }
 
-    /// Hands the IRP to `call` and waits for the end. A request that takes longer than 10 s is cancelled and then waited
-    /// for.
-    ///
-    /// # Safety
-    /// As for [`Operation::begin`].
+    /// Asks the provider to end the request, which is not over by that. Harmless when it is.
     ///
     /// # IRQL
-    /// PASSIVE_LEVEL.
-    pub(crate) unsafe fn perform(
-        &self,
-        passive: &Passive<'_>,
-        call: impl FnOnce(*mut IRP) -> NTSTATUS,
-    ) -> Completion {
-        // SAFETY: the caller's promise.
-        let _pending_or_over = unsafe { self.begin(call) };
-        if !self.wait(Some(PATIENCE), passive) {
-            // SAFETY: the IRP lies in this operation and is not reused before the wait below ends.
-            unsafe { self.kernel.io_cancel_irp(self.irp()) };
-            self.wait(None, passive);
-        }
-        self.completion()
+    /// At most DISPATCH_LEVEL.
+    pub(crate) fn cancel(&self) {
+        // SAFETY: the IRP was initialised by `prepare`; it lies in this operation, and whoever begins requests is the one
+        // who cancels, so it is not reused meanwhile.
+        unsafe { self.kernel.io_cancel_irp(self.irp()) };
+    }
+
+    /// Whether a request is out, at the moment of asking.
+    pub(crate) fn is_out(&self) -> bool {
+        !self.completed.load(Ordering::Acquire)
     }
 
     /// How the request ended; meaningful once it is over.

@@ -27,8 +27,10 @@ use crate::socket::core::SocketCore;
 /// |----------|-------------------------------------|---------------------------------------------------|
 /// | open     | callbacks, sends, retained          | `stopping` is set, the rundown closes             |
 /// | draining | those who entered before            | the last of them signals `drained`                |
+/// |          | a WskSocket that was given up       | it ends, perhaps with a socket                    |
 /// | closing  | nobody; the provider has the IRP    | its completion signals                            |
-/// | ending   | completion routines of sends        | the last of them signals `sends_drained`          |
+/// | ending   | completion routines of sends, and   | the last of them signals `sends_drained`,         |
+/// |          | of a request that was given up      | the request's its own                             |
 /// | closed   | nobody                              | the block is freed                                |
 /// | stuck    | the provider refused to close       | nothing: the block stays, and is reported         |
 #[derive(Default)]
@@ -153,8 +155,15 @@ fn step<K: Kernel, H: Handler<K>>(
             return false;
         }
         if core.socket().is_null() {
-            // WskSocket had failed: there is nothing to close.
-            return true;
+            if !core.control.is_over(deadline.remaining(&core.kernel), passive) {
+                return false;
+            }
+            match core.control.socket() {
+                // It had been given up, and succeeded all the same.
+                Some(socket) => core.set_socket(socket),
+                // It had failed: there is nothing to close.
+                None => return true,
+            }
         }
         stage.store(CLOSING, Ordering::Relaxed);
         issue(core);
@@ -169,7 +178,10 @@ fn step<K: Kernel, H: Handler<K>>(
             core.signal(&core.sends_drained);
         }
     }
-    stage.load(Ordering::Relaxed) == ENDING && wait(core, &core.sends_drained, deadline)
+    // The provider ends every request when the socket closes; their routines may run a little longer.
+    stage.load(Ordering::Relaxed) == ENDING
+        && wait(core, &core.sends_drained, deadline)
+        && core.control.is_over(deadline.remaining(&core.kernel), passive)
 }
 
 /// Calls WskCloseSocket.
@@ -197,5 +209,6 @@ fn outstanding<K: Kernel, H: Handler<K>>(block: &SocketBlock<K, H>) -> Outstandi
         inside: block.core.rundown.outstanding(),
         sends: block.core.sends.outstanding(),
         closing: block.stage.0.load(Ordering::Relaxed) >= CLOSING,
+        request: block.core.control.is_out(),
     }
 }

@@ -6,6 +6,8 @@
 use core::ffi::c_void;
 use core::ptr::null_mut;
 
+use bytemuck::Pod;
+
 use crate::abi::nt::IRP;
 use crate::abi::sockaddr::SOL_SOCKET;
 use crate::abi::status::{NTSTATUS, STATUS_NOT_IMPLEMENTED};
@@ -16,37 +18,31 @@ use crate::abi::wsk::{
 use crate::kernel::Kernel;
 use crate::processor::Passive;
 use crate::socket::core::SocketCore;
+use crate::socket::request::Wait;
 
 impl<K: Kernel> SocketCore<K> {
     /// Sets an option. `value` is plain data, as the option takes it.
     ///
     /// # Safety
-    /// The socket was created, and no other control request is under way.
-    pub(super) unsafe fn set_option<T: bytemuck::Pod>(
+    /// The socket was created, and this thread alone makes requests.
+    pub(super) unsafe fn set_option<T: Pod>(
         &self,
         level: u32,
         option: u32,
-        mut value: T,
+        value: T,
         passive: &Passive<'_>,
     ) -> NTSTATUS {
-        let input = (size_of::<T>(), (&raw mut value).cast());
-        // SAFETY: the caller's promise; `value` outlives the wait.
-        unsafe { self.request(WskSetOption, option, level, input, passive) }
+        // SAFETY: the caller's promise.
+        unsafe { self.request(WskSetOption, option, level, value, passive) }
     }
 
     /// Issues an I/O control that takes plain data and returns none.
     ///
     /// # Safety
     /// As for [`SocketCore::set_option`].
-    pub(super) unsafe fn io_control<T: bytemuck::Pod>(
-        &self,
-        code: u32,
-        mut value: T,
-        passive: &Passive<'_>,
-    ) -> NTSTATUS {
-        let input = (size_of::<T>(), (&raw mut value).cast());
-        // SAFETY: the caller's promise; `value` outlives the wait.
-        unsafe { self.request(WskIoctl, code, 0, input, passive) }
+    pub(super) unsafe fn io_control<T: Pod>(&self, code: u32, value: T, passive: &Passive<'_>) -> NTSTATUS {
+        // SAFETY: the caller's promise.
+        unsafe { self.request(WskIoctl, code, 0, value, passive) }
     }
 
     /// Switches the receive event on. It takes no IRP (WSK docs, SO_WSK_EVENT_CALLBACK).
@@ -64,21 +60,21 @@ impl<K: Kernel> SocketCore<K> {
     }
 
     /// # Safety
-    /// As for [`SocketCore::set_option`]; `input` is what the request takes and outlives it.
-    unsafe fn request(
+    /// As for [`SocketCore::set_option`]; `value` is what the request takes.
+    unsafe fn request<T: Pod>(
         &self,
         kind: WSK_CONTROL_SOCKET_TYPE,
         code: u32,
         level: u32,
-        input: (usize, *mut c_void),
+        value: T,
         passive: &Passive<'_>,
     ) -> NTSTATUS {
-        let call = |irp| {
+        let call = |value: *mut T, irp| {
             // SAFETY: the caller's promise.
-            unsafe { self.call(kind, code, level, input, irp) }
+            unsafe { self.call(kind, code, level, (size_of::<T>(), value.cast()), irp) }
         };
-        // SAFETY: no other request is under way, and the core stays in place.
-        unsafe { self.control.perform(passive, call) }.status
+        // SAFETY: this thread alone makes requests, and the core stays in place until they are over.
+        unsafe { self.control.perform(value, Wait::Bounded, passive, call) }.status
     }
 
     /// # Safety

@@ -17,6 +17,7 @@ use crate::kernel::Kernel;
 use crate::operation::Operation;
 use crate::processor::Dispatch;
 use crate::socket::options::{SocketOptions, Wanted};
+use crate::socket::request::Request;
 
 /// A socket as callbacks, sends and retained datagrams see it.
 ///
@@ -25,7 +26,7 @@ use crate::socket::options::{SocketOptions, Wanted};
 /// drained: whoever is inside may use `socket` and its table.
 pub(crate) struct SocketCore<K: Kernel> {
     pub kernel: K,
-    /// Written once, between WskSocket and bind.
+    /// Written once, between WskSocket and bind, or by the close of a socket whose WskSocket had been given up.
     socket: AtomicPtr<WSK_SOCKET>,
     /// Where the socket is bound. Written once, after bind; callbacks that come sooner see port 0 for that moment.
     bound: UnsafeCell<Endpoint>,
@@ -45,7 +46,7 @@ pub(crate) struct SocketCore<K: Kernel> {
     /// by the callback that is told.
     pub died: AtomicU64,
     /// For open, options, bind and membership: one request at a time, at PASSIVE_LEVEL, through `&mut` of the handle.
-    pub control: Operation<K>,
+    pub control: Request<K>,
     /// For WskCloseSocket: a close must not depend on memory that may be exhausted.
     pub close: Operation<K>,
     /// What control messages the datagrams should carry.
@@ -71,7 +72,7 @@ impl<K: Kernel> SocketCore<K> {
             drained: UnsafeCell::new(zeroed()),
             stopping: AtomicBool::new(false),
             died: AtomicU64::new(0),
-            control: Operation::new(kernel.clone()),
+            control: Request::new(kernel.clone()),
             close: Operation::new(kernel.clone()),
             sends,
             sends_drained: UnsafeCell::new(zeroed()),

@@ -7,6 +7,7 @@ pub(crate) mod core;
 mod membership;
 mod open;
 pub(crate) mod options;
+mod request;
 
 pub use close::CloseError;
 pub use membership::{Membership, MembershipError};

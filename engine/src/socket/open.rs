@@ -5,13 +5,11 @@
 
 use core::mem::ManuallyDrop;
 use core::net::SocketAddr;
-use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use skua_pools::{Rundown, Tag};
 
-use crate::abi::nt::IRP;
 use crate::abi::sockaddr::{
     IPPROTO_IPV6, IPV6_V6ONLY, SIO_TIMESTAMPING, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_RCVBUF, SO_REUSEADDR,
     SOCK_DGRAM, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
@@ -34,6 +32,7 @@ use crate::socket::block::SocketBlock;
 use crate::socket::close::{Stage, advance};
 use crate::socket::core::SocketCore;
 use crate::socket::options::{Info, Sharing, SocketOptions};
+use crate::socket::request::Wait;
 
 /// How long a failed open waits for the close of what it had opened.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
@@ -98,6 +97,7 @@ impl OpenSocketError {
 fn advice(step: OpenStep, status: NTSTATUS) -> &'static str {
     use crate::abi::status::{
         STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INVALID_ADDRESS_COMPONENT,
+        STATUS_IO_TIMEOUT,
     };
     match (step, status) {
         (OpenStep::Bind, STATUS_ADDRESS_ALREADY_EXISTS) => {
@@ -110,6 +110,9 @@ fn advice(step: OpenStep, status: NTSTATUS) -> &'static str {
             "the port is reserved or its owner does not share it; choose another port"
         }
         (OpenStep::ControlInfo, _) => "the provider cannot give it; ask for it as wanted, not required",
+        (_, STATUS_IO_TIMEOUT) => {
+            "the network stack does not answer; look for a filter driver that holds it up"
+        }
         _ => "the provider does not support what was asked for",
     }
 }
@@ -118,8 +121,12 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
     /// Opens a datagram socket whose datagrams this engine's handler sees: WskSocket, options, WskBind, and the receive
     /// event if it is not static. Datagrams may be indicated before this returns.
     ///
+    /// A request that the provider neither ends within 10 s nor, cancelled, 1 s later is given up, STATUS_IO_TIMEOUT; where
+    /// a security descriptor is lent to it, it is waited for as long as it takes.
+    ///
     /// # Errors
-    /// The step that the provider refused, with its status. Nothing is left open.
+    /// The step that the provider refused, with its status. Nothing is left open but what has not ended, and that is on
+    /// the registration's closing list.
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
@@ -199,7 +206,7 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         let context = block.as_ptr().as_ptr().cast();
         let dispatch = core::ptr::from_ref(Self::DISPATCH).cast();
         let options = self.options;
-        let call = |irp| match provider.dispatch().WskSocket {
+        let call = |_: *mut (), irp| match provider.dispatch().WskSocket {
             // SAFETY: context and table outlive the socket; the rest is the embedder's, as SocketOptions says.
             Some(socket) => unsafe {
                 socket(
@@ -218,10 +225,13 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
             },
             None => STATUS_NOT_IMPLEMENTED,
         };
-        // SAFETY: the first request of this operation, which stays in place.
-        let completion = unsafe { block.core.control.perform(self.passive, call) };
+        let control = &block.core.control;
+        // A descriptor is lent for the time of the open.
+        let wait = if options.owner.has_descriptor() { Wait::Endless } else { Wait::Bounded };
+        // SAFETY: this thread alone opens the socket, and the block stays in place until the request is over.
+        let completion = unsafe { control.perform((), wait, self.passive, call) };
         self.check(OpenStep::Socket, completion.status)?;
-        match NonNull::new(core::ptr::with_exposed_provenance_mut(completion.information)) {
+        match control.socket() {
             Some(socket) => block.core.set_socket(socket),
             None => self.check(OpenStep::Socket, STATUS_INSUFFICIENT_RESOURCES)?,
         }
@@ -271,35 +281,37 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
     }
 
     fn bind(&self) -> Result<(), OpenSocketError> {
-        let mut local = SOCKADDR_INET::from(self.options.local);
-        let address = local.as_mut_ptr();
+        let local = SOCKADDR_INET::from(self.options.local);
         let socket = self.core().socket();
-        // SAFETY: created; `local` outlives the wait.
+        // SAFETY: created.
         let table = unsafe { self.core().dispatch() };
-        let call = |irp: *mut IRP| match table.WskBind {
-            // SAFETY: as above.
-            Some(bind) => unsafe { bind(socket, address, 0, irp) },
+        let call = |local: *mut SOCKADDR_INET, irp| match table.WskBind {
+            // SAFETY: created; the address lies beside the IRP.
+            Some(bind) => unsafe { bind(socket, local.cast(), 0, irp) },
             None => STATUS_NOT_IMPLEMENTED,
         };
-        // SAFETY: no other request is under way, and the core stays in place.
-        let completion = unsafe { self.core().control.perform(self.passive, call) };
+        let control = &self.core().control;
+        // SAFETY: this thread alone opens the socket, and the block stays in place until the request is over.
+        let completion = unsafe { control.perform(local, Wait::Bounded, self.passive, call) };
         self.check(OpenStep::Bind, completion.status)
     }
 
     fn find_local_address(&self) -> Result<(), OpenSocketError> {
-        let mut local = SOCKADDR_INET::UNSPEC;
-        let address = local.as_mut_ptr();
         let socket = self.core().socket();
         // SAFETY: created.
         let table = unsafe { self.core().dispatch() };
-        let call = |irp: *mut IRP| match table.WskGetLocalAddress {
-            // SAFETY: `local` has room for an address of either family and outlives the wait.
-            Some(get) => unsafe { get(socket, address, irp) },
+        let call = |local: *mut SOCKADDR_INET, irp| match table.WskGetLocalAddress {
+            // SAFETY: there is room for an address of either family, beside the IRP.
+            Some(get) => unsafe { get(socket, local.cast(), irp) },
             None => STATUS_NOT_IMPLEMENTED,
         };
-        // SAFETY: no other request is under way, and the core stays in place.
-        let completion = unsafe { self.core().control.perform(self.passive, call) };
+        let control = &self.core().control;
+        let room = SOCKADDR_INET::UNSPEC;
+        // SAFETY: this thread alone opens the socket, and the block stays in place until the request is over.
+        let completion = unsafe { control.perform(room, Wait::Bounded, self.passive, call) };
         self.check(OpenStep::LocalAddress, completion.status)?;
+        // SAFETY: the request just now had a SOCKADDR_INET, and succeeded.
+        let local: SOCKADDR_INET = unsafe { control.answer() };
         let bound = local.to_socket_addr().unwrap_or(self.options.local);
         // SAFETY: called once, by the thread that opens the socket.
         unsafe { self.core().set_bound(Endpoint::from(bound)) };

@@ -87,11 +87,17 @@ impl<'a> Owner<'a> {
     /// A process, and a thread of it whose impersonation counts instead (null: none).
     ///
     /// # Safety
-    /// Both are null or referenced for as long as sockets are opened with it: until the open has returned, or a
-    /// [`Listener`](crate::Listener) is closed.
+    /// Both are null or referenced for as long as sockets are opened with it: until the open has returned or a
+    /// [`Listener`](crate::Listener) is closed, and, where one was given up with STATUS_IO_TIMEOUT, until the
+    /// registration is closed.
     #[must_use]
     pub const unsafe fn new(process: PEPROCESS, thread: PETHREAD) -> Self {
         Self { process, thread, descriptor: null_mut(), lent: PhantomData }
+    }
+
+    /// Whether memory is referred to that is lent for the time of the open only.
+    pub(super) fn has_descriptor(&self) -> bool {
+        !self.descriptor.is_null()
     }
 
     /// The same, with a descriptor against which others that want to share the address are checked.

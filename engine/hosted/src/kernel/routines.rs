@@ -6,6 +6,7 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{
@@ -130,8 +131,9 @@ unsafe impl Kernel for HostKernel {
 
     unsafe fn ke_wait_for_single_object(&self, event: *mut KEVENT, timeout: Option<u64>) -> NTSTATUS {
         self.host.processors.require_passive("KeWaitForSingleObject");
+        let haste = self.host.haste.load(Ordering::Relaxed).max(1);
         // SAFETY: the caller's contract is the same.
-        unsafe { event::wait(event, timeout) }
+        unsafe { event::wait(event, timeout.map(|timeout| timeout / haste)) }
     }
 
     fn ke_query_performance_counter(&self) -> u64 {

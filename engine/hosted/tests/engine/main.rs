@@ -12,3 +12,4 @@ mod retain;
 mod send;
 mod sink;
 mod split;
+mod stall;
