@@ -150,6 +150,27 @@ pub enum DeregisterError<K: Kernel> {
     },
 }
 
+impl CaptureError {
+    /// The status a driver returns for it.
+    pub fn status(self) -> NTSTATUS {
+        match self {
+            Self::NotReady(status) | Self::Refused(status) => status,
+        }
+    }
+}
+
+impl<K: Kernel> DeregisterError<K> {
+    /// The registration, to try again.
+    #[must_use]
+    pub fn into_registration(self) -> Registration<K> {
+        match self {
+            Self::InUse { registration, .. }
+            | Self::NotPassive { registration }
+            | Self::Outstanding { registration, .. } => registration,
+        }
+    }
+}
+
 impl<K: Kernel> core::fmt::Debug for DeregisterError<K> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         core::fmt::Display::fmt(self, f)

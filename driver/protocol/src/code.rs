@@ -100,7 +100,7 @@ control_codes! {
     WaitRecords = 0x0a, Buffered, ReadWrite;
     /// A [`SinkRequest`](crate::SinkRequest); records packed one after the other, each a
     /// [`RecordHeader`](skua_record::RecordHeader), the captured bytes and zeros up to a multiple of 8. Whole records
-    /// only: as many as there are and fit, perhaps none. For readers that cannot map the rings.
+    /// only: as many as there are and fit, perhaps none. Room for the largest is needed: STATUS_BUFFER_TOO_SMALL. For readers that cannot map the rings.
     ReadRecords = 0x0b, OutDirect, ReadWrite;
     /// A [`Header`](crate::Header); no output. Ends every wait and refuses new opens from now on, so that the service can
     /// be stopped as soon as the last handle is closed.

@@ -65,7 +65,7 @@ impl StartFlags {
 pub struct Limits {
     /// Of each source.
     pub source_rate: u32,
-    /// Datagrams that a source may send at once; 0 stands for as many as in a tenth of a second, at least 1.
+    /// Datagrams that a source may send at once; 0 stands for those of one second.
     pub source_burst: u32,
     /// Of all sources without a row together; 0 stands for `source_rate`.
     pub other_rate: u32,

@@ -1,4 +1,11 @@
 //! The driver over the user-mode kernel: what its public face promises, seen from outside.
 
+mod boot;
 mod executive;
 mod host;
+mod hostile;
+mod program;
+mod reader;
+mod rig;
+mod sinks;
+mod waits;

@@ -116,6 +116,8 @@ statuses! {
     STATUS_NO_SUCH_DEVICE = 0xC000_000E;
     /// The request does not apply to this device or socket.
     STATUS_INVALID_DEVICE_REQUEST = 0xC000_0010;
+    /// There is nothing more, and nothing more will come.
+    STATUS_END_OF_FILE = 0xC000_0011;
     /// From a completion routine: stop here, the packet is its owner's again.
     STATUS_MORE_PROCESSING_REQUIRED = 0xC000_0016;
     /// Out of memory.
@@ -140,6 +142,8 @@ statuses! {
     STATUS_QUOTA_EXCEEDED = 0xC000_0044;
     /// The object is going away.
     STATUS_DELETE_PENDING = 0xC000_0056;
+    /// The two sides are of different versions.
+    STATUS_REVISION_MISMATCH = 0xC000_0059;
     /// The caller lacks a privilege.
     STATUS_PRIVILEGE_NOT_HELD = 0xC000_0061;
     /// Out of memory or of another resource.
@@ -164,6 +168,8 @@ statuses! {
     STATUS_REQUEST_NOT_ACCEPTED = 0xC000_00D0;
     /// An error inside the provider.
     STATUS_INTERNAL_ERROR = 0xC000_00E5;
+    /// A name is longer than there is room for.
+    STATUS_NAME_TOO_LONG = 0xC000_0106;
     /// The IRP was cancelled, or its socket closed.
     STATUS_CANCELLED = 0xC000_0120;
     /// This side disconnected.
@@ -226,6 +232,8 @@ statuses! {
     STATUS_DEVICE_REMOVED = 0xC000_02B6;
     /// The provider does not speak the requested version.
     STATUS_NOINTERFACE = 0xC000_02B9;
+    /// It is being shut down.
+    STATUS_SHUTDOWN_IN_PROGRESS = 0xC000_02FE;
     /// The host is down.
     STATUS_HOST_DOWN = 0xC000_0350;
     /// The hop limit was used up on the way.
