@@ -1,6 +1,7 @@
 //! Makes the linker write a driver. link.exe and lld-link take the same arguments.
 
-use std::env;
+use std::path::PathBuf;
+use std::{env, fs};
 
 /// What the linker is told, besides what rustc tells it for any DLL.
 const ARGUMENTS: [&str; 9] = [
@@ -26,5 +27,14 @@ fn main() {
         for argument in ARGUMENTS {
             println!("cargo::rustc-link-arg-cdylib={argument}");
         }
+        stand_in_for_rpcrt4();
     }
+}
+
+/// The tracelogging crate asks for rpcrt4.lib, a library of user mode, on behalf of a function that a driver does not call.
+/// An empty archive of that name contents the linker, and the check of the imports would see it if there was a call.
+fn stand_in_for_rpcrt4() {
+    let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names the folder"));
+    fs::write(folder.join("rpcrt4.lib"), "!<arch>\n").expect("the folder is this script's to write to");
+    println!("cargo::rustc-link-search=native={}", folder.display());
 }

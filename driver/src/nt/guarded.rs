@@ -78,9 +78,10 @@ mod thunk {
     use core::ffi::c_void;
 
     // The scope table, which __C_specific_handler reads, is: how many scopes, and for each its begin, its end, its filter
-    // and its target, as offsets from the image's base; filter 1 is EXCEPTION_EXECUTE_HANDLER. The return address of the
-    // call must lie within the scope, hence the `nop`. The handler enters the target with the exception's code as if it had
-    // been returned, and with the stack and the saved registers of this function.
+    // and its target, as offsets from the image's base. The return address of the call must lie within the scope, hence
+    // the `nop`. The filter is called with the EXCEPTION_POINTERS and this function's frame, below anything else on the
+    // stack; it leaves the exception's code in the frame and answers 1, EXCEPTION_EXECUTE_HANDLER. The target is entered
+    // with the stack and the saved registers of this function.
     #[cfg(target_arch = "x86_64")]
     core::arch::global_asm!(
         ".text",
@@ -99,20 +100,30 @@ mod thunk {
         "call rax",
         "nop",
         "skua_guarded_end:",
-        "xor eax, eax",
+        "mov dword ptr [rsp + 32], 0",
         "skua_guarded_target:",
+        "mov eax, dword ptr [rsp + 32]",
         "add rsp, 40",
         "ret",
         ".seh_handlerdata",
         ".long 1",
         ".long skua_guarded_begin@IMGREL",
         ".long skua_guarded_end@IMGREL",
-        ".long 1",
+        ".long skua_guarded_filter@IMGREL",
         ".long skua_guarded_target@IMGREL",
         ".text",
         ".seh_endproc",
+        // A leaf: it needs no unwind information.
+        "skua_guarded_filter:",
+        "mov rax, qword ptr [rcx]",
+        "mov eax, dword ptr [rax]",
+        "mov dword ptr [rdx + 32], eax",
+        "mov eax, 1",
+        "ret",
     );
 
+    // As above, but filter 1 is the constant EXCEPTION_EXECUTE_HANDLER: the code is the value that the target is entered
+    // with.
     #[cfg(target_arch = "aarch64")]
     core::arch::global_asm!(
         ".text",

@@ -88,6 +88,7 @@ unsafe extern "C" {
 /// What compiled code calls without being told to. Nobody names them here; declaring them puts them into the import table
 /// for whoever does.
 #[cfg(windows)]
+#[expect(dead_code, reason = "called by compiled code and by another crate, which do not name these")]
 mod runtime {
     use super::{c_int, c_void};
 
