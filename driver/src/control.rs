@@ -335,6 +335,7 @@ impl<'d, E: Executive> Control<'d, E> {
         if let Some(provider) = &self.provider {
             for sink in &mut self.sinks {
                 sink.poll(provider, now, passive);
+                sink.watch(now);
             }
         }
         if let Some(registration) = &mut self.registration {

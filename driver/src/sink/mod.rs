@@ -7,6 +7,7 @@ mod read;
 mod report;
 mod start;
 mod wake;
+mod watch;
 
 pub(crate) use start::StartFailure;
 
@@ -21,8 +22,10 @@ use skua_record::CURSOR_BYTES;
 use crate::executive::Executive;
 use crate::request::FileId;
 use crate::sections::Sections;
+use crate::trace;
 use crate::wait::WaitCell;
 use wake::ReaderWake;
+use watch::{Notice, Sight, Watch};
 
 /// The handler of a sink's sockets.
 type RingSink<E> = Sink<E, Sections<E>, ReaderWake<E>>;
@@ -60,6 +63,7 @@ pub(crate) struct RunningSink<E: Executive> {
     started: u64,
     /// What did not fit into the rings, up to when the last reader left.
     full_before: u64,
+    watch: Watch,
 }
 
 impl<E: Executive> RunningSink<E> {
@@ -120,9 +124,46 @@ impl<E: Executive> RunningSink<E> {
 
     /// Opens what is closed and due again. When to be called next, in ticks of the performance counter, if ever.
     pub(crate) fn poll(&mut self, provider: &Provider<E>, now: u64, passive: &Passive<'_>) -> Option<u64> {
-        let Self { listeners, engine, .. } = self;
-        let poll = |place: &mut Listening<E>| place.listener.poll(engine, provider, now, passive);
+        let Self { listeners, engine, number, .. } = self;
+        let poll = |Listening { listener, .. }: &mut Listening<E>| {
+            let attempts = listener.stats(now).attempts;
+            let due = listener.poll(engine, provider, now, passive);
+            let stats = listener.stats(now);
+            if let Some(failure) = stats.failure.filter(|_| stats.attempts > attempts) {
+                trace::bind_failed(*number, listener.local_address(), failure.status());
+            }
+            due
+        };
         listeners.iter_mut().filter_map(poll).min()
+    }
+
+    /// Tells ETW what an operator should know, at most once in [`watch::INTERVAL`].
+    pub(crate) fn watch(&mut self, now: u64) {
+        let clock = *self.engine.handler().clock();
+        if !self.watch.is_due(now, &clock) {
+            return;
+        }
+        let number = self.number;
+        let sight = self.sight(now);
+        self.watch.look(&sight, &clock, |notice| match notice {
+            Notice::Drops { reason, datagrams, milliseconds } => {
+                trace::drops(number, reason, datagrams, milliseconds);
+            }
+            Notice::Stall { idle, budget } => trace::stall(number, idle, budget),
+        });
+    }
+
+    /// The sink as it is. What a reader's cursors say is not believed by anything but the event.
+    fn sight(&self, now: u64) -> Sight {
+        let sink = self.engine.handler();
+        let (mut released, mut unread, mut free) = (0_u64, 0_u64, u64::MAX);
+        for mut ring in (0..sink.rings()).filter_map(|ring| self.reader_of(ring)) {
+            let waiting = ring.unread().unwrap_or(0);
+            released = released.wrapping_add(ring.position());
+            unread = unread.saturating_add(waiting);
+            free = free.min(ring.geometry().data_bytes().saturating_sub(waiting));
+        }
+        Sight { now, drops: self.engine.stats().drops, released, unread, free }
     }
 
     /// Closes the listeners: counts are final, rings can still be read, and the reader is woken to see the end.
@@ -140,5 +181,8 @@ impl<E: Executive> RunningSink<E> {
         self.quiesce(cell, passive);
         cell.end(STATUS_END_OF_FILE);
         cell.reset();
+        let stats = self.engine.stats();
+        let published = self.engine.handler().stats().published;
+        trace::sink_stopped(self.number, stats.indicated, published, stats.dropped_total());
     }
 }

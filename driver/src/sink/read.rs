@@ -30,21 +30,27 @@ impl<E: Executive> RunningSink<E> {
         };
         let mut damaged = false;
         for ring in 0..sink.rings() {
-            let Some(mapping) = sink.mapping(ring) else { continue };
-            let (data, cursor) = (Sections::<E>::data(mapping), Sections::<E>::cursor(mapping));
-            // SAFETY: both sections are mapped while the sink lives, as long as asked; their words are accessed
-            // atomically by the producer and by this, and the driver lets one file be the reader at a time.
-            let opened =
-                unsafe { RingReader::open(data, sink.config().data_region_bytes(), cursor, CURSOR_BYTES) };
-            match opened {
-                Ok(mut reader) => damaged |= output.fill(&mut reader, largest).is_err(),
+            match self.reader_of(ring) {
+                Some(mut reader) => damaged |= output.fill(&mut reader, largest).is_err(),
                 // The reader stored a cursor that cannot be.
-                Err(_) => damaged = true,
+                None => damaged = true,
             }
         }
         let status =
             if damaged && output.written == 0 { STATUS_INVALID_DEVICE_STATE } else { STATUS_SUCCESS };
         request.finish(executive, status, output.written);
+    }
+
+    /// A ring as its reader sees it; `None` where the reader's cursor cannot be.
+    pub(super) fn reader_of(&self, ring: u32) -> Option<RingReader> {
+        let sink = self.engine.handler();
+        let mapping = sink.mapping(ring)?;
+        let (data, cursor) = (Sections::<E>::data(mapping), Sections::<E>::cursor(mapping));
+        let data_bytes = sink.config().data_region_bytes();
+        // SAFETY: both sections are mapped while the sink lives, as long as asked; their words are accessed atomically by
+        // the producer and by this, the cursor is stored to on behalf of the one file that reads, and the control thread,
+        // which alone calls this, drops the value before the sink.
+        unsafe { RingReader::open(data, data_bytes, cursor, CURSOR_BYTES) }.ok()
     }
 }
 

@@ -17,9 +17,11 @@ use skua_protocol::{
 };
 
 use super::wake::ReaderWake;
+use super::watch::Watch;
 use super::{Listener, Listening, RingSink, RunningSink, change};
 use crate::executive::Executive;
 use crate::sections::Sections;
+use crate::trace;
 use crate::wait::WaitCell;
 
 const TAG: Tag = Tag::new(b"SkDr");
@@ -60,7 +62,7 @@ impl<E: Executive> RunningSink<E> {
         passive: &Passive<'_>,
     ) -> Result<Self, StartFailure> {
         // SAFETY: the caller's promise.
-        let wake = unsafe { ReaderWake::new(cell) };
+        let wake = unsafe { ReaderWake::new(cell, number) };
         let prefixes = change::prefixes(executive, request.prefixes(), request.header.prefixes)
             .map_err(|status| StartFailure { step: StartStep::Engine, status, detail: 0 })?;
         let config = engine_config(executive, request, &prefixes).map_err(|_| invalid(StartStep::Engine))?;
@@ -69,6 +71,7 @@ impl<E: Executive> RunningSink<E> {
         let engine = Engine::open(executive.clone(), sink, &config, passive)
             .map_err(|error| StartFailure { step: StartStep::Engine, status: error.status(), detail: 0 })?;
         let listeners = listeners(executive, request)?;
+        let now = executive.ke_query_performance_counter();
         let mut running = Self {
             listeners,
             engine,
@@ -80,13 +83,18 @@ impl<E: Executive> RunningSink<E> {
             prefixes: u32::from(request.header.prefixes),
             reader: None,
             sections: sections.id(),
-            started: executive.ke_query_performance_counter(),
+            started: now,
             full_before: 0,
+            watch: Watch::new(now),
         };
-        let now = running.started;
         running.poll(provider, now, passive);
         match running.refused(request) {
-            None => Ok(running),
+            None => {
+                let rings = running.engine.handler().rings();
+                let listeners = u32::from(request.header.listeners);
+                trace::sink_started(number, listeners, rings, request.header.ring_bytes);
+                Ok(running)
+            }
             Some(failure) => {
                 running.quiesce(cell, passive);
                 Err(failure)

@@ -60,6 +60,11 @@ impl Mapped {
         self.rings.iter_mut().all(|ring| ring.prepare_wait(WaitFor::Any).unwrap())
     }
 
+    /// Says on every ring that it is awake.
+    pub(crate) fn wake(&mut self) {
+        self.rings.iter_mut().for_each(RingReader::cancel_wait);
+    }
+
     /// Records skipped or seen twice.
     pub(crate) fn missing(&self) -> u64 {
         self.rings.iter().map(|ring| ring.continuity().missing).sum()

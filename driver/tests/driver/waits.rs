@@ -33,6 +33,7 @@ fn a_record_ends_the_wait_of_a_reader_that_sleeps() {
     sender().send_to(b"wake up", local(port)).unwrap();
     assert_eq!(pending.wait().0, STATUS_SUCCESS);
     assert_eq!(mapped.read(), [b"wake up".to_vec()]);
+    mapped.wake();
     // Awake, it is not woken again: nobody pays for that.
     let wakes = program.report(sink).0.wakes;
     sender().send_to(b"awake", local(port)).unwrap();

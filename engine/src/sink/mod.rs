@@ -15,7 +15,7 @@ pub use writer::SinkShard;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use skua_pools::{SharedMemory, Slab, Tag};
-use skua_record::{CURSOR_BYTES, Clock};
+use skua_record::{CURSOR_BYTES, Clock, RecordHeader};
 
 use crate::kernel::Kernel;
 use stats::ShardLedger;
@@ -28,7 +28,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// 100 ns units from 1601-01-01, where NT counts from, to 1970-01-01, where Unix does.
 const EPOCH_DIFFERENCE: u64 = 116_444_736_000_000_000;
 
-/// Ends the sleep of a ring's reader.
+/// Ends the sleep of a ring's reader, and sees what is recorded if it wants to.
 pub trait Wake: Send + Sync + 'static {
     /// The reader of `shard`'s ring sleeps and should look.
     ///
@@ -37,6 +37,24 @@ pub trait Wake: Send + Sync + 'static {
     /// # IRQL
     /// DISPATCH_LEVEL.
     fn wake(&self, shard: u32);
+
+    /// Whether [`Wake::recorded`] is to be called for the records of a batch. Asked once a batch.
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL.
+    #[inline]
+    fn wants_records(&self) -> bool {
+        false
+    }
+
+    /// A record was written into the ring of its processor; the reader is shown it at the end of the batch.
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL.
+    #[inline]
+    fn recorded(&self, header: &RecordHeader) {
+        let _nobody_asked = header;
+    }
 }
 
 /// Writes datagrams into rings, one for each processor.

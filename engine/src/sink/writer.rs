@@ -66,6 +66,7 @@ impl<K: Kernel, S: SharedMemory + 'static, W: Wake> Handler<K> for Sink<K, S, W>
         };
         let (socket, local_port) = (batch.socket(), batch.local_port());
         let (mut records, mut bytes) = (0, 0);
+        let observed = self.wake.wants_records();
         while let Some(datagram) = batch.next_datagram() {
             let mut header = header(&datagram, self.config.snap_length);
             header.local_port = local_port;
@@ -77,6 +78,9 @@ impl<K: Kernel, S: SharedMemory + 'static, W: Wake> Handler<K> for Sink<K, S, W>
                     *sequence = sequence.wrapping_add(1);
                     records += 1;
                     bytes += u64::from(header.captured);
+                    if observed {
+                        self.wake.recorded(&header);
+                    }
                 }
                 Err(reason) => datagram.refuse(reason),
             }
