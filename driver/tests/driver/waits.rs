@@ -35,7 +35,7 @@ fn a_record_ends_the_wait_of_a_reader_that_sleeps() {
     assert_eq!(mapped.read(), [b"wake up".to_vec()]);
     mapped.wake();
     // Awake, it is not woken again: nobody pays for that.
-    let wakes = program.report(sink).0.wakes;
+    let wakes = program.report_when(sink, |report| report.published == 1).wakes;
     sender().send_to(b"awake", local(port)).unwrap();
     assert_eq!(program.report_when(sink, |report| report.published == 2).wakes, wakes);
     drop((mapped, program));
