@@ -17,8 +17,8 @@
 //! - [`Memory`], [`SharedMemory`], [`Tag`], [`Region`], [`OutOfMemory`]: where bytes come from.
 //! - [`Slab`]: a fixed array in one region.
 //! - [`Pool`], [`PoolConfig`], [`Magazine`], [`Slot`]: elements built once and lent one at a time.
-//! - [`Producer`], [`Reservation`], [`Consumer`], [`Batch`]: a ring of variable-size records between two protection
-//!   domains.
+//! - [`Producer`], [`Reservation`], [`Consumer`], [`Batch`], [`Unread`]: a ring of variable-size records between two
+//!   protection domains.
 //! - [`Rundown`], [`Released`]: turning entrants away and learning when the last one left.
 //! - [`Counters`], [`Reading`]: per-shard counts, published by batch, folded on read.
 //!
@@ -49,8 +49,8 @@ pub use magazine::{MAGAZINE_MAX, Magazine};
 pub use memory::{MAPPING_ALIGNMENT, MEMORY_ALIGNMENT, Memory, OutOfMemory, Region, SharedMemory, Tag};
 pub use pool::{Pool, PoolConfig, PoolError};
 pub use ring::{
-    AttachError, Batch, Consumer, Corrupt, FRAME_HEADER, OutsideReservation, Producer, RING_MAX_BYTES,
-    RING_MIN_BYTES, Reservation, ReserveError, RingGeometryError, largest_payload,
+    AttachError, Batch, Consumer, Corrupt, FRAME_HEADER, OutsideRecord, OutsideReservation, Producer,
+    RING_MAX_BYTES, RING_MIN_BYTES, Reservation, ReserveError, RingGeometryError, Unread, largest_payload,
 };
 pub use rundown::{Released, Rundown, RundownError};
 pub use slab::Slab;

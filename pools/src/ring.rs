@@ -31,10 +31,12 @@
 mod consumer;
 mod frame;
 mod producer;
+mod unread;
 
 pub use consumer::{AttachError, Batch, Consumer, Corrupt};
 pub use frame::FRAME_HEADER;
 pub use producer::{OutsideReservation, Producer, Reservation, ReserveError};
+pub use unread::{OutsideRecord, Unread};
 
 use core::ptr::NonNull;
 

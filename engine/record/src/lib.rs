@@ -42,6 +42,9 @@
 //! 4. [`Geometry::clock`] turns a record's ticks into Unix time.
 //! 5. [`merge()`] hands out the records of several rings in the order of their time, within a stated window.
 //!
+//! A reader that cannot map has somebody who can copy the records into its buffer ([`PackedReader`]), and takes them out
+//! there ([`PackedRecords`]).
+//!
 //! # Types
 //!
 //! | type | what it is |
@@ -52,6 +55,7 @@
 //! | [`Geometry`] | a ring header that was checked |
 //! | [`Clock`] | how performance-counter ticks relate to Unix time |
 //! | [`RingReader`] | the reading end of one ring |
+//! | [`PackedReader`], [`PackedRecords`] | records side by side in a buffer |
 //! | [`Sequence`] | the proof that nothing is missing |
 //! | [`Lane`] | one ring's part in a [`merge()`] |
 
@@ -61,6 +65,7 @@
 mod clock;
 mod header;
 mod merge;
+mod packed;
 mod reader;
 mod record;
 mod ring_header;
@@ -69,6 +74,7 @@ mod sequence;
 pub use clock::Clock;
 pub use header::{Family, RecordFlags, RecordHeader};
 pub use merge::{Lane, merge};
+pub use packed::{PackedProgress, PackedReader, PackedRecords};
 pub use reader::{Damage, OpenError, Progress, RingReader};
 pub use record::{Record, RecordError};
 pub use ring_header::{CURSOR_BYTES, Geometry, RingError, RingHeader};

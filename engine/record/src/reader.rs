@@ -29,6 +29,9 @@ pub struct Damage {
     pub records: u64,
     /// Bytes passed over because no frame began where one had to.
     pub bytes: u64,
+    /// Cursors of a reader before that could not be, so that reading began at the head. How much was passed over is not
+    /// known; the records' numbers tell.
+    pub cursors: u64,
 }
 
 /// What one call of [`RingReader::read`] handed out.
@@ -67,26 +70,28 @@ impl RingReader {
         cursor: NonNull<u8>,
         cursor_bytes: usize,
     ) -> Result<Self, OpenError> {
-        if data_bytes < RingHeader::PAGE_BYTES || cursor_bytes < CURSOR_BYTES {
-            return Err(RingError::Mapping.into());
-        }
-        let mut header = [0; RingHeader::BYTES];
-        // SAFETY: the region is readable and longer than a header, which is not written once the region is shared; a
-        // writer that does so all the same spoils this copy, and what is in the copy is checked below.
-        unsafe { ptr::copy_nonoverlapping(data.as_ptr(), header.as_mut_ptr(), header.len()) };
-        let geometry = RingHeader::read(&header, data_bytes)?;
-        let Ok(ring_bytes) = usize::try_from(geometry.data_bytes()) else {
-            return Err(RingError::DataBytes { bytes: geometry.data_bytes() }.into());
-        };
-        // SAFETY: the region is at least a page longer than the offset.
-        let head = unsafe { data.add(RingHeader::HEAD_OFFSET) };
-        // SAFETY: `RingHeader::read` found that the region has a page and `ring_bytes` more.
-        let first = unsafe { data.add(RingHeader::PAGE_BYTES) };
-        // SAFETY: head, cursor and data lie in the regions that the caller vouches for, data as long as the region was
-        // found to be.
-        let consumer =
-            unsafe { Consumer::from_raw(head.cast(), cursor.cast(), first, ring_bytes, Attach::Cursor) }?;
+        // SAFETY: the caller's promise.
+        let (consumer, geometry) = unsafe { attach(data, data_bytes, cursor, cursor_bytes, Attach::Cursor) }?;
         Ok(Self { consumer, geometry, sequence: Sequence::new(), damage: Damage::default() })
+    }
+
+    /// The same, but where the reader before left a cursor that cannot be, reading begins at the head: what is unread is
+    /// lost, and [`Damage::cursors`] counts it.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the memory holds no ring of this version.
+    ///
+    /// # Safety
+    /// As for [`RingReader::open`].
+    pub unsafe fn recover(
+        data: NonNull<u8>,
+        data_bytes: usize,
+        cursor: NonNull<u8>,
+        cursor_bytes: usize,
+    ) -> Result<Self, OpenError> {
+        // SAFETY: the caller's promise.
+        let (consumer, geometry, damage) = unsafe { recover(data, data_bytes, cursor, cursor_bytes) }?;
+        Ok(Self { consumer, geometry, sequence: Sequence::new(), damage })
     }
 
     /// What the ring's header says.
@@ -192,4 +197,59 @@ pub enum OpenError {
     /// Head and cursor do not make sense together.
     #[error(transparent)]
     Attach(#[from] AttachError),
+}
+
+/// Attaches to a ring, or at its head where the reader before left a cursor that cannot be.
+///
+/// # Safety
+/// As for [`RingReader::open`], or the ring is read through [`Consumer::peek`] alone.
+pub(crate) unsafe fn recover(
+    data: NonNull<u8>,
+    data_bytes: usize,
+    cursor: NonNull<u8>,
+    cursor_bytes: usize,
+) -> Result<(Consumer, Geometry, Damage), OpenError> {
+    // SAFETY: the caller's promise.
+    let attached = unsafe { attach(data, data_bytes, cursor, cursor_bytes, Attach::Cursor) };
+    if let Err(OpenError::Attach(AttachError::Cursor { .. })) = attached {
+        // SAFETY: the caller's promise.
+        let (mut consumer, geometry) =
+            unsafe { attach(data, data_bytes, cursor, cursor_bytes, Attach::Head) }?;
+        // The writer, and whoever attaches next, find a cursor that can be.
+        consumer.release();
+        return Ok((consumer, geometry, Damage { cursors: 1, ..Damage::default() }));
+    }
+    attached.map(|(consumer, geometry)| (consumer, geometry, Damage::default()))
+}
+
+/// Checks the ring's header and attaches.
+///
+/// # Safety
+/// As for [`recover`].
+unsafe fn attach(
+    data: NonNull<u8>,
+    data_bytes: usize,
+    cursor: NonNull<u8>,
+    cursor_bytes: usize,
+    at: Attach,
+) -> Result<(Consumer, Geometry), OpenError> {
+    if data_bytes < RingHeader::PAGE_BYTES || cursor_bytes < CURSOR_BYTES {
+        return Err(RingError::Mapping.into());
+    }
+    let mut header = [0; RingHeader::BYTES];
+    // SAFETY: the region is readable and longer than a header, which is not written once the region is shared; a
+    // writer that does so all the same spoils this copy, and what is in the copy is checked below.
+    unsafe { ptr::copy_nonoverlapping(data.as_ptr(), header.as_mut_ptr(), header.len()) };
+    let geometry = RingHeader::read(&header, data_bytes)?;
+    let Ok(ring_bytes) = usize::try_from(geometry.data_bytes()) else {
+        return Err(RingError::DataBytes { bytes: geometry.data_bytes() }.into());
+    };
+    // SAFETY: the region is at least a page longer than the offset.
+    let head = unsafe { data.add(RingHeader::HEAD_OFFSET) };
+    // SAFETY: `RingHeader::read` found that the region has a page and `ring_bytes` more.
+    let first = unsafe { data.add(RingHeader::PAGE_BYTES) };
+    // SAFETY: head, cursor and data lie in the regions that the caller vouches for, data as long as the region was
+    // found to be.
+    let consumer = unsafe { Consumer::from_raw(head.cast(), cursor.cast(), first, ring_bytes, at) }?;
+    Ok((consumer, geometry))
 }

@@ -1,6 +1,5 @@
 //! A header and its captured bytes, checked.
 
-use bytemuck::Zeroable;
 use skua_pools::FRAME_HEADER;
 
 use crate::header::{Family, RecordFlags, RecordHeader};
@@ -31,22 +30,22 @@ impl<'a> Record<'a> {
         let Some((bytes, payload)) = frame.split_first_chunk::<{ RecordHeader::BYTES }>() else {
             return Err(RecordError::Short { bytes: frame.len() });
         };
-        let mut header = RecordHeader::zeroed();
-        bytemuck::bytes_of_mut(&mut header).copy_from_slice(bytes);
+        let header: RecordHeader = bytemuck::pod_read_unaligned(bytes);
+        let family = header.check(payload.len())?;
+        Ok(Self { header, family, payload })
+    }
 
-        if header.version() != RecordHeader::VERSION {
-            return Err(RecordError::Version { version: header.version() });
-        }
-        let Some(family) = header.family() else {
-            return Err(RecordError::Family { family: header.form & 0xf });
+    /// Checks the record that `bytes` begin with; what follows it is somebody else's.
+    ///
+    /// # Errors
+    /// As for [`Record::parse`].
+    pub(crate) fn parse_first(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        let Some((first, rest)) = bytes.split_first_chunk::<{ RecordHeader::BYTES }>() else {
+            return Err(RecordError::Short { bytes: bytes.len() });
         };
-        if usize::from(header.captured) != payload.len() {
-            return Err(RecordError::Length { captured: header.captured, bytes: payload.len() });
-        }
-        let truncated = header.record_flags().contains(RecordFlags::TRUNCATED);
-        if header.captured > header.original || truncated != (header.captured < header.original) {
-            return Err(RecordError::Truncation { captured: header.captured, original: header.original });
-        }
+        let header: RecordHeader = bytemuck::pod_read_unaligned(first);
+        let payload = rest.get(..usize::from(header.captured)).unwrap_or(rest);
+        let family = header.check(payload.len())?;
         Ok(Self { header, family, payload })
     }
 
@@ -85,11 +84,40 @@ impl<'a> Record<'a> {
         (FRAME_HEADER as u64 + RecordHeader::BYTES as u64 + captured as u64).next_multiple_of(8)
     }
 
+    /// Bytes that a record of `captured` bytes takes in a buffer of a [`PackedReader`](crate::PackedReader): header,
+    /// captured bytes, padding to 8.
+    #[inline]
+    #[must_use]
+    pub const fn packed_bytes_of(captured: u16) -> usize {
+        (RecordHeader::BYTES + captured as usize).next_multiple_of(8)
+    }
+
     /// Whether fewer bytes were captured than came.
     #[inline]
     #[must_use]
     pub const fn is_truncated(&self) -> bool {
         self.header.captured < self.header.original
+    }
+}
+
+impl RecordHeader {
+    /// Checks the header of a record that has `payload` bytes after it.
+    #[inline]
+    pub(crate) fn check(&self, payload: usize) -> Result<Family, RecordError> {
+        if self.version() != Self::VERSION {
+            return Err(RecordError::Version { version: self.version() });
+        }
+        let Some(family) = self.family() else {
+            return Err(RecordError::Family { family: self.form & 0xf });
+        };
+        if usize::from(self.captured) != payload {
+            return Err(RecordError::Length { captured: self.captured, bytes: payload });
+        }
+        let truncated = self.record_flags().contains(RecordFlags::TRUNCATED);
+        if self.captured > self.original || truncated != (self.captured < self.original) {
+            return Err(RecordError::Truncation { captured: self.captured, original: self.original });
+        }
+        Ok(family)
     }
 }
 
@@ -137,6 +165,8 @@ pub enum RecordError {
 
 #[cfg(test)]
 mod tests {
+    use bytemuck::Zeroable;
+
     use super::*;
 
     fn frame(header: RecordHeader, payload: &[u8]) -> ([u8; 128], usize) {

@@ -7,7 +7,7 @@ mod region;
 
 use proptest::prelude::*;
 use skua_pools::WaitFor;
-use skua_record::{Clock, Record, RecordHeader, RingHeader, RingReader};
+use skua_record::{Clock, PackedReader, PackedRecords, Record, RecordHeader, RingHeader, RingReader};
 
 use region::Region;
 
@@ -56,6 +56,27 @@ fn read_all(image: &[u8], cursor_word: u64, limit: u64) -> (u64, u64) {
     (records, reader.damage().records + reader.damage().bytes)
 }
 
+/// The same, copied into a buffer.
+fn copy_all(image: &[u8], cursor_word: u64, room: usize) {
+    let data = Region::of(image);
+    let mut cursor = Region::new(4096);
+    cursor.bytes_mut()[..8].copy_from_slice(&cursor_word.to_le_bytes());
+    // SAFETY: both regions outlive the reader and nobody else has them; the contents need not make sense.
+    let Ok(mut reader) = (unsafe { PackedReader::open(data.at(0), image.len(), cursor.at(0), 4096) }) else {
+        return;
+    };
+    let mut buffer = vec![0; room];
+    while let Ok(progress) = reader.read_into(&mut buffer) {
+        assert!(progress.bytes <= room);
+        let records = PackedRecords::new(&buffer[..progress.bytes]).map(Result::unwrap).count();
+        assert_eq!(records as u64, progress.records);
+        reader.release();
+        if progress.records == 0 {
+            break;
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -79,6 +100,7 @@ proptest! {
             image[offset..offset + bytes.len()].copy_from_slice(&bytes);
         }
         read_all(&image, cursor, limit);
+        copy_all(&image, cursor, usize::try_from(limit).unwrap_or(usize::MAX).min(DATA_BYTES));
     }
 
     #[test]

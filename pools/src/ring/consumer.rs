@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::frame::{FRAME_HEADER, Header, Kind, frame_bytes};
+use super::unread::Unread;
 use super::{MappedWord, Parts, RingGeometryError};
 use crate::cursor::{Attach, BadAttach, BadHead, ConsumerCursor, WaitFor, Word};
 use crate::primitive::Ordering;
@@ -86,6 +87,13 @@ pub struct Consumer {
     parts: Parts,
 }
 
+/// Where a record lies: `len` bytes of payload, in a frame of `frame` bytes.
+pub(super) struct Found {
+    pub(super) payload: NonNull<u8>,
+    pub(super) len: usize,
+    pub(super) frame: u64,
+}
+
 impl Consumer {
     /// Begins to read a ring. Nothing is stored before the first release or wait.
     ///
@@ -95,11 +103,12 @@ impl Consumer {
     /// # Safety
     /// Until the consumer is dropped, `head`, `cursor` and `bytes` bytes at `data` are valid for reads and `cursor` for
     /// writes; in this process nobody accesses the words but atomically, and no other reader uses this ring. Whoever
-    /// writes the data leaves what lies between cursor and head alone, as [`Producer`](crate::Producer) does. The
-    /// *contents* are not trusted.
+    /// writes the data leaves what lies between cursor and head alone, as [`Producer`](crate::Producer) does; where
+    /// somebody else can move the cursor, and so have it written all the same, nothing is read but through
+    /// [`peek`](Consumer::peek). The *contents* are not trusted.
     ///
     /// # IRQL
-    /// Any; meant for user mode.
+    /// Any.
     pub unsafe fn from_raw(
         head: NonNull<u64>,
         cursor: NonNull<u64>,
@@ -139,6 +148,18 @@ impl Consumer {
         }))
     }
 
+    /// The next record, without counting it as read; `None` and errors as for [`next`](Consumer::next).
+    ///
+    /// Nothing is lent: what it is asked for is copied.
+    ///
+    /// # IRQL
+    /// Any.
+    #[inline]
+    pub fn peek(&mut self) -> Option<Result<Unread<'_>, Corrupt>> {
+        let found = self.find()?;
+        Some(found.map(|found| Unread::new(self, found)))
+    }
+
     /// What is published by now, record by record. All of them can be held until the batch is dropped.
     ///
     /// # IRQL
@@ -167,7 +188,7 @@ impl Consumer {
     /// [`Corrupt::Head`]; the announcement is withdrawn.
     ///
     /// # IRQL
-    /// Any; meant for user mode.
+    /// Any.
     pub fn prepare_wait(&mut self, wait: WaitFor) -> Result<bool, Corrupt> {
         let position = self.cursor.position();
         self.cursor.prepare_wait(wait).map_err(|error| Corrupt::head(error, position))
@@ -224,6 +245,12 @@ impl Consumer {
         Ok(self.cursor.available())
     }
 
+    /// Counts a frame that [`Consumer::find`] found here as read.
+    #[inline]
+    pub(super) fn pass(&mut self, frame: u64) {
+        self.cursor.advance(frame);
+    }
+
     fn refresh(&mut self) -> Result<(), Corrupt> {
         let position = self.cursor.position();
         self.cursor.refresh().map_err(|error| Corrupt::head(error, position))
@@ -232,6 +259,18 @@ impl Consumer {
     /// Steps over one record, and over a pad before it, and says where its payload lies.
     #[inline]
     fn advance(&mut self) -> Option<Result<(NonNull<u8>, usize), Corrupt>> {
+        let found = self.find()?;
+        Some(found.map(|Found { payload, len, frame }| {
+            self.cursor.advance(frame);
+            (payload, len)
+        }))
+    }
+
+    /// Steps over a pad and says where the record after it has its payload, and how many bytes its frame takes.
+    ///
+    /// It ends: each pad is part of what is published, which is no more than the ring has.
+    #[inline]
+    fn find(&mut self) -> Option<Result<Found, Corrupt>> {
         loop {
             if self.cursor.available() == 0 {
                 if let Err(corrupt) = self.refresh() {
@@ -247,12 +286,12 @@ impl Consumer {
             let Some((header, frame)) = self.check(position, word) else {
                 return Some(Err(Corrupt::Frame { position, header: word }));
             };
-            self.cursor.advance(frame);
             if header.kind == Kind::Record {
                 // SAFETY: `check` found the whole frame inside the data, header first.
                 let payload = unsafe { self.parts.header(position).0.cast::<u8>().add(FRAME_HEADER) };
-                return Some(Ok((payload, header.len as usize)));
+                return Some(Ok(Found { payload, len: header.len as usize, frame }));
             }
+            self.cursor.advance(frame);
         }
     }
 

@@ -24,6 +24,11 @@ enum Operation {
     Read {
         most: usize,
     },
+    /// Looks at the next record, copies it in two parts, and counts it as read or not.
+    Peek {
+        split: usize,
+        take: bool,
+    },
     Release,
     Wait {
         fill: bool,
@@ -44,6 +49,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => Just(Operation::Publish),
         4 => Just(Operation::Wake),
         6 => (0..20_usize).prop_map(|most| Operation::Read { most }),
+        4 => (0..1024_usize, any::<bool>()).prop_map(|(split, take)| Operation::Peek { split, take }),
         4 => Just(Operation::Release),
         3 => any::<bool>().prop_map(|fill| Operation::Wait { fill }),
         1 => (any::<u64>(), any::<bool>()).prop_map(|(word, seen)| Operation::Hostile { word, seen }),
@@ -59,7 +65,10 @@ struct Model {
     published: usize,
     tail: u64,
     head: u64,
+    /// Where the reader stands.
     read: u64,
+    /// Where the last record that it read ends: a pad before that place, at the most.
+    read_end: u64,
     released: u64,
     /// The last released position that the producer has looked at.
     seen: u64,
@@ -117,6 +126,13 @@ impl Model {
         self.sleeping_for.take_if(|enough| unread >= *enough).is_some()
     }
 
+    /// Looks at the next record: its payload. The reader stands at its frame then, past the pad before it.
+    fn peek(&mut self) -> Option<Vec<u8>> {
+        let (payload, end) = self.records.front().filter(|_| self.published > 0)?;
+        self.read = end - (8 + payload.len() as u64).div_ceil(8) * 8;
+        Some(payload.clone())
+    }
+
     fn release(&mut self) {
         self.released = self.read;
         self.sleeping_for = None;
@@ -151,10 +167,32 @@ proptest! {
                         model.published -= 1;
                         let (payload, end) = model.records.pop_front().unwrap();
                         prop_assert_eq!(record.unwrap(), &payload[..]);
-                        model.read = end;
+                        (model.read, model.read_end) = (end, end);
                     }
                     prop_assert_eq!(consumer.position(), model.read);
                     prop_assert_eq!(consumer.unread(), Ok(model.head - model.read));
+                }
+                Operation::Peek { split, take } => {
+                    let Some(expected) = model.peek() else {
+                        prop_assert!(consumer.peek().is_none());
+                        continue;
+                    };
+                    let record = consumer.peek().unwrap().unwrap();
+                    prop_assert_eq!(record.len(), expected.len());
+                    let split = split.min(expected.len());
+                    let mut copy = vec![0; expected.len()];
+                    let (front, back) = copy.split_at_mut(split);
+                    record.copy_to(0, front).unwrap();
+                    record.copy_to(split, back).unwrap();
+                    prop_assert_eq!(record.copy_to(split + 1, back).is_err(), true);
+                    prop_assert_eq!(copy, expected);
+                    if take {
+                        record.take();
+                        model.published -= 1;
+                        model.read = model.records.pop_front().unwrap().1;
+                        model.read_end = model.read;
+                    }
+                    prop_assert_eq!(consumer.position(), model.read);
                 }
                 Operation::Release => {
                     consumer.release();
@@ -187,6 +225,7 @@ proptest! {
                     consumer = bytes.consumer();
                     prop_assert_eq!(consumer.position(), model.released);
                     // What was read and not released comes again; the model has let go of it.
+                    model.read = model.read_end.max(model.released);
                     while consumer.position() < model.read {
                         prop_assert!(consumer.next().unwrap().is_ok());
                     }
