@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{ci, code, e2e, image, loom, no_std};
+use crate::{ci, code, e2e, image, loom, no_std, wine};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -34,6 +34,8 @@ enum Task {
     Loom,
     /// Build each kernel crate by itself for targets without std.
     NoStd,
+    /// Load skua.sys under Wine and put it through its checks.
+    Wine(WineArguments),
 }
 
 /// How to build the images.
@@ -61,6 +63,26 @@ pub(crate) struct E2eArguments {
     pub(crate) filters: Vec<String>,
 }
 
+/// What to do under Wine.
+#[derive(Args, Default)]
+pub(crate) struct WineArguments {
+    /// Print the checks and what each proves, and run none.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Load skua.sys and leave it running, to be used by hand; prints how.
+    #[arg(long, conflicts_with_all = ["list", "filters"])]
+    pub(crate) keep: bool,
+    /// With --keep: another driver to load beside skua.sys. Its imports from ntoskrnl.exe and netio.sys are answered by
+    /// what answers those of skua.sys.
+    #[arg(long, value_name = "FILE.sys", requires = "keep")]
+    pub(crate) load: Vec<PathBuf>,
+    /// End what --keep left running, and remove it.
+    #[arg(long, conflicts_with_all = ["list", "filters", "keep"])]
+    pub(crate) remove: bool,
+    /// Run the checks whose name contains one of these; all of them when there is none.
+    pub(crate) filters: Vec<String>,
+}
+
 impl Arguments {
     /// Runs the chosen task to its end.
     pub(crate) fn run(self) -> Result<()> {
@@ -73,6 +95,7 @@ impl Arguments {
             Task::E2e(arguments) => e2e::run(&arguments),
             Task::Loom => loom::run(),
             Task::NoStd => no_std::run(),
+            Task::Wine(arguments) => wine::run(&arguments),
         }
     }
 }

@@ -30,6 +30,7 @@ mod process;
 mod steps;
 mod tool;
 mod toolchain;
+mod wine;
 
 use std::process::ExitCode;
 

@@ -43,10 +43,15 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
 
 /// Runs `command` to a successful end within `limit`, printing to this program's terminal.
 pub(crate) fn run_shown(command: &mut Command, limit: Duration) -> Result<()> {
+    println!("$ {}", describe(command));
+    run_as_it_is(command.stdin(Stdio::null()), limit)
+}
+
+/// Runs `command` to a successful end within `limit`, with its input and output where the caller put them. Nothing is
+/// waited for but the command itself: what it leaves running may hold its output open.
+pub(crate) fn run_as_it_is(command: &mut Command, limit: Duration) -> Result<()> {
     let text = describe(command);
-    println!("$ {text}");
-    command.stdin(Stdio::null()).process_group(0);
-    let child = command.spawn().with_context(|| format!("cannot start {text}"))?;
+    let child = command.process_group(0).spawn().with_context(|| format!("cannot start {text}"))?;
     Process { command: text, child, stdout: None, stderr: None, reaped: false }
         .wait(limit)?
         .success()

@@ -60,6 +60,11 @@ pub(crate) const DEBIAN_RUSTC: Tool = Tool::file(DEBIAN_RUSTC_PATH, "rustc-web")
 pub(crate) const DEBIAN_RUST_SOURCES: Tool =
     Tool::file("/usr/lib/rustlib/src/rust/library/std/src/lib.rs", "rust-web-src");
 
+/// Runs programs and drivers for Windows.
+pub(crate) const WINE: Tool = Tool::on_path("wine", "wine wine64");
+/// Keeps what they share.
+pub(crate) const WINESERVER: Tool = Tool::on_path("wineserver", "wine wine64");
+
 /// Where Debian has its Rust compiler; rustup's comes before it on PATH.
 pub(crate) const DEBIAN_RUSTC_PATH: &str = "/usr/bin/rustc";
 

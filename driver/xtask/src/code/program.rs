@@ -47,6 +47,11 @@ pub(super) enum Target {
 }
 
 impl Function {
+    /// Whether all it does is to go on as a function of another image.
+    pub(super) fn is_import(&self) -> bool {
+        matches!(&self.calls[..], [Call { to: Target::Import(_), tail: true }])
+    }
+
     /// How messages call it.
     pub(super) fn name(&self) -> String {
         self.names.join(" = ")
@@ -75,7 +80,8 @@ impl Program {
         for section in image.sections()?.iter().filter(|section| section.is_executable()) {
             let length = u32::try_from(section.bytes.len())?;
             let end = section.start + length;
-            let starts: Vec<u32> = map.symbols.range(section.start..end).map(|(start, _)| *start).collect();
+            let symbols = map.symbols.range(section.start..end).map(|(start, _)| *start);
+            let starts: Vec<u32> = symbols.filter(|symbol| !is_label(*symbol, &frames)).collect();
             for (index, &start) in starts.iter().enumerate() {
                 let end = starts.get(index + 1).copied().unwrap_or(end);
                 let names = map.symbols[&start].clone();
@@ -121,6 +127,12 @@ impl Program {
         }
         Ok(Self { functions })
     }
+}
+
+/// Whether `symbol` lies inside a function, as assembly's labels do.
+fn is_label(symbol: u32, frames: &BTreeMap<u32, unwind::Frame>) -> bool {
+    frames.range(..symbol).next_back().is_some_and(|(_, frame)| symbol < frame.end)
+        && !frames.contains_key(&symbol)
 }
 
 /// What the function between `start` and `end` takes from the stack.

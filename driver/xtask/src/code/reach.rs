@@ -1,8 +1,9 @@
 //! Who is reached from where.
 
 use std::collections::VecDeque;
+use std::mem::replace;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::program::{Program, Target};
 use super::rules::{Level, Rules};
@@ -52,7 +53,32 @@ impl<'a> Reach<'a> {
             bail!("levels.txt names no function that is called at DISPATCH_LEVEL");
         }
         self.rules.pointers_are_used(self.program)?;
+        self.pointers_are_known(&roots)?;
         Ok(roots)
+    }
+
+    /// Fails for calls by pointer, below `roots`, of which the list does not speak; names all who make them.
+    fn pointers_are_known(&self, roots: &[usize]) -> Result<()> {
+        let mut unknown = Vec::new();
+        let mut seen = vec![false; self.program.functions.len()];
+        let mut left = roots.to_vec();
+        while let Some(index) = left.pop() {
+            if replace(&mut seen[index], true) {
+                continue;
+            }
+            let function = &self.program.functions[index];
+            let calls_pointer = function.calls.iter().any(|call| call.to == Target::Pointer);
+            if calls_pointer && !self.rules.knows_pointers_of(function) {
+                unknown.push(function.name());
+            }
+            left.extend(self.steps(index)?.into_iter().map(|step| step.to));
+        }
+        ensure!(
+            unknown.is_empty(),
+            "these functions call by a pointer, and pointers.txt does not say whom:\n  {}",
+            unknown.join("\n  ")
+        );
+        Ok(())
     }
 
     /// The deepest way down from `root`, which must not come back to where it has been.

@@ -80,6 +80,28 @@ impl<'a> Image<'a> {
             .with_context(|| format!("no section has {address:#x}"))
     }
 
+    /// Where the file has what lies at `address`, relative to the image's base.
+    pub(crate) fn file_offset(&self, address: u32) -> Result<usize> {
+        let range = self.file.section_table().pe_file_range_at(address);
+        let (offset, _) = range.with_context(|| format!("no section has {address:#x}"))?;
+        Ok(usize::try_from(offset)?)
+    }
+
+    /// The images that it imports from, and where the file has their names.
+    pub(crate) fn libraries(&self) -> Result<Vec<(usize, String)>> {
+        let mut libraries = Vec::new();
+        let Some(table) = self.file.import_table().context("no readable import table")? else {
+            return Ok(libraries);
+        };
+        let mut descriptors = table.descriptors()?;
+        while let Some(descriptor) = descriptors.next()? {
+            let address = descriptor.name.get(LE);
+            let name = String::from_utf8_lossy(table.name(address)?).into_owned();
+            libraries.push((self.file_offset(address)?, name));
+        }
+        Ok(libraries)
+    }
+
     /// Every import, in the order of the table.
     pub(crate) fn imports(&self) -> Result<Vec<Import>> {
         let mut imports = Vec::new();
@@ -172,6 +194,12 @@ impl Section<'_> {
     /// The name, without what the header does not hold.
     pub(crate) fn name(&self) -> String {
         String::from_utf8_lossy(self.header.raw_name()).into_owned()
+    }
+
+    /// Behind the last byte that the file has of it.
+    pub(crate) fn end(&self) -> u32 {
+        // A section is read from a file whose offsets are 32 bits.
+        self.start.saturating_add(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX))
     }
 
     pub(crate) fn is_writable(&self) -> bool {

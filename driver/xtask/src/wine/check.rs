@@ -1,0 +1,76 @@
+//! A check: one thing proved of the driver, on a system that survives it or is noticed not to.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::log::crashes;
+use super::prefix::Prefix;
+use super::service::Service;
+
+/// One thing proved.
+pub(super) struct Check {
+    /// What the command line chooses it by.
+    pub(super) name: &'static str,
+    /// The claim, as a sentence.
+    pub(super) proves: &'static str,
+    /// Runs it. An error is the claim's refutation, or says why it could not be tried.
+    pub(super) run: fn(&Room<'_>) -> Result<()>,
+}
+
+impl Check {
+    /// Whether one of `filters` is in the name; every check matches no filters.
+    pub(super) fn matches(&self, filters: &[String]) -> bool {
+        filters.is_empty() || filters.iter().any(|filter| self.name.contains(filter.as_str()))
+    }
+}
+
+/// What a check works with.
+pub(super) struct Room<'a> {
+    prefix: &'a Prefix,
+    /// Where build-sys put the images.
+    images: PathBuf,
+    /// Up to where the log was looked at.
+    seen: Cell<usize>,
+}
+
+impl<'a> Room<'a> {
+    pub(super) fn new(prefix: &'a Prefix, images: &Path) -> Result<Self> {
+        let seen = Cell::new(prefix.log()?.end());
+        Ok(Self { prefix, images: images.to_owned(), seen })
+    }
+
+    /// skua.sys, installed and not started.
+    pub(super) fn driver(&self) -> Result<Service<'a>> {
+        self.driver_with(|_| Ok(()))
+    }
+
+    /// skua.sys after `change`, installed and not started.
+    pub(super) fn driver_with(&self, change: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Service<'a>> {
+        let path = self.images.join("skua.sys");
+        let mut image = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        change(&mut image)?;
+        Service::install(self.prefix, "skua", image)
+    }
+
+    /// Ends every process and starts Windows again, as after a crash. Installed drivers stay installed.
+    pub(super) fn restart(&self) -> Result<()> {
+        self.prefix.reboot()?;
+        self.seen.set(self.prefix.log()?.end());
+        Ok(())
+    }
+
+    /// Fails when a driver faulted since this was asked last, or when `service`, which should run, has no process.
+    pub(super) fn is_sound(&self, service: Option<&Service<'_>>) -> Result<()> {
+        let log = self.prefix.log()?;
+        let text = log.since(self.seen.replace(log.end()));
+        let crashes = crashes(text);
+        ensure!(crashes.is_empty(), "a driver crashed:\n  {}", crashes.join("\n  "));
+        if let Some(service) = service {
+            ensure!(service.is_alive()?, "the driver's process has gone");
+        }
+        Ok(())
+    }
+}
