@@ -104,6 +104,7 @@ impl<'d, E: Executive> Control<'d, E> {
             Some(ControlCode::WaitRecords) => self.wait(request),
             Some(ControlCode::ReadRecords) => self.read(request),
             Some(ControlCode::Shutdown) => self.shut_down(request),
+            Some(ControlCode::SelfTest) => self.self_test(request, passive),
             _ => self.complete(request, STATUS_INVALID_DEVICE_REQUEST),
         }
     }
@@ -258,6 +259,19 @@ impl<'d, E: Executive> Control<'d, E> {
             Err(status) => self.complete(request, status),
             Ok(sink) => sink.read(self.shared.executive(), request),
         }
+    }
+
+    #[cfg(feature = "self-test")]
+    fn self_test(&self, request: Request, passive: &Passive<'_>) {
+        match Header::parse(request.input()) {
+            Err(invalid) => self.complete(request, status_of(&invalid)),
+            Ok(_) => crate::self_test::run(self.shared.executive(), request, passive),
+        }
+    }
+
+    #[cfg(not(feature = "self-test"))]
+    fn self_test(&self, request: Request, _passive: &Passive<'_>) {
+        self.complete(request, skua_engine::abi::status::STATUS_NOT_SUPPORTED);
     }
 
     fn shut_down(&self, request: Request) {

@@ -34,6 +34,8 @@ mod nt;
 mod queue;
 mod request;
 mod sections;
+#[cfg(feature = "self-test")]
+mod self_test;
 mod sink;
 pub mod trace;
 mod wait;

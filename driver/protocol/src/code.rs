@@ -105,6 +105,10 @@ control_codes! {
     /// A [`Header`](crate::Header); no output. Ends every wait and refuses new opens from now on, so that the service can
     /// be stopped as soon as the last handle is closed.
     Shutdown = 0x0c, Buffered, Write;
+    /// A [`Header`](crate::Header); a [`SelfTestReport`](crate::SelfTestReport) and as many
+    /// [`SelfTestResult`](crate::SelfTestResult)s as it says. STATUS_NOT_SUPPORTED from an image that was built without the
+    /// feature `self-test`, as released ones are.
+    SelfTest = 0x0d, Buffered, ReadWrite;
 }
 
 /// CTL_CODE of wdm.h.

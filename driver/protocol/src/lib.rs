@@ -27,6 +27,7 @@
 //! | [`SinkReport`], [`ListenerReport`] | a snapshot of a sink's counts |
 //! | [`SourcesRequest`], [`SourceReport`] | the table of sources, page by page |
 //! | [`ReaderAttached`], [`section_name`] | where a reader finds the rings |
+//! | [`SelfTestReport`], [`SelfTestResult`] | what checks inside the kernel found |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -40,6 +41,7 @@ mod invalid;
 mod place;
 mod reader;
 mod report;
+mod self_test;
 mod sources;
 mod start;
 mod version;
@@ -51,6 +53,7 @@ pub use invalid::Invalid;
 pub use place::{AllowedPrefix, Group, Listener, ListenerFlags};
 pub use reader::{ReaderAttached, Region, SECTION_NAME_UNITS, section_name};
 pub use report::{ListenerReport, ListenerState, SinkReport, SinkState, SinksReport};
+pub use self_test::{CHECK_NAME_BYTES, SelfTestReport, SelfTestResult};
 pub use sources::{SourceReport, SourcesReport, SourcesRequest};
 pub use start::{Limits, StartFlags, StartSink, StartSinkHeader, StartStep, StartedSink};
 pub use version::{PROTOCOL_VERSION, Version};

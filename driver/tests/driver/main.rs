@@ -7,5 +7,6 @@ mod hostile;
 mod program;
 mod reader;
 mod rig;
+mod self_test;
 mod sinks;
 mod waits;
