@@ -14,8 +14,8 @@ use core::time::Duration;
 use arrayvec::ArrayVec;
 use skua_engine::abi::nt::{IRP_MJ_CLEANUP, IRP_MJ_CLOSE};
 use skua_engine::abi::status::{
-    NTSTATUS, STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_SHUTDOWN_IN_PROGRESS, STATUS_SUCCESS,
+    NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
+    STATUS_NOT_FOUND, STATUS_SHUTDOWN_IN_PROGRESS, STATUS_SUCCESS,
 };
 use skua_engine::{Events, Passive, Provider, Registration};
 use skua_protocol::{
@@ -99,7 +99,7 @@ impl<'d, E: Executive> Control<'d, E> {
             Some(ControlCode::QuerySources) => self.sources(request),
             Some(ControlCode::AttachReader) => self.attach(request),
             Some(ControlCode::DetachReader) => self.with_sink(request, |request, sink, cell| {
-                sink.detach(request.file(), cell, STATUS_CANCELLED);
+                sink.detach(request.file(), cell);
             }),
             Some(ControlCode::WaitRecords) => self.wait(request),
             Some(ControlCode::ReadRecords) => self.read(request),
@@ -239,25 +239,27 @@ impl<'d, E: Executive> Control<'d, E> {
         let reached = self.unless_shut_down().and_then(|()| asked(&request)).and_then(|number| {
             let (sink, cell) = self.reach(number)?;
             sink.check_reader(request.file())?;
-            Ok(cell)
+            Ok(sink.prepare_wait().then_some(cell))
         });
         match reached {
             // SAFETY: cells stay until the device ends, which it does after its last request.
             #[expect(unsafe_code, reason = "the packet keeps the cell's address")]
-            Ok(cell) => unsafe { cell.park(request) },
+            Ok(Some(cell)) => unsafe { cell.park(request) },
+            Ok(None) => self.complete(request, STATUS_SUCCESS),
             Err(status) => self.complete(request, status),
         }
     }
 
-    fn read(&self, request: Request) {
+    fn read(&mut self, request: Request) {
+        let executive = self.shared.executive();
         let sink = asked(&request).and_then(|number| {
-            let sink = self.sink(number)?;
+            let (sink, _) = self.reach(number)?;
             sink.check_reader(request.file())?;
             Ok(sink)
         });
         match sink {
             Err(status) => self.complete(request, status),
-            Ok(sink) => sink.read(self.shared.executive(), request),
+            Ok(sink) => sink.read(executive, request),
         }
     }
 
@@ -289,7 +291,7 @@ impl<'d, E: Executive> Control<'d, E> {
     fn let_go(&mut self, request: &Request) {
         for sink in &mut self.sinks {
             if let Some(cell) = self.shared.cell(sink.place()) {
-                sink.detach(request.file(), cell, STATUS_CANCELLED);
+                sink.let_go(request.file(), cell);
             }
         }
     }

@@ -98,9 +98,11 @@ control_codes! {
     /// A [`SinkRequest`](crate::SinkRequest); no output. Pended until a record is published for a reader that has
     /// announced a sleep, the reader is detached, or the sink ends. Cancellable.
     WaitRecords = 0x0a, Buffered, ReadWrite;
-    /// A [`SinkRequest`](crate::SinkRequest); records packed one after the other, each a
-    /// [`RecordHeader`](skua_record::RecordHeader), the captured bytes and zeros up to a multiple of 8. Whole records
-    /// only: as many as there are and fit, perhaps none. Room for the largest is needed: STATUS_BUFFER_TOO_SMALL. For readers that cannot map the rings.
+    /// A [`SinkRequest`](crate::SinkRequest); records packed one after the other
+    /// ([`PackedRecords`](skua_record::PackedRecords)). Whole records only: as many as there are and fit, perhaps none;
+    /// STATUS_BUFFER_TOO_SMALL if the first does not. For readers that cannot map the rings; what one request put out is
+    /// given back to the rings by the next request of any kind that reads, waits or detaches, and read again by the next
+    /// reader if there is none.
     ReadRecords = 0x0b, OutDirect, ReadWrite;
     /// A [`Header`](crate::Header); no output. Ends every wait and refuses new opens from now on, so that the service can
     /// be stopped as soon as the last handle is closed.

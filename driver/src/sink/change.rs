@@ -7,13 +7,11 @@ use skua_engine::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
 };
 use skua_engine::admission::{Allow, Limits, Prefix, Rate};
-use skua_pools::{OutOfMemory, Slab, Tag};
+use skua_pools::{OutOfMemory, Slab};
 use skua_protocol::{AllowedPrefix, ChangeSink, ChangeSinkHeader, Invalid, Limits as AskedLimits};
 
-use super::RunningSink;
+use super::{RunningSink, TAG};
 use crate::executive::Executive;
-
-const TAG: Tag = Tag::new(b"SkDr");
 
 impl<E: Executive> RunningSink<E> {
     /// Puts other rules and limits in force; batches that begin from now on run under them. The limits come first: where

@@ -13,9 +13,9 @@ pub(crate) use start::StartFailure;
 
 use core::time::Duration;
 
-use skua_engine::abi::status::{NTSTATUS, STATUS_END_OF_FILE, STATUS_SHARING_VIOLATION};
+use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_END_OF_FILE, STATUS_SHARING_VIOLATION};
 use skua_engine::{DropReason, Engine, Passive, Provider, Sink};
-use skua_pools::Slab;
+use skua_pools::{Slab, Tag};
 use skua_protocol::{Listener as Place, ReaderAttached, SINK_NAME_BYTES, SinkState};
 use skua_record::CURSOR_BYTES;
 
@@ -24,6 +24,7 @@ use crate::request::FileId;
 use crate::sections::Sections;
 use crate::trace;
 use crate::wait::WaitCell;
+use read::Packed;
 use wake::ReaderWake;
 use watch::{Notice, Sight, Watch};
 
@@ -39,12 +40,16 @@ struct Listening<E: Executive> {
     listener: Listener<E>,
 }
 
+/// Pool tag of what the driver itself keeps of a sink.
+const TAG: Tag = Tag::new(b"SkDr");
+
 /// How long callbacks may take to leave a socket that closes; nothing of a sink's is retained.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A sink, from its start to its end.
 pub(crate) struct RunningSink<E: Executive> {
-    // Dropped first: sockets feed the engine.
+    // Dropped in this order: what reads the engine's rings and what feeds it before the engine.
+    packed: Option<Packed<E>>,
     listeners: Slab<Listening<E>, E>,
     engine: Engine<E, RingSink<E>>,
     /// By which programs know it; never used again.
@@ -113,12 +118,21 @@ impl<E: Executive> RunningSink<E> {
         })
     }
 
+    /// Lets `file` go if it is the reader, because it asked for that.
+    pub(crate) fn detach(&mut self, file: FileId, cell: &WaitCell<E>) {
+        if self.check_reader(file).is_ok() {
+            self.release_packed();
+            self.let_go(file, cell);
+        }
+    }
+
     /// Lets `file` go if it is the reader, and ends its wait. What is in the rings stays for the next.
-    pub(crate) fn detach(&mut self, file: FileId, cell: &WaitCell<E>, status: NTSTATUS) {
+    pub(crate) fn let_go(&mut self, file: FileId, cell: &WaitCell<E>) {
         if self.check_reader(file).is_ok() {
             self.reader = None;
+            self.packed = None;
             self.full_before = self.engine.stats().dropped(DropReason::RingFull);
-            cell.end(status);
+            cell.end(STATUS_CANCELLED);
         }
     }
 

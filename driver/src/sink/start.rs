@@ -10,7 +10,7 @@ use skua_engine::{
     Config, Engine, Info, ListenerFailure, ListenerState, Membership, MembershipError, Memberships, Passive,
     Provider, Sharing, Sink, SinkConfig, SinkError, SocketOptions, Wanted,
 };
-use skua_pools::{OutOfMemory, Slab, Tag};
+use skua_pools::{OutOfMemory, Slab};
 use skua_protocol::{
     Group, Invalid, Listener as Place, ListenerFlags, MAX_GROUPS, SinkState, StartFlags, StartSink,
     StartStep, StartedSink,
@@ -18,13 +18,11 @@ use skua_protocol::{
 
 use super::wake::ReaderWake;
 use super::watch::Watch;
-use super::{Listener, Listening, RingSink, RunningSink, change};
+use super::{Listener, Listening, RingSink, RunningSink, TAG, change};
 use crate::executive::Executive;
 use crate::sections::Sections;
 use crate::trace;
 use crate::wait::WaitCell;
-
-const TAG: Tag = Tag::new(b"SkDr");
 
 /// Why a sink did not start. Nothing of it is left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -73,6 +71,7 @@ impl<E: Executive> RunningSink<E> {
         let listeners = listeners(executive, request)?;
         let now = executive.ke_query_performance_counter();
         let mut running = Self {
+            packed: None,
             listeners,
             engine,
             number,

@@ -4,6 +4,7 @@ mod boot;
 mod executive;
 mod host;
 mod hostile;
+mod packed;
 mod program;
 mod reader;
 mod rig;
