@@ -17,6 +17,9 @@ pub struct Header {
 }
 
 impl Header {
+    /// A whole input: of requests that say nothing else.
+    pub const ALONE: Self = Self::new(length_of::<Self>());
+
     /// For an input of `bytes` bytes.
     #[must_use]
     pub const fn new(bytes: u32) -> Self {

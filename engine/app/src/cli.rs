@@ -11,7 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use skua_engine::admission::Prefix;
 
 pub(crate) use interface::Interface;
-pub(crate) use place::Group;
+pub(crate) use place::{Group, SinkName};
 pub(crate) use quantity::{Pace, Rate, Sample, Size, Span};
 
 /// A UDP telemetry sink that accounts for every datagram.
@@ -30,11 +30,39 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Compute the settings that ride out a stall, and the memory they take.
     Plan(PlanArgs),
+    /// Read a sink that runs in the driver, from where its last reader left off; it goes on afterwards.
+    Capture(CaptureArgs),
+    /// Print the counts of the sinks that run in the driver.
+    Stats(StatsArgs),
+    /// Show a sink that runs in the driver, without reading it.
+    Top(TopArgs),
+    /// Change filters and limits of a sink that runs in the driver.
+    Change(ChangeArgs),
+    /// Stop a sink that runs in the driver. What is in its rings is gone with it.
+    Stop(StopArgs),
+    /// Install, start, stop or remove the driver, or say how it is.
+    Driver(DriverArgs),
 }
 
 /// What `skua sink` does.
 #[derive(Args, Debug)]
 pub(crate) struct SinkArgs {
+    /// Receive in the driver, inside the Windows kernel, rather than in this program.
+    #[arg(long)]
+    pub(crate) driver: bool,
+
+    /// What the driver calls the sink: at most 32 bytes.
+    #[arg(long, value_name = "NAME", requires = "driver", value_parser = place::name)]
+    pub(crate) name: Option<String>,
+
+    /// Start the sink in the driver, print its number, and leave it to `skua capture`.
+    #[arg(long, requires = "driver", conflicts_with_all = ["duration", "write", "json", "discard", "verify", "metrics", "summary"])]
+    pub(crate) detach: bool,
+
+    /// Have the driver copy the records instead of mapping its rings.
+    #[arg(long, requires = "driver")]
+    pub(crate) no_map: bool,
+
     /// Address to receive on; repeatable. Port 0 takes a free port, which is printed.
     #[arg(long, value_name = "ADDR", required = true, value_parser = place::address, action = ArgAction::Append)]
     pub(crate) listen: Vec<SocketAddr>,
@@ -70,8 +98,8 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "SIZE", default_value = "16M")]
     pub(crate) receive_buffer: Size,
 
-    /// Threads that receive; each has a shard of its own.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Threads that receive; each has a shard of its own. The driver has a shard on every processor.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "driver", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
 }
 
@@ -167,6 +195,147 @@ pub(crate) struct PlanArgs {
     pub(crate) workers: u16,
 }
 
+/// What `skua capture` does.
+#[derive(Args, Debug)]
+pub(crate) struct CaptureArgs {
+    /// The sink, by number or name; may be left out where there is only one.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) sink: Option<SinkName>,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+
+    /// Have the driver copy the records instead of mapping its rings.
+    #[arg(long)]
+    pub(crate) no_map: bool,
+}
+
+/// What `skua stats` does.
+#[derive(Args, Debug)]
+pub(crate) struct StatsArgs {
+    /// The sink, by number or name; without it, every sink.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) sink: Option<SinkName>,
+
+    /// Print the table of sources too.
+    #[arg(long)]
+    pub(crate) sources: bool,
+
+    /// How the counts are printed: text, or json, one object a sink, a line each.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) summary: SummaryForm,
+}
+
+/// What `skua top` does.
+#[derive(Args, Debug)]
+pub(crate) struct TopArgs {
+    /// The sink, by number or name; may be left out where there is only one.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) sink: Option<SinkName>,
+
+    /// Stop after this time, such as 10s.
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<Span>,
+}
+
+/// What `skua change` does.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["allow", "allow_everyone", "source_rate", "sample"]))]
+pub(crate) struct ChangeArgs {
+    /// The sink, by number or name; may be left out where there is only one.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) sink: Option<SinkName>,
+
+    /// Keep only datagrams from this prefix; repeatable. These take the place of all that were in force.
+    #[arg(long, value_name = "CIDR", value_parser = place::prefix, action = ArgAction::Append)]
+    pub(crate) allow: Vec<Prefix>,
+
+    /// Keep datagrams from everywhere.
+    #[arg(long, conflicts_with = "allow")]
+    pub(crate) allow_everyone: bool,
+
+    /// Keep at most this many datagrams a second from each source address (and processor), or max for all of them.
+    #[arg(long, value_name = "N|max")]
+    pub(crate) source_rate: Option<Pace>,
+
+    /// Keep one datagram in N.
+    #[arg(long, value_name = "1/N")]
+    pub(crate) sample: Option<Sample>,
+}
+
+/// What `skua stop` does.
+#[derive(Args, Debug)]
+pub(crate) struct StopArgs {
+    /// The sink, by number or name.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) sink: SinkName,
+}
+
+/// What `skua driver` does.
+#[derive(Args, Debug)]
+pub(crate) struct DriverArgs {
+    #[command(subcommand)]
+    pub(crate) command: DriverCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum DriverCommand {
+    /// Copy the driver to the system's drivers and register it as a service.
+    Install(Box<InstallArgs>),
+    /// Start it.
+    Start,
+    /// End every wait, refuse new programs, and unload it.
+    Stop,
+    /// Say how it is, and whether the firewall lets datagrams in.
+    Status,
+    /// Stop it and remove everything that install has added.
+    Uninstall,
+}
+
+/// What `skua driver install` does.
+#[derive(Args, Debug)]
+pub(crate) struct InstallArgs {
+    /// The driver's image; without it, skua.sys beside this program.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) sys: Option<PathBuf>,
+
+    /// Start it with the system.
+    #[arg(long)]
+    pub(crate) auto: bool,
+
+    /// Address that a sink which starts with the driver receives on; repeatable.
+    #[arg(long, value_name = "ADDR", value_parser = place::address, action = ArgAction::Append)]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Multicast group for it to join, on an interface given by name or index; repeatable.
+    #[arg(long, value_name = "MULTICAST[@IFACE]", requires = "listen", action = ArgAction::Append)]
+    pub(crate) group: Vec<Group>,
+
+    /// Keep only datagrams from this prefix; repeatable.
+    #[arg(long, value_name = "CIDR", requires = "listen", value_parser = place::prefix, action = ArgAction::Append)]
+    pub(crate) allow: Vec<Prefix>,
+
+    /// Keep at most this many datagrams a second from each source address (and processor).
+    #[arg(long, value_name = "N", requires = "listen")]
+    pub(crate) source_rate: Option<Rate>,
+
+    /// Keep one datagram in N.
+    #[arg(long, value_name = "1/N", requires = "listen")]
+    pub(crate) sample: Option<Sample>,
+
+    /// Bytes kept of each datagram.
+    #[arg(long, value_name = "N", requires = "listen", default_value_t = 65_535, value_parser = clap::value_parser!(u16))]
+    pub(crate) snaplen: u16,
+
+    /// Ring per processor, rounded up to a power of two.
+    #[arg(long, value_name = "SIZE", requires = "listen", default_value = "16M")]
+    pub(crate) ring: Size,
+
+    /// Receive buffer asked of the system for each socket.
+    #[arg(long, value_name = "SIZE", requires = "listen", default_value = "16M")]
+    pub(crate) receive_buffer: Size,
+}
+
 impl Cli {
     /// Reads the command line. `Err` is the exit status, after what there is to say was printed: help and the version
     /// on standard output, a mistake as one line on standard error.
@@ -231,6 +400,15 @@ mod tests {
             ("skua send --to 127.0.0.1:1 --size 65508 --count 1", "65507"),
             ("skua send --to 127.0.0.1:1", "--count"),
             ("skua plan --rate 0 --size 1 --stall 1s", "--rate"),
+            ("skua sink --listen 127.0.0.1:1 --name x", "--driver"),
+            ("skua sink --driver --listen 127.0.0.1:1 --workers 2", "--workers"),
+            ("skua sink --driver --listen 127.0.0.1:1 --detach --write a", "--detach"),
+            ("skua sink --driver --listen 127.0.0.1:1 --name 0123456789abcdef0123456789abcdef0", "--name"),
+            ("skua sink --driver --listen 127.0.0.1:1 --name 17", "--name"),
+            ("skua change --sink 1", "--allow"),
+            ("skua change --sink 1 --allow 10.0.0.0/8 --allow-everyone", "--allow-everyone"),
+            ("skua stop", "--sink"),
+            ("skua driver install --group 239.1.2.3", "--listen"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(what) && !error.contains('\n'), "{line}: {error}");
@@ -248,6 +426,16 @@ mod tests {
             "skua send --to 127.0.0.1:9125 --rate max --size 512 --for 3s --flows 8",
             "skua send --to [::1]:9125 --rate 100k --count 1000",
             "skua plan --rate 200k --size 600 --stall 50ms",
+            "skua sink --driver --listen 0.0.0.0:514 --name syslog --no-map --for 3s --write a.pcapng",
+            "skua sink --driver --listen 0.0.0.0:514 --detach --ring 1M",
+            "skua capture --sink syslog --write a.pcapng --json - --for 10s --no-map",
+            "skua stats --sink 3 --sources --summary json",
+            "skua top --for 3s",
+            "skua change --sink 1 --allow 10.0.0.0/8 --source-rate 1k --sample 1/10",
+            "skua change --allow-everyone --source-rate max",
+            "skua stop --sink 1",
+            "skua driver install --sys skua.sys --auto --listen 0.0.0.0:514 --group 239.1.2.3@2 --ring 1M",
+            "skua driver status",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
         }

@@ -39,8 +39,7 @@ pub(crate) struct Mapping {
 pub(crate) struct MappedReader {
     // Dropped first: it reads the regions.
     pub(crate) ring: RingReader,
-    _data: Region,
-    _cursor: Region,
+    _regions: Box<dyn Send>,
 }
 
 /// Why a reader could not be opened.
@@ -63,10 +62,31 @@ impl Mapping {
     pub(crate) fn attach(&self) -> Result<MappedReader, AttachError> {
         let data = self.data.for_reading()?;
         let cursor = self.cursor.for_writing()?;
-        // SAFETY: both regions live as long as the reader, which is dropped first. Their words are accessed by the ring's
-        // two ends only, atomically. The data is written by the sink's producer, which leaves published records alone.
-        let ring = unsafe { RingReader::open(data.start(), data.bytes(), cursor.start(), cursor.bytes()) }?;
-        Ok(MappedReader { ring, _data: data, _cursor: cursor })
+        let (data_place, cursor_place) = ((data.start(), data.bytes()), (cursor.start(), cursor.bytes()));
+        // SAFETY: both regions are the reader's. Their words are accessed by the ring's two ends only, atomically. The data
+        // is written by the sink's producer, which leaves published records alone.
+        let reader = unsafe { MappedReader::open(data_place, cursor_place, Box::new((data, cursor))) }?;
+        Ok(reader)
+    }
+}
+
+impl MappedReader {
+    /// Opens the ring whose data and cursor regions lie at these addresses and have so many bytes. `regions` keeps them
+    /// there.
+    ///
+    /// # Errors
+    /// As [`RingReader::open`].
+    ///
+    /// # Safety
+    /// As for [`RingReader::open`], for as long as `regions` lives.
+    pub(crate) unsafe fn open(
+        data: (NonNull<u8>, usize),
+        cursor: (NonNull<u8>, usize),
+        regions: Box<dyn Send>,
+    ) -> Result<Self, OpenError> {
+        // SAFETY: the caller's promise; the regions are dropped after the reader.
+        let ring = unsafe { RingReader::open(data.0, data.1, cursor.0, cursor.1) }?;
+        Ok(Self { ring, _regions: regions })
     }
 }
 

@@ -46,6 +46,33 @@ pub(crate) struct Snapshot {
     pub(crate) other: u64,
     /// What `--verify` found.
     pub(crate) verdict: Option<Verdict>,
+    /// Who reads the sink.
+    pub(crate) reader: ReaderAt,
+    /// Addresses that are not listened on though they were asked for, and why not.
+    pub(crate) troubles: Vec<(SocketAddr, String)>,
+}
+
+/// Who takes the records of a sink out of its rings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum ReaderAt {
+    /// This program.
+    #[default]
+    Here,
+    /// Another one.
+    Elsewhere,
+    /// Nobody.
+    Nowhere,
+}
+
+impl ReaderAt {
+    /// In words.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Here => "read here",
+            Self::Elsewhere => "read by another program",
+            Self::Nowhere => "without a reader",
+        }
+    }
 }
 
 /// How full a ring is.
@@ -73,7 +100,7 @@ pub(crate) struct Source {
 }
 
 /// The sources heard so far, put together from rows: a source has one in each shard that heard it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     rows: HashMap<IpAddr, Source>,
     other: u64,
@@ -127,6 +154,15 @@ impl Snapshot {
     /// Datagrams lost inside Skua: refused though nobody asked for that.
     pub(crate) fn lost_here(&self) -> u64 {
         lost_here(&self.drops)
+    }
+
+    /// What is in trouble that was not in `before`, a line each.
+    pub(crate) fn new_troubles(&self, before: &Self) -> impl Iterator<Item = String> {
+        let known = |address| before.troubles.iter().any(|(before, _)| before == address);
+        self.troubles
+            .iter()
+            .filter(move |(address, _)| !known(address))
+            .map(|(address, trouble)| format!("{address}: {trouble}"))
     }
 
     /// Each reason with its count.

@@ -1,4 +1,4 @@
-//! Where to listen: addresses and multicast groups.
+//! Where to listen: addresses and multicast groups; and which sink is meant.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use skua_engine::admission::Prefix;
+use skua_protocol::SINK_NAME_BYTES;
 
 use super::interface::Interface;
 
@@ -16,6 +17,15 @@ pub(crate) struct Group {
     pub(crate) address: IpAddr,
     /// The interface; without one, the system's choice.
     pub(crate) interface: Option<Interface>,
+}
+
+/// A sink in the driver, by its number or its name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum SinkName {
+    /// The number that the driver gave it.
+    Number(u64),
+    /// What it was called when it was started.
+    Name(String),
 }
 
 /// What a place should have looked like.
@@ -38,6 +48,31 @@ pub(crate) fn prefix(text: &str) -> Result<Prefix, String> {
         _ => return Err("expected a prefix, such as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32".to_owned()),
     };
     Prefix::new(net.addr(), net.prefix_len()).map_err(|error| error.to_string())
+}
+
+/// The name of a sink: something that is no number, and fits where the driver keeps it.
+pub(crate) fn name(text: &str) -> Result<String, PlaceError> {
+    match SinkName::from(text) {
+        SinkName::Name(name) if (1..=SINK_NAME_BYTES).contains(&name.len()) && !name.contains('\0') => {
+            Ok(name)
+        }
+        _ => Err(PlaceError("1 to 32 bytes that are not a number, such as syslog")),
+    }
+}
+
+impl From<&str> for SinkName {
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Number)
+    }
+}
+
+impl fmt::Display for SinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 impl FromStr for Group {

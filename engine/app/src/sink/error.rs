@@ -8,6 +8,7 @@ use skua_engine::{CaptureError, MembershipError, OpenError, OpenSocketError, Reg
 
 use super::settings::RingTooSmall;
 use crate::cli::{Group, Interface};
+use crate::driver::error::DriverError;
 use crate::shared::AttachError;
 
 /// Why a sink did not start.
@@ -67,6 +68,9 @@ pub(crate) enum StartError {
     /// The calling thread holds a raised level.
     #[error("the program is at DISPATCH_LEVEL where it must be at PASSIVE_LEVEL; this is a bug in skua")]
     Level,
+    /// The driver.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
 }
 
 /// What did not end as it should.
@@ -85,6 +89,9 @@ pub(crate) enum CloseError {
     /// The calling thread holds a raised level.
     #[error("the program is at DISPATCH_LEVEL where it must be at PASSIVE_LEVEL; this is a bug in skua")]
     Level,
+    /// The driver.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
 }
 
 /// Why a sink ended with an error.

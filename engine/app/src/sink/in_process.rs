@@ -214,11 +214,8 @@ fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOption
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
     };
-    // Beside a socket for IPv4 on the same port, one for IPv6 must leave IPv4 to it.
-    let beside_ipv4 =
-        args.listen.iter().any(|other| other.is_ipv4() && other.port() == local.port() && local.port() != 0);
     SocketOptions {
-        only_v6: local.is_ipv6() && beside_ipv4,
+        only_v6: settings::only_v6(local, &args.listen),
         wanted,
         receive_buffer: Some(u32::try_from(args.receive_buffer.0).unwrap_or(u32::MAX)),
         id: u16::try_from(id).unwrap_or(u16::MAX),
@@ -232,13 +229,8 @@ fn join(
     group: &Group,
     passive: &Passive<'_>,
 ) -> Result<(), StartError> {
-    let interface = match &group.interface {
-        None => 0,
-        Some(interface) => {
-            interface.index().map_err(|source| StartError::Interface { group: group.clone(), source })?
-        }
-    };
-    let membership = Membership { group: group.address, interface, source: None };
+    let membership =
+        Membership { group: group.address, interface: settings::interface(group)?, source: None };
     let mut joined = false;
     for socket in sockets {
         if socket.local_address().is_ipv4() == group.address.is_ipv4() {

@@ -160,6 +160,10 @@ impl Reader {
                 (false, false) => self.sleep(WaitFor::Any, IDLE_SLEEP),
             }
         }
+        // Whose sink has ended is told to finish soon; what follows is not expected before.
+        while !self.ends.gauges.finishing.load(Ordering::Acquire) {
+            std::thread::sleep(FLUSH_INTERVAL);
+        }
         self.tell(Event::Drained);
         if let Ok(totals) = self.ends.totals.recv() {
             self.ends.outputs.finish(unix_nanoseconds(), &totals);
@@ -205,6 +209,9 @@ impl Reader {
         for (ring, error) in portion.corrupt {
             self.tell(Event::Corrupt(ring, error));
         }
+        if let Some(ended) = portion.ended {
+            self.end(ended);
+        }
         portion.progress
     }
 
@@ -221,10 +228,17 @@ impl Reader {
             && !self.ends.gauges.finishing.load(Ordering::Acquire)
             && let Err(ended) = self.ends.sleep.sleep(span)
         {
+            self.end(ended);
+        }
+        self.supply.cancel_sleep();
+    }
+
+    /// Nothing more will come. Told once.
+    fn end(&mut self, ended: Ended) {
+        if !self.ended {
             self.ended = true;
             self.tell(Event::Ended(ended));
         }
-        self.supply.cancel_sleep();
     }
 
     fn tell(&self, event: Event) {

@@ -131,6 +131,7 @@ impl Session {
             }
             if Instant::now() >= next {
                 let now = self.snapshot();
+                now.new_troubles(&before).for_each(|line| face.notice(line));
                 pulse = pulse.advance(&before, &now);
                 self.exposed.set(&now, &pulse);
                 face.show(&now, &pulse)?;

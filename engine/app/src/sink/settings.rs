@@ -1,16 +1,18 @@
 //! What the command line asks for, as the engine is told it.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use skua_engine::admission::{self, AdmissionConfig, Allow, Prefix};
 use skua_engine::{Config, SinkConfig};
 use skua_record::RecordHeader;
 
-use crate::cli::{Rate, Sample, Size};
+use super::error::StartError;
+use crate::cli::{Group, Interface, Rate, Sample, Size};
 
 /// Rows of the source table, in each shard: 320 KiB.
-const SOURCE_ROWS: u32 = 4096;
+pub(crate) const SOURCE_ROWS: u32 = 4096;
 
 /// A ring that cannot hold four of the largest records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -79,6 +81,23 @@ pub(crate) fn filter_in_words(allow: &[Prefix], source_rate: Option<Rate>, sampl
         words.push(format!("one in {}", sample.0));
     }
     words.join(", ")
+}
+
+/// Whether a socket at `local` must leave IPv4 to others: beside one for IPv4 on the same port.
+pub(crate) fn only_v6(local: SocketAddr, all: &[SocketAddr]) -> bool {
+    let beside_ipv4 = all.iter().any(|other| other.is_ipv4() && other.port() == local.port());
+    local.is_ipv6() && local.port() != 0 && beside_ipv4
+}
+
+/// The index of the interface to hear a group on; 0 leaves the choice to the system.
+///
+/// # Errors
+/// [`StartError::Interface`].
+pub(crate) fn interface(group: &Group) -> Result<u32, StartError> {
+    let index = |interface: &Interface| {
+        interface.index().map_err(|source| StartError::Interface { group: group.clone(), source })
+    };
+    group.interface.as_ref().map_or(Ok(0), index)
 }
 
 fn nonzero(rate: u64) -> NonZeroU32 {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::summary::{DropLine, LostBelow};
-use crate::snapshot::{Pulse, Snapshot};
+use crate::snapshot::{Pulse, ReaderAt, Snapshot};
 
 /// The line: no escape codes, and nothing that was not counted.
 pub(crate) struct StatusLine<'a> {
@@ -17,12 +17,19 @@ impl fmt::Display for StatusLine<'_> {
         let Self { now, pulse } = self;
         write!(
             f,
-            "{:.0}s {:.0}/s {:.3} MB/s indicated {} delivered {} written {} {} lost below {} stall budget {} (least {})",
+            "{:.0}s {:.0}/s {:.3} MB/s indicated {} delivered {}",
             now.at.as_secs_f64(),
             pulse.rate,
             pulse.byte_rate / 1e6,
             now.indicated,
             now.delivered,
+        )?;
+        if now.reader != ReaderAt::Here {
+            return write!(f, " published {} {}, {}", now.published, DropLine(now), now.reader.in_words());
+        }
+        write!(
+            f,
+            " written {} {} lost below {} stall budget {} (least {})",
             now.written,
             DropLine(now),
             LostBelow(now.lost_below),
@@ -65,6 +72,15 @@ mod tests {
         assert_eq!(
             StatusLine { now: &now, pulse: &pulse }.to_string(),
             "3s 5/s 0.003 MB/s indicated 5 delivered 0 written 0 dropped 0 lost below 0 stall budget 812 ms (least 40 ms)"
+        );
+    }
+
+    #[test]
+    fn what_is_only_watched_is_not_said_to_be_written() {
+        let now = Snapshot { published: 7, reader: ReaderAt::Nowhere, ..Snapshot::default() };
+        assert_eq!(
+            StatusLine { now: &now, pulse: &Pulse::default() }.to_string(),
+            "0s 0/s 0.000 MB/s indicated 0 delivered 0 published 7 dropped 0, without a reader"
         );
     }
 }

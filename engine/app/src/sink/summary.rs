@@ -53,7 +53,8 @@ impl Serialize for Sockets<'_> {
     }
 }
 
-struct Drops<'a>(&'a Snapshot);
+/// What was dropped, each reason always there.
+pub(crate) struct Drops<'a>(pub(crate) &'a Snapshot);
 
 impl Serialize for Drops<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

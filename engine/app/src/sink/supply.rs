@@ -3,12 +3,16 @@
 use skua_pools::{Corrupt, WaitFor};
 use skua_record::{Clock, Progress, Record};
 
+use super::intake::Ended;
 use super::taps::Taps;
+use crate::driver::packed::Packed;
 
 /// The rings of one sink, as this reader reaches them.
 pub(crate) enum Supply {
     /// Mapped, one by one.
     Mapped(Taps),
+    /// Copied by the driver.
+    Packed(Packed),
 }
 
 /// What the records' numbers prove about all rings together.
@@ -38,6 +42,8 @@ pub(crate) struct Portion {
     pub(crate) progress: Progress,
     /// Rings that cannot be read any more.
     pub(crate) corrupt: Vec<(usize, Corrupt)>,
+    /// The sink is no more, or does not give records any more.
+    pub(crate) ended: Option<Ended>,
 }
 
 impl Supply {
@@ -45,6 +51,7 @@ impl Supply {
     pub(crate) fn clock(&self) -> Clock {
         match self {
             Self::Mapped(taps) => taps.clock(),
+            Self::Packed(packed) => packed.clock(),
         }
     }
 
@@ -52,6 +59,7 @@ impl Supply {
     pub(crate) fn rings(&self) -> usize {
         match self {
             Self::Mapped(taps) => taps.rings(),
+            Self::Packed(packed) => packed.rings(),
         }
     }
 
@@ -59,6 +67,7 @@ impl Supply {
     pub(crate) fn marks(&mut self, note: impl FnMut(Mark)) {
         match self {
             Self::Mapped(taps) => taps.marks(note),
+            Self::Packed(packed) => packed.marks(note),
         }
     }
 
@@ -66,6 +75,7 @@ impl Supply {
     pub(crate) fn portion(&mut self, visit: impl FnMut(&Record<'_>)) -> Portion {
         match self {
             Self::Mapped(taps) => taps.portion(visit),
+            Self::Packed(packed) => packed.portion(visit),
         }
     }
 
@@ -73,6 +83,7 @@ impl Supply {
     pub(crate) fn prepare_sleep(&mut self, wait: WaitFor) -> bool {
         match self {
             Self::Mapped(taps) => taps.prepare_sleep(wait),
+            Self::Packed(packed) => packed.prepare_sleep(wait),
         }
     }
 
@@ -80,6 +91,7 @@ impl Supply {
     pub(crate) fn cancel_sleep(&mut self) {
         match self {
             Self::Mapped(taps) => taps.cancel_sleep(),
+            Self::Packed(_) => {}
         }
     }
 
@@ -87,6 +99,7 @@ impl Supply {
     pub(crate) fn proof(&self) -> Proof {
         match self {
             Self::Mapped(taps) => taps.proof(),
+            Self::Packed(packed) => packed.proof(),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Taps {
         for (lost, _) in &corrupt {
             self.leave_out(*lost);
         }
-        Portion { progress, corrupt }
+        Portion { progress, corrupt, ended: None }
     }
 
     pub(crate) fn prepare_sleep(&mut self, wait: WaitFor) -> bool {

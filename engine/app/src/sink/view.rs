@@ -18,7 +18,7 @@ use ratatui::widgets::{Block, Paragraph, Row, Table};
 
 use super::status_line::Budget;
 use super::summary::LostBelow;
-use crate::snapshot::{Pulse, Snapshot};
+use crate::snapshot::{Pulse, ReaderAt, Snapshot};
 
 /// A terminal that shows the sink, drawn on standard error: standard output is for data.
 ///
@@ -120,7 +120,10 @@ fn draw(frame: &mut Frame<'_>, now: &Snapshot, pulse: &Pulse, notices: &[String]
         .take(usize::from(notice_lines))
         .map(|notice| Line::from(notice.as_str()))
         .collect();
-    lines.push(Line::from("q: stop, drain, flush, totals"));
+    lines.push(Line::from(match now.reader {
+        ReaderAt::Here => "q: stop, drain, flush, totals",
+        _ => "q: end this view; the sink goes on",
+    }));
     frame.render_widget(Paragraph::new(lines), bottom);
 }
 
@@ -132,7 +135,10 @@ fn draw_totals(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, pulse: &Pulse)
         format!("rate          {:>14.0} /s {:>14.3} MB/s", pulse.rate, pulse.byte_rate / 1e6),
         format!("indicated     {:>14}", now.indicated),
         format!("delivered     {:>14} {:>17} bytes", now.delivered, now.bytes),
-        format!("written       {:>14} {waiting:>17} in the rings", now.written),
+        match now.reader {
+            ReaderAt::Here => format!("written       {:>14} {waiting:>17} in the rings", now.written),
+            other => format!("published     {:>14} {:>17}{}", now.published, "", other.in_words()),
+        },
         format!(
             "dropped       {:>14} {:>17} lost below us",
             now.dropped(),

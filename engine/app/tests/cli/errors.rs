@@ -109,3 +109,23 @@ fn help_is_no_error() {
         assert!(output.status.success() && !output.stdout.is_empty() && output.stderr.is_empty(), "{args:?}");
     }
 }
+
+#[test]
+fn what_needs_the_driver_says_that_it_is_not_here() {
+    for line in [
+        &["sink", "--driver", "--listen", "127.0.0.1:0"][..],
+        &["sink", "--driver", "--listen", "127.0.0.1:0", "--detach"],
+        &["capture", "--discard"],
+        &["stats"],
+        &["top"],
+        &["change", "--sample", "1/2"],
+        &["stop", "--sink", "1"],
+        &["driver", "install"],
+        &["driver", "start"],
+        &["driver", "stop"],
+        &["driver", "status"],
+        &["driver", "uninstall"],
+    ] {
+        fails(1, line, &["inside Windows", "linux"]);
+    }
+}
