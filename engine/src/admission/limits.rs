@@ -267,3 +267,38 @@ fn rate_of(word: u64) -> Option<Rate> {
     let (burst, per_second) = ((word >> 32) as u32, word as u32);
     Some(Rate { per_second: NonZeroU32::new(per_second)?, burst: NonZeroU32::new(burst)? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_one_sets_limits_others_are_told_so() {
+        let measure = Measure {
+            frequency: NonZeroU64::new(1000).unwrap(),
+            idle: 1,
+            has_rows: false,
+            fold_ipv6: false,
+            hash: HashKeys::new(0),
+        };
+        let (one, other) =
+            (Limits::default(), Limits { sample: NonZeroU32::new(2).unwrap(), ..Limits::default() });
+        let limits = SharedLimits::open(measure, &one).unwrap();
+        let setting = limits.generations.begin().unwrap();
+        assert_eq!(limits.set(&other), Err(LimitsError::Busy));
+        assert_eq!((limits.get(), limits.is_gated()), (one, false));
+        drop(setting);
+        assert_eq!(limits.set(&other), Ok(()), "the one before gave it back");
+        assert_eq!((limits.get(), limits.is_gated()), (other, true));
+    }
+
+    #[test]
+    fn a_rate_survives_its_word() {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        for (per_second, burst) in [(1, 1), (u32::MAX, 1), (1, u32::MAX), (u32::MAX, u32::MAX), (7, 9)] {
+            let rate = Some(Rate { per_second: number(per_second), burst: number(burst) });
+            assert_eq!(rate_of(word_of(rate)), rate);
+        }
+        assert_eq!(rate_of(word_of(None)), None);
+    }
+}

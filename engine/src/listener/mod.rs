@@ -45,8 +45,10 @@ pub struct Listener<K: Kernel, H: Handler<K>> {
     opened: u64,
     /// Ticks without a socket, up to the latest opening.
     closed: u64,
-    /// Since when there is none; `None` while there is one and before the first poll.
+    /// Since when there is none; `None` while there is one, before the first poll, and once it is closed.
     closed_since: Option<u64>,
+    /// When it was polled last.
+    polled: u64,
     failure: Option<ListenerFailure>,
 }
 
@@ -79,6 +81,7 @@ impl<K: Kernel, H: Handler<K>> Listener<K, H> {
             opened: 0,
             closed: 0,
             closed_since: None,
+            polled: 0,
             failure: None,
         }
     }
@@ -99,6 +102,7 @@ impl<K: Kernel, H: Handler<K>> Listener<K, H> {
         passive: &Passive<'_>,
     ) -> Option<u64> {
         let frequency = provider.kernel().performance_frequency();
+        self.polled = self.polled.max(now);
         self.bury(now, frequency);
         provider.reap(passive);
         if matches!(self.phase, Phase::Waiting) {
@@ -174,10 +178,17 @@ impl<K: Kernel, H: Handler<K>> Listener<K, H> {
     /// # IRQL
     /// PASSIVE_LEVEL. Never from a handler: it would wait for itself.
     pub fn close(&mut self, deadline: Duration, passive: &Passive<'_>) -> Result<(), CloseError> {
+        self.end_gap(self.polled);
         match core::mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Open { socket, .. } => socket.close(deadline, passive),
             Phase::Waiting | Phase::Closed => Ok(()),
         }
+    }
+
+    /// Counts the time without a socket, if there was none, as over.
+    fn end_gap(&mut self, now: u64) {
+        let since = self.closed_since.take().unwrap_or(now);
+        self.closed = self.closed.saturating_add(now.saturating_sub(since));
     }
 
     /// Gives a dead socket to the closing list.
@@ -203,8 +214,7 @@ impl<K: Kernel, H: Handler<K>> Listener<K, H> {
                 let unjoined = all(self.memberships.len());
                 self.phase = Phase::Open { socket, since: now, unjoined };
                 self.opened = self.opened.saturating_add(1);
-                let since = self.closed_since.take().unwrap_or(now);
-                self.closed = self.closed.saturating_add(now.saturating_sub(since));
+                self.end_gap(now);
             }
             Err(error) => {
                 self.failure = Some(ListenerFailure::Open(error));

@@ -14,9 +14,10 @@ pub struct ListenerStats {
     pub failure: Option<ListenerFailure>,
     /// Openings after the first.
     pub reopened: u64,
-    /// Ticks without a socket since the first poll, the present ones included.
+    /// Ticks without a socket since the first poll, the present ones included; up to the last poll once it is closed.
     pub closed_ticks: u64,
-    /// Since when there is no socket; the provider's word, not the poll that noticed. `None` while there is one.
+    /// Since when there is no socket; the provider's word, not the poll that noticed. `None` while there is one, and once
+    /// the listener is closed.
     pub closed_since: Option<u64>,
 }
 

@@ -174,14 +174,17 @@ fn one_that_is_closed_while_it_waits_opens_no_more() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut listener = listener(&taken.local_addr().unwrap().to_string());
     let now = counter(&client);
-    let due = poll(&client, &engine, &mut listener, now).unwrap();
+    let first_due = poll(&client, &engine, &mut listener, now).unwrap();
+    let due = poll(&client, &engine, &mut listener, first_due).unwrap();
     {
         let passive = Passive::acquire(&client.kernel).unwrap();
         listener.close(PATIENCE, &passive).unwrap();
     }
     drop(taken);
     assert_eq!(poll(&client, &engine, &mut listener, due), None);
-    assert_eq!(listener.stats(due).state, ListenerState::Closed);
+    let stats = listener.stats(due);
+    assert_eq!((stats.state, stats.closed_since), (ListenerState::Closed, None));
+    assert_eq!(stats.closed_ticks, first_due - now, "what comes after its end is no gap");
     assert!(listener.socket().is_none());
     finish(client, engine, listener);
 }
