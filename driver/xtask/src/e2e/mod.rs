@@ -17,8 +17,8 @@ mod namespace;
 mod ndjson;
 mod pipe;
 mod sender;
-mod sink;
-mod summary;
+pub(crate) mod sink;
+pub(crate) mod summary;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -21,24 +21,24 @@ const END: Duration = Duration::from_secs(30);
 const LIFE: &str = "90s";
 
 /// A running sink.
-pub(super) struct Sink {
+pub(crate) struct Sink {
     process: Process,
     /// Where it listens, in the order of `--listen`.
-    pub(super) local: Vec<SocketAddr>,
+    pub(crate) local: Vec<SocketAddr>,
 }
 
 /// A sink that ended.
-pub(super) struct Report {
+pub(crate) struct Report {
     /// Its exit status.
-    pub(super) code: Option<i32>,
-    pub(super) summary: Summary,
+    pub(crate) code: Option<i32>,
+    pub(crate) summary: Summary,
     /// Standard output without the summary.
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// How to start a sink.
-pub(super) struct Options {
+pub(crate) struct Options {
     command: Command,
     listeners: usize,
     life: &'static str,
@@ -46,39 +46,43 @@ pub(super) struct Options {
 
 impl Options {
     /// A sink of the case's binary, in a namespace when there is one.
-    pub(super) fn new(room: &Room, namespace: Option<&Namespace>) -> Self {
-        let mut command = room.skua_in(namespace);
-        command.args(["sink", "--summary", "json"]).stdin(Stdio::null());
-        Self { command, listeners: 0, life: LIFE }
+    pub(in crate::e2e) fn new(room: &Room, namespace: Option<&Namespace>) -> Self {
+        Self::of(room.skua_in(namespace))
+    }
+
+    /// A sink of the binary that `skua` starts.
+    pub(crate) fn of(mut skua: Command) -> Self {
+        skua.args(["sink", "--summary", "json"]).stdin(Stdio::null());
+        Self { command: skua, listeners: 0, life: LIFE }
     }
 
     /// Listens at `address`.
-    pub(super) fn listen(mut self, address: &str) -> Self {
+    pub(crate) fn listen(mut self, address: &str) -> Self {
         self.command.args(["--listen", address]);
         self.listeners += 1;
         self
     }
 
     /// Any other option with its value.
-    pub(super) fn set(mut self, option: &str, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn set(mut self, option: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.arg(option).arg(value);
         self
     }
 
     /// Any option without a value.
-    pub(super) fn flag(mut self, option: &str) -> Self {
+    pub(crate) fn flag(mut self, option: &str) -> Self {
         self.command.arg(option);
         self
     }
 
     /// How long it runs unless something ends it earlier.
-    pub(super) fn life(mut self, life: &'static str) -> Self {
+    pub(crate) fn life(mut self, life: &'static str) -> Self {
         self.life = life;
         self
     }
 
     /// Starts it and waits until it listens everywhere.
-    pub(super) fn start(mut self) -> Result<Sink> {
+    pub(crate) fn start(mut self) -> Result<Sink> {
         self.command.args(["--for", self.life]);
         let mut process = Process::start(&mut self.command)?;
         let listeners = self.listeners;
@@ -92,12 +96,12 @@ impl Options {
 
 impl Sink {
     /// Where it listens, for a sink with one socket.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.local[0]
     }
 
     /// Waits for `found` to make something of what it printed on standard error.
-    pub(super) fn until<T>(
+    pub(crate) fn until<T>(
         &mut self,
         what: &str,
         limit: Duration,
@@ -107,30 +111,30 @@ impl Sink {
     }
 
     /// Sends it a signal.
-    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         self.process.signal(signal)
     }
 
     /// Ends it with SIGINT and collects what it reports, with status 0.
-    pub(super) fn stop(self) -> Result<Report> {
+    pub(crate) fn stop(self) -> Result<Report> {
         self.stop_by(Signal::INT)
     }
 
     /// Ends it with `signal`.
-    pub(super) fn stop_by(self, signal: Signal) -> Result<Report> {
+    pub(crate) fn stop_by(self, signal: Signal) -> Result<Report> {
         self.signal(signal)?;
         self.wait()
     }
 
     /// Waits for it to end by itself.
-    pub(super) fn wait(self) -> Result<Report> {
+    pub(crate) fn wait(self) -> Result<Report> {
         let report = self.wait_for_any_end()?;
         ensure!(report.code == Some(0), "the sink ended with status {:?}\n{}", report.code, report.stderr);
         Ok(report)
     }
 
     /// Ends it with SIGINT, where it is expected to report a failure.
-    pub(super) fn stop_failed(self) -> Result<Report> {
+    pub(crate) fn stop_failed(self) -> Result<Report> {
         self.signal(Signal::INT)?;
         let report = self.wait_for_any_end()?;
         ensure!(report.code == Some(1), "the sink ended with status {:?}\n{}", report.code, report.stderr);

@@ -25,31 +25,31 @@ const REASONS: [&str; 13] = [
 
 /// The summary, as its documentation describes it. Counts are datagrams unless they say otherwise.
 #[derive(Deserialize, Debug, Clone)]
-pub(super) struct Summary {
-    pub(super) seconds: f64,
-    pub(super) sockets: Vec<Socket>,
-    pub(super) workers: u32,
-    pub(super) indicated: u64,
-    pub(super) delivered: u64,
-    pub(super) published: u64,
-    pub(super) written: u64,
+pub(crate) struct Summary {
+    pub(crate) seconds: f64,
+    pub(crate) sockets: Vec<Socket>,
+    pub(crate) workers: u32,
+    pub(crate) indicated: u64,
+    pub(crate) delivered: u64,
+    pub(crate) published: u64,
+    pub(crate) written: u64,
     /// Payload bytes of what was delivered.
-    pub(super) bytes: u64,
-    pub(super) retained: u64,
-    pub(super) drops: BTreeMap<String, u64>,
-    pub(super) lost_below: Option<u64>,
-    pub(super) sources: u64,
+    pub(crate) bytes: u64,
+    pub(crate) retained: u64,
+    pub(crate) drops: BTreeMap<String, u64>,
+    pub(crate) lost_below: Option<u64>,
+    pub(crate) sources: u64,
 }
 
 /// A socket of the summary.
 #[derive(Deserialize, Debug, Clone)]
-pub(super) struct Socket {
-    pub(super) local: SocketAddr,
+pub(crate) struct Socket {
+    pub(crate) local: SocketAddr,
 }
 
 impl Summary {
     /// Takes the summary off the end of standard output, and fails where it does not add up.
-    pub(super) fn read(stdout: &str) -> Result<Self> {
+    pub(crate) fn read(stdout: &str) -> Result<Self> {
         let line = stdout.lines().next_back().context("nothing on standard output")?;
         let summary: Self = serde_json::from_str(line).with_context(|| format!("no summary: {line:.300}"))?;
         let mut expected = REASONS.to_vec();
@@ -67,17 +67,24 @@ impl Summary {
     }
 
     /// The sum of all drops.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.drops.values().sum()
     }
 
     /// The drops for one reason.
-    pub(super) fn drops(&self, reason: &str) -> u64 {
+    pub(crate) fn drops(&self, reason: &str) -> u64 {
         self.drops.get(reason).copied().unwrap_or_default()
     }
 
     /// Fails unless all of `sent` were indicated, delivered, published and written, and nothing was lost anywhere.
-    pub(super) fn lossless(&self, sent: usize) -> Result<()> {
+    pub(crate) fn lossless(&self, sent: usize) -> Result<()> {
+        self.complete(sent)?;
+        ensure!(self.lost_below == Some(0), "the stack lost some: {self:?}");
+        Ok(())
+    }
+
+    /// Fails unless all of `sent` were indicated, delivered, published and written.
+    pub(crate) fn complete(&self, sent: usize) -> Result<()> {
         let sent = u64::try_from(sent)?;
         for (name, count) in [
             ("indicated", self.indicated),
@@ -87,12 +94,11 @@ impl Summary {
         ] {
             ensure!(count == sent, "{sent} sent, {count} {name}: {self:?}");
         }
-        ensure!(self.lost_below == Some(0), "the stack lost some: {self:?}");
         Ok(())
     }
 
     /// Fails unless every one of `sent` is accounted for: indicated, or counted by the stack as lost before.
-    pub(super) fn accounts_for(&self, sent: usize) -> Result<()> {
+    pub(crate) fn accounts_for(&self, sent: usize) -> Result<()> {
         let sent = u64::try_from(sent)?;
         let below = self.lost_below.context("on Linux the stack's losses are known")?;
         ensure!(

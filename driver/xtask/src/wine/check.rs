@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+
+use tempfile::TempDir;
 
 use super::log::crashes;
 use super::prefix::Prefix;
@@ -27,19 +30,44 @@ impl Check {
     }
 }
 
-/// What a check works with.
+/// What a check works with. Its folder is removed with it.
 pub(super) struct Room<'a> {
     prefix: &'a Prefix,
     /// Where build-sys put the images.
     images: PathBuf,
+    folder: TempDir,
     /// Up to where the log was looked at.
     seen: Cell<usize>,
 }
 
 impl<'a> Room<'a> {
     pub(super) fn new(prefix: &'a Prefix, images: &Path) -> Result<Self> {
+        let folder =
+            tempfile::Builder::new().prefix("skua-wine-").tempdir().context("cannot make a folder")?;
         let seen = Cell::new(prefix.log()?.end());
-        Ok(Self { prefix, images: images.to_owned(), seen })
+        Ok(Self { prefix, images: images.to_owned(), folder, seen })
+    }
+
+    /// A file in the check's folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What build-sys made, by its name.
+    pub(super) fn built(&self, name: &str) -> PathBuf {
+        self.images.join(name)
+    }
+
+    /// `skua.exe` under Wine, in the check's folder.
+    pub(super) fn skua(&self) -> Command {
+        self.program("skua.exe")
+    }
+
+    /// A program that was built, under Wine, in the check's folder.
+    pub(super) fn program(&self, name: &str) -> Command {
+        let mut command = self.prefix.wine(self.built(name));
+        command.current_dir(self.folder.path());
+        command
     }
 
     /// skua.sys, installed and not started.
@@ -49,7 +77,7 @@ impl<'a> Room<'a> {
 
     /// skua.sys after `change`, installed and not started.
     pub(super) fn driver_with(&self, change: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Service<'a>> {
-        let path = self.images.join("skua.sys");
+        let path = self.built("skua.sys");
         let mut image = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         change(&mut image)?;
         Service::install(self.prefix, "skua", image)

@@ -5,13 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// What Wine, or the shim of ntoskrnl.exe, writes when a driver's process is about to end.
-const CRASHES: [&str; 6] = [
+/// What Wine writes when a driver's process is about to end, and what stands in for ntoskrnl.exe when a driver breaks a rule
+/// of NT.
+const CRASHES: [&str; 8] = [
     "Unhandled page fault",
     "Unhandled exception",
     "Unhandled breakpoint",
     "unimplemented function",
     "KeBugCheck",
+    "skua-wine: violation",
+    "skua-wine: fatal",
     // Rust's own panics, of what stands below the driver.
     "panicked at",
 ];

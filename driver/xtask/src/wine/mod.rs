@@ -13,9 +13,13 @@ mod check;
 mod checks;
 mod copy;
 mod keep;
+mod kept;
 mod log;
+mod pcapng;
 mod prefix;
+mod queue;
 mod service;
+mod traffic;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -26,6 +30,7 @@ use crate::cli::{BuildArguments, WineArguments};
 use crate::{image, interrupt, tool};
 use check::{Check, Room};
 use prefix::Prefix;
+use service::Service;
 
 /// Runs the checks that the arguments choose; all of them, also after one failed.
 pub(crate) fn run(arguments: &WineArguments) -> Result<()> {
@@ -97,6 +102,7 @@ fn run_one(check: &Check, prefix: &Prefix, images: &Path) -> Result<()> {
     };
     if outcome.is_err() {
         prefix.reboot()?;
+        Service::forget(prefix, "skua");
     }
     outcome
 }

@@ -47,6 +47,11 @@ impl<'a> Service<'a> {
     /// Stops it: the driver's unload routine returns, and its process ends.
     pub(super) fn stop(&mut self) -> Result<()> {
         self.prefix.run("sc", &["stop", &self.name], LIMIT)?;
+        self.has_stopped()
+    }
+
+    /// Waits until it has stopped, at somebody else's bidding.
+    pub(super) fn has_stopped(&mut self) -> Result<()> {
         self.until("STOPPED")?;
         let deadline = Instant::now() + LIMIT;
         while self.is_alive()? {
@@ -56,6 +61,12 @@ impl<'a> Service<'a> {
         }
         self.process = None;
         Ok(())
+    }
+
+    /// Removes what a check that failed may have left. It must not run.
+    pub(super) fn forget(prefix: &Prefix, name: &str) {
+        // There may be none.
+        drop(prefix.run("sc", &["delete", name], LIMIT));
     }
 
     /// Removes it; it must not run.
