@@ -1,33 +1,15 @@
-//! A reader's pended wait.
-//!
-//! Whoever takes the packet out of its cell and finds the cancel routine still there completes it. The routine is gone where
-//! somebody cancels at the same moment; then neither may complete before the other has let go of the packet:
-//!
-//! | reader's thread (control)        | a ring's writer (any processor)     | who cancels                            |
-//! |----------------------------------|-------------------------------------|----------------------------------------|
-//! | takes the cancel spin lock       |                                     | IoCancelIrp: takes the lock            |
-//! | cancelled already? completes     |                                     | exchanges the routine, calls it:       |
-//! | sets the routine, parks, unlocks | rung = true                         | releases the lock                      |
-//! | rung? takes and completes        | takes the packet out of the cell    | takes it out: completes CANCELLED      |
-//! |                                  | exchanges the routine: completes    | not there: meets the one who took it   |
-//! |                                  | gone: meets the one who cancels     |                                        |
-//!
-//! They meet at a word of the packet, which both exchange: the first to come leaves without another look at the packet, the
-//! second completes it. Nobody waits.
-//!
-//! The cell and `rung` are exchanged, sequentially consistent: a writer that rang before the packet was parked is seen by
-//! the reader's look at `rung`, and one that rings after it finds the packet. A wake without a record is harmless, a lost
-//! one is not: `rung` stays set until a wait has used it up.
+//! A reader's pended wait: [`Parking`] of packets, with NT's cancel routines.
 
 // UNSAFETY: packets are reached by address, and the cell from a packet's context.
 #![expect(unsafe_code, reason = "the exchange of the cancel routine says whose the packet is")]
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use skua_engine::Dispatch;
 use skua_engine::abi::nt::{DEVICE_OBJECT, FALSE, IRP, io_set_cancel_routine};
 use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_BUSY, STATUS_SUCCESS};
+use skua_pools::{Cancellable, Parking};
 
 use crate::executive::Executive;
 use crate::queue::{context, context_word, set_context};
@@ -43,15 +25,17 @@ const MEETING: usize = 2;
 /// It lives as long as the device, because a cancel routine may come to it after its packet was completed elsewhere.
 #[derive(Debug)]
 pub(crate) struct WaitCell<E: Executive> {
-    parked: AtomicPtr<IRP>,
-    /// There was a wake that no wait has used up.
-    rung: AtomicBool,
+    parking: Parking<Packet>,
     executive: E,
 }
 
+/// A packet that may be parked.
+#[repr(transparent)]
+struct Packet(IRP);
+
 impl<E: Executive> WaitCell<E> {
     pub(crate) fn new(executive: E) -> Self {
-        Self { parked: AtomicPtr::new(ptr::null_mut()), rung: AtomicBool::new(false), executive }
+        Self { parking: Parking::new(), executive }
     }
 
     /// Pends `request`, which is marked pending, until a wake, its cancellation or [`WaitCell::end`]. One that waits
@@ -63,7 +47,7 @@ impl<E: Executive> WaitCell<E> {
     /// # IRQL
     /// At most DISPATCH_LEVEL. One thread parks at a time.
     pub(crate) unsafe fn park(&self, request: Request) {
-        if !self.parked.load(Ordering::Relaxed).is_null() {
+        if !self.parking.is_vacant() {
             return request.complete(&self.executive, STATUS_DEVICE_BUSY);
         }
         let irp = request.into_irp();
@@ -75,9 +59,10 @@ impl<E: Executive> WaitCell<E> {
         // SAFETY: as above; whoever cancels writes the byte under the lock.
         let cancelled = unsafe { is_cancelled(irp) };
         if !cancelled {
-            // SAFETY: the packet is valid; from here on whoever exchanges the routine away completes it.
+            // SAFETY: the packet is valid.
             unsafe { io_set_cancel_routine(irp.as_ptr(), Some(cancel::<E>)) };
-            self.parked.store(irp.as_ptr(), Ordering::SeqCst);
+            // SAFETY: not cancelled, and IoCancelIrp waits for the lock; its routine calls `cancelled`.
+            unsafe { self.parking.park(irp.cast()) };
         }
         // SAFETY: taken above, at this level.
         unsafe { self.executive.io_release_cancel_spin_lock(irql) };
@@ -86,9 +71,7 @@ impl<E: Executive> WaitCell<E> {
             let request = unsafe { Request::from_irp(irp) };
             return request.complete(&self.executive, STATUS_CANCELLED);
         }
-        if self.rung.swap(false, Ordering::SeqCst) {
-            self.end(STATUS_SUCCESS);
-        }
+        self.complete(self.parking.use_wake(), STATUS_SUCCESS);
     }
 
     /// Completes the wait with success, or lets the next one return at once.
@@ -96,11 +79,7 @@ impl<E: Executive> WaitCell<E> {
     /// # IRQL
     /// At most DISPATCH_LEVEL.
     pub(crate) fn wake(&self) {
-        self.rung.store(true, Ordering::SeqCst);
-        let Some(request) = self.take() else { return };
-        // Before the completion: a reader that wakes looks at every ring, and so at all that was rung for until here.
-        self.rung.store(false, Ordering::SeqCst);
-        request.complete(&self.executive, STATUS_SUCCESS);
+        self.complete(self.parking.wake(), STATUS_SUCCESS);
     }
 
     /// Completes the wait with `status`, if there is one.
@@ -108,32 +87,45 @@ impl<E: Executive> WaitCell<E> {
     /// # IRQL
     /// At most DISPATCH_LEVEL.
     pub(crate) fn end(&self, status: NTSTATUS) {
-        if let Some(request) = self.take() {
-            request.complete(&self.executive, status);
-        }
+        self.complete(self.parking.take(), status);
     }
 
     /// Forgets a wake that nobody used up: another reader comes.
     pub(crate) fn reset(&self) {
-        self.rung.store(false, Ordering::SeqCst);
+        self.parking.reset();
     }
 
-    /// The parked packet, unless it is left to the one who cancels it.
-    fn take(&self) -> Option<Request> {
-        let irp = NonNull::new(self.parked.swap(ptr::null_mut(), Ordering::SeqCst))?;
-        // SAFETY: whoever cancels does not complete a packet that is not in the cell before it was met below.
-        let routine = unsafe { io_set_cancel_routine(irp.as_ptr(), None) };
-        // SAFETY: it was taken out of the cell by this function, which is one of the two.
-        let owned = routine.is_some() || unsafe { meet(irp) };
-        // SAFETY: nobody cancels it, or whoever did has let go of it.
-        owned.then(|| unsafe { Request::from_irp(irp) })
+    /// Completes what was taken out of the parking.
+    fn complete(&self, taken: Option<NonNull<Packet>>, status: NTSTATUS) {
+        if let Some(packet) = taken {
+            // SAFETY: whoever takes a packet out owns it.
+            let request = unsafe { Request::from_irp(packet.cast()) };
+            request.complete(&self.executive, status);
+        }
+    }
+}
+
+// SAFETY: the routine is exchanged here and by IoCancelIrp, the word in DriverContext here alone while it is parked.
+unsafe impl Cancellable for Packet {
+    unsafe fn disarm(request: NonNull<Self>) -> bool {
+        // SAFETY: the packet is not completed, by the caller's promise.
+        unsafe { io_set_cancel_routine(request.cast().as_ptr(), None) }.is_some()
+    }
+
+    unsafe fn meet(request: NonNull<Self>) -> bool {
+        // SAFETY: as above.
+        let word = unsafe { context_word(request.cast(), MEETING) };
+        // SAFETY: aligned, and accessed atomically while there may be two sides.
+        let word = unsafe { AtomicPtr::from_ptr(word) };
+        // Acquire and release: what the first did with the packet comes before its completion by the second.
+        !word.swap(request.as_ptr().cast(), Ordering::AcqRel).is_null()
     }
 }
 
 /// Ends a wait that is cancelled.
 unsafe extern "C" fn cancel<E: Executive>(_device: *mut DEVICE_OBJECT, irp: *mut IRP) {
     let Some(irp) = NonNull::new(irp) else { return };
-    // SAFETY: whoever else has the packet does not complete it before it was met below.
+    // SAFETY: nobody completes the packet before `cancelled` below.
     let cell = unsafe { context(irp, CELL) }.cast::<WaitCell<E>>();
     // SAFETY: `park` set it, and the cell outlives the routine.
     let cell = unsafe { &*cell };
@@ -142,30 +134,11 @@ unsafe extern "C" fn cancel<E: Executive>(_device: *mut DEVICE_OBJECT, irp: *mut
     let irql = unsafe { (*irp.as_ptr()).CancelIrql };
     // SAFETY: IoCancelIrp calls with the lock held and the level from before in the packet.
     unsafe { executive.io_release_cancel_spin_lock(irql) };
-    let parked = irp.as_ptr();
-    let here = cell.parked.compare_exchange(parked, ptr::null_mut(), Ordering::SeqCst, Ordering::Relaxed);
-    // SAFETY: it is called for this packet, which somebody else took out of the cell.
-    if here.is_ok() || unsafe { meet(irp) } {
+    // SAFETY: parked at this cell; the routine is called once.
+    if unsafe { cell.parking.cancelled(irp.cast()) } {
         // Raised, so that an unload which flushes queued DPCs waits for what follows the completion.
-        Dispatch::with(executive, |_| {
-            // SAFETY: nobody else had taken it, or whoever did has let go of it.
-            let request = unsafe { Request::from_irp(irp) };
-            request.complete(executive, STATUS_CANCELLED);
-        });
+        Dispatch::with(executive, |_| cell.complete(Some(irp.cast()), STATUS_CANCELLED));
     }
-}
-
-/// Whether this side, taker or canceller, is the second to come, and so owns the packet. The first must not touch it again.
-///
-/// # Safety
-/// Each side calls it once for a packet that was parked, and the packet is not completed before both have.
-unsafe fn meet(irp: NonNull<IRP>) -> bool {
-    // SAFETY: the packet is valid by the caller's promise.
-    let word = unsafe { context_word(irp, MEETING) };
-    // SAFETY: aligned, and accessed atomically while there may be two sides.
-    let word = unsafe { AtomicPtr::from_ptr(word) };
-    // Acquire and release: what the first did with the packet comes before its completion by the second.
-    !word.swap(irp.as_ptr().cast(), Ordering::AcqRel).is_null()
 }
 
 /// Whether the packet has been cancelled.

@@ -20,6 +20,7 @@
 //! - [`Producer`], [`Reservation`], [`Consumer`], [`Batch`], [`Unread`]: a ring of variable-size records between two
 //!   protection domains.
 //! - [`Rundown`], [`Released`]: turning entrants away and learning when the last one left.
+//! - [`Parking`], [`Cancellable`]: one parked request, completed once by whoever wakes or cancels it.
 //! - [`Counters`], [`Reading`]: per-shard counts, published by batch, folded on read.
 //!
 //! Functions say at which IRQL they may run. "Any" still means that their memory must be resident above APC_LEVEL.
@@ -35,6 +36,7 @@ mod cursor;
 mod loom_models;
 mod magazine;
 mod memory;
+mod parking;
 mod pool;
 mod primitive;
 mod ring;
@@ -47,6 +49,7 @@ pub use counters::{Counters, Reading};
 pub use cursor::{Attach, WAIT_ANY, WAIT_FILL, WaitFor};
 pub use magazine::{MAGAZINE_MAX, Magazine};
 pub use memory::{MAPPING_ALIGNMENT, MEMORY_ALIGNMENT, Memory, OutOfMemory, Region, SharedMemory, Tag};
+pub use parking::{Cancellable, Parking};
 pub use pool::{Pool, PoolConfig, PoolError};
 pub use ring::{
     AttachError, Batch, Consumer, Corrupt, FRAME_HEADER, OutsideRecord, OutsideReservation, Producer,

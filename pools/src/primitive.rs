@@ -11,9 +11,9 @@ pub(crate) use core::sync::atomic::AtomicU64 as PlainAtomicU64;
 pub(crate) use core::sync::atomic::Ordering;
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, fence};
+pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, fence};
 #[cfg(all(test, loom))]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, fence};
 
 /// What the calling thread itself stored last in a word that nobody else writes.
 #[cfg(not(all(test, loom)))]
