@@ -9,7 +9,7 @@ use super::bucket::Rate;
 use super::key::HashKeys;
 use super::limits::{Limits, Measure};
 use super::prefix::Prefix;
-use super::sources::{MAX_ROWS, TableSettings, sets_for};
+use super::sources::{MAX_ROWS, sets_for};
 
 /// Most rules that an allow-list may have. A datagram is compared with the rules of its family one by one.
 const MAX_RULES: u32 = 4096;
@@ -149,16 +149,12 @@ impl AdmissionConfig<'_> {
         Limits { rate: self.rate, other_rate: self.other_rate, sample: self.sample }
     }
 
-    /// The table's settings.
-    pub(super) fn table(&self) -> TableSettings {
-        TableSettings { hash: HashKeys::new(self.seed), fold_ipv6: self.fold_ipv6 }
-    }
-
     /// What limits are kept with, against a clock of `frequency` ticks a second.
     pub(super) fn measure(&self, frequency: u64) -> Result<Measure, AdmissionError> {
         let frequency = NonZeroU64::new(frequency).ok_or(AdmissionError::Clock)?;
         let idle = ticks(self.idle, frequency.get()).max(1);
-        Ok(Measure { frequency, idle, has_rows: self.rows > 0 })
+        let (hash, fold_ipv6) = (HashKeys::new(self.seed), self.fold_ipv6);
+        Ok(Measure { frequency, idle, has_rows: self.rows > 0, fold_ipv6, hash })
     }
 }
 

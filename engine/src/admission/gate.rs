@@ -6,10 +6,10 @@ use skua_pools::Memory;
 
 use super::generations::UNFETCHED;
 use super::key::Key;
-use super::limits::{Paces, ShardLimits, SharedLimits};
+use super::limits::{ShardLimits, SharedLimits};
 use super::rules::{Entry, List, Shape, add, load};
 use super::sample::Sampler;
-use super::sources::{Other, Table};
+use super::sources::{Other, Rows, Table};
 use super::tables::RuleTables;
 use crate::address::Address;
 use crate::reason::DropReason;
@@ -43,7 +43,7 @@ pub(super) struct Part<'a> {
     pub(super) counts: &'a Counts,
     /// The shard's own list, as many as the capacity.
     pub(super) entries: &'a [Entry],
-    pub(super) table: Table<'a>,
+    pub(super) rows: Rows<'a>,
 }
 
 /// A batch's way past admission.
@@ -53,7 +53,6 @@ pub(super) struct Part<'a> {
 #[derive(Debug)]
 pub struct Gate<'a> {
     counts: &'a Counts,
-    paces: &'a Paces,
     /// The shard's, until the gate is dropped: what a gate holds by value can stay in registers over the batch.
     sampler: Sampler,
     /// Where it goes then.
@@ -83,7 +82,7 @@ impl Gate<'_> {
             return Err(DropReason::NotAllowed);
         }
         match &self.table {
-            Some(table) => table.pass(key, bytes, self.now, self.paces, &mut self.sampler),
+            Some(table) => table.pass(key, bytes, self.now, &mut self.sampler),
             None if self.sampler.keep() => Ok(()),
             None => Err(DropReason::Sampled),
         }
@@ -106,15 +105,14 @@ impl<'a> Gate<'a> {
     #[inline]
     pub(super) fn new(shard: &'a mut AdmissionShard, part: Part<'a>) -> Self {
         let AdmissionShard { shape, limits, now, .. } = shard;
-        let ShardLimits { paces, sampler: kept, metered, .. } = limits;
+        let ShardLimits { table, sampler: kept, metered, .. } = limits;
         Self {
             counts: part.counts,
-            paces,
             sampler: *kept,
             kept,
             now: *now,
             list: shape.listed.then(|| List::new(part.entries, *shape)),
-            table: metered.then_some(part.table),
+            table: metered.then(|| part.rows.table(table)),
         }
     }
 }

@@ -6,8 +6,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::bucket::{Pace, Rate};
 use super::config::AdmissionError;
 use super::generations::{Generations, UNFETCHED};
+use super::key::HashKeys;
 use super::rules::load;
 use super::sample::Sampler;
+use super::sources::TableSettings;
 
 /// What [`Admission::set_limits`](super::Admission::set_limits) changes: the three of
 /// [`AdmissionConfig`](super::AdmissionConfig), in the same words.
@@ -75,18 +77,6 @@ pub(super) enum Refused {
     Burst { burst: NonZeroU32, max: u64 },
 }
 
-/// Limits against the clock, as a shard has them during a batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Paces {
-    /// The limit of each row.
-    pub(super) each: Option<Pace>,
-    /// The limit of `other`.
-    pub(super) other: Option<Pace>,
-    /// Ticks without a datagram after which a row may be given away: at least as many as fill its token bucket, so that
-    /// a source gains nothing by coming back to a new row.
-    pub(super) idle: u64,
-}
-
 /// What limits are kept with, the same from open on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measure {
@@ -96,10 +86,13 @@ pub(super) struct Measure {
     pub(super) idle: u64,
     /// Sources have rows.
     pub(super) has_rows: bool,
+    /// One /64 is one source.
+    pub(super) fold_ipv6: bool,
+    pub(super) hash: HashKeys,
 }
 
 impl Measure {
-    fn paces(&self, limits: &Limits) -> Result<Paces, Refused> {
+    fn settings(&self, limits: &Limits) -> Result<TableSettings, Refused> {
         if limits.rate.is_some() && !self.has_rows {
             return Err(Refused::RateWithoutRows);
         }
@@ -111,10 +104,15 @@ impl Measure {
             });
             pace.transpose()
         };
-        let each = pace(limits.rate)?;
-        let other = pace(limits.other_rate.or(limits.rate))?;
-        let idle = self.idle.max(each.as_ref().map_or(0, Pace::fill_ticks));
-        Ok(Paces { each, other, idle })
+        let (pace, other_pace) = (pace(limits.rate)?, pace(limits.other_rate.or(limits.rate))?);
+        let idle = self.idle.max(pace.as_ref().map_or(0, Pace::fill_ticks));
+        Ok(TableSettings { pace, other_pace, idle, ..self.unlimited() })
+    }
+
+    /// The settings of a table without limits.
+    fn unlimited(&self) -> TableSettings {
+        let Self { hash, fold_ipv6, idle, .. } = *self;
+        TableSettings { hash, fold_ipv6, pace: None, other_pace: None, idle }
     }
 
     /// Whether these limits, or that there are rows to count in, leave anything to do about a datagram.
@@ -123,8 +121,8 @@ impl Measure {
     }
 
     /// Whether datagrams are counted for their sources: there is a table, or a limit over all of them.
-    fn meters(&self, paces: &Paces) -> bool {
-        self.has_rows || paces.other.is_some()
+    fn meters(&self, settings: &TableSettings) -> bool {
+        self.has_rows || settings.other_pace.is_some()
     }
 }
 
@@ -154,7 +152,7 @@ struct Words {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShardLimits {
     generation: u64,
-    pub(super) paces: Paces,
+    pub(super) table: TableSettings,
     pub(super) sampler: Sampler,
     /// Datagrams are counted for their sources.
     pub(super) metered: bool,
@@ -163,7 +161,7 @@ pub(super) struct ShardLimits {
 impl SharedLimits {
     /// With `limits` in force.
     pub(super) fn open(measure: Measure, limits: &Limits) -> Result<Self, Refused> {
-        measure.paces(limits)?;
+        measure.settings(limits)?;
         let shared = Self {
             measure,
             copies: Default::default(),
@@ -183,7 +181,7 @@ impl SharedLimits {
 
     /// Puts other limits in force.
     pub(super) fn set(&self, limits: &Limits) -> Result<(), LimitsError> {
-        self.measure.paces(limits)?;
+        self.measure.settings(limits)?;
         if self.put_in_force(limits) { Ok(()) } else { Err(LimitsError::Busy) }
     }
 
@@ -210,9 +208,8 @@ impl SharedLimits {
 
     /// The part of a shard that has had no batch yet.
     pub(super) fn shard(&self) -> ShardLimits {
-        let paces = Paces { each: None, other: None, idle: self.measure.idle };
-        let sampler = Sampler::new(NonZeroU32::MIN);
-        ShardLimits { generation: UNFETCHED, paces, sampler, metered: self.measure.has_rows }
+        let (table, sampler) = (self.measure.unlimited(), Sampler::new(NonZeroU32::MIN));
+        ShardLimits { generation: UNFETCHED, table, sampler, metered: self.measure.has_rows }
     }
 
     /// Brings a shard to the limits in force, at the beginning of a batch.
@@ -229,9 +226,9 @@ impl SharedLimits {
         let (generation, limits) = self.generations.copy(|generation| self.words(generation).load());
         shard.generation = generation;
         // By this type's invariant they can be kept.
-        let Ok(paces) = self.measure.paces(&limits) else { return };
-        shard.paces = paces;
-        shard.metered = self.measure.meters(&paces);
+        let Ok(settings) = self.measure.settings(&limits) else { return };
+        shard.table = settings;
+        shard.metered = self.measure.meters(&settings);
         shard.sampler.keep_one_in(limits.sample);
     }
 

@@ -49,7 +49,7 @@ use skua_pools::{Memory, OutOfMemory, Slab, Tag};
 use gate::{Counts, Part};
 use limits::SharedLimits;
 use rules::Entry;
-use sources::{Other, Set, Table, TableSettings, VacantSets};
+use sources::{Other, Rows, Set, VacantSets};
 use tables::RuleTables;
 
 /// Pool tag of the rules, the rows and what the shards count.
@@ -62,7 +62,6 @@ const TAG: Tag = Tag::new(b"SkAd");
 pub struct Admission<M: Memory> {
     tables: RuleTables<M>,
     limits: SharedLimits,
-    settings: TableSettings,
     places: usize,
     sets_each: usize,
     counts: Slab<CachePadded<Counts>, M>,
@@ -88,14 +87,13 @@ impl<M: Memory + Clone> Admission<M> {
         frequency: u64,
     ) -> Result<Self, AdmissionError> {
         let sizes = Sizes::new(config, shards)?;
-        let limits = SharedLimits::open(config.measure(frequency)?, &config.limits())?;
-        let settings = config.table();
+        let measure = config.measure(frequency)?;
+        let limits = SharedLimits::open(measure, &config.limits())?;
         let sets_each = sizes.sets_each;
-        let vacant = VacantSets::new(&settings.hash, sets_each);
+        let vacant = VacantSets::new(&measure.hash, sets_each);
         Ok(Self {
             tables: RuleTables::open(memory.clone(), TAG, sizes.places, config.allow)?,
             limits,
-            settings,
             places: sizes.places as usize,
             sets_each,
             counts: Slab::new(memory.clone(), TAG, sizes.shards, |_| {
@@ -224,7 +222,7 @@ impl<M: Memory> Admission<M> {
     /// # IRQL
     /// At most DISPATCH_LEVEL; the time it takes grows with the number of rows.
     pub fn sources(&self, mut visit: impl FnMut(SourceRow)) -> usize {
-        self.parts().map(|part| part.table.read(&mut visit)).sum()
+        self.parts().map(|part| part.rows.read(&mut visit)).sum()
     }
 
     /// Datagrams refused because no rule of the allow-list in force held their source, over all shards.
@@ -242,7 +240,7 @@ impl<M: Memory> Admission<M> {
     /// At most DISPATCH_LEVEL.
     #[must_use]
     pub fn aged_out(&self) -> u64 {
-        self.parts().fold(0, |sum, part| sum.wrapping_add(part.table.other.aged_out()))
+        self.parts().fold(0, |sum, part| sum.wrapping_add(part.rows.other.aged_out()))
     }
 
     fn parts(&self) -> impl Iterator<Item = Part<'_>> + Clone {
@@ -256,7 +254,7 @@ impl<M: Memory> Admission<M> {
         Some(Part {
             counts,
             entries: each(&self.entries, index, self.places)?,
-            table: Table { settings: &self.settings, sets, other: &counts.other },
+            rows: Rows { sets, other: &counts.other },
         })
     }
 }

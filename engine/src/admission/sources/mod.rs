@@ -9,4 +9,4 @@ mod table;
 pub(super) use other::Other;
 pub use row::{Source, SourceRow};
 pub(super) use set::Set;
-pub(super) use table::{MAX_ROWS, Table, TableSettings, VacantSets, sets_for};
+pub(super) use table::{MAX_ROWS, Rows, Table, TableSettings, VacantSets, sets_for};

@@ -4,8 +4,8 @@ use super::meter::Meter;
 use super::other::Other;
 use super::row::SourceRow;
 use super::set::{Set, Unread, WAYS};
+use crate::admission::bucket::Pace;
 use crate::admission::key::{HashKeys, Key};
-use crate::admission::limits::Paces;
 use crate::admission::prefetch::prefetch;
 use crate::admission::sample::Sampler;
 use crate::reason::DropReason;
@@ -21,15 +21,29 @@ pub(in crate::admission) fn sets_for(rows: u32) -> usize {
     }
 }
 
-/// What is the same for every shard's table.
+/// How a shard's table is used during a batch.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::admission) struct TableSettings {
     pub(in crate::admission) hash: HashKeys,
     /// One /64 is one source.
     pub(in crate::admission) fold_ipv6: bool,
+    /// The limit of each row.
+    pub(in crate::admission) pace: Option<Pace>,
+    /// The limit of `other`.
+    pub(in crate::admission) other_pace: Option<Pace>,
+    /// Ticks without a datagram after which a row may be given away: at least as many as fill its token bucket, so that
+    /// a source gains nothing by coming back to a new row.
+    pub(in crate::admission) idle: u64,
 }
 
 /// One shard's rows.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::admission) struct Rows<'a> {
+    pub(in crate::admission) sets: &'a [Set],
+    pub(in crate::admission) other: &'a Other,
+}
+
+/// One shard's rows in use.
 ///
 /// A source's row is in the first of two sets that its hash names or, if that was full when it came, in the second. It is
 /// nowhere else, so no search is longer. In its first set a source prefers one row, again by its hash, and is looked for
@@ -39,9 +53,33 @@ pub(in crate::admission) struct TableSettings {
 /// The datagrams of all rows and `other` together are those that [`Table::pass`] was called for; so are their bytes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::admission) struct Table<'a> {
-    pub(in crate::admission) settings: &'a TableSettings,
-    pub(in crate::admission) sets: &'a [Set],
-    pub(in crate::admission) other: &'a Other,
+    settings: &'a TableSettings,
+    sets: &'a [Set],
+    other: &'a Other,
+}
+
+impl<'a> Rows<'a> {
+    #[inline]
+    pub(in crate::admission) fn table(self, settings: &'a TableSettings) -> Table<'a> {
+        Table { settings, sets: self.sets, other: self.other }
+    }
+
+    /// Every row that is a source's, then `other`. Returns how many could not be read because they were being given to
+    /// another source.
+    pub(in crate::admission) fn read(&self, mut visit: impl FnMut(SourceRow)) -> usize {
+        let mut unread = 0;
+        for set in self.sets {
+            for way in 0..WAYS {
+                match set.read(way) {
+                    Ok(Some(row)) => visit(row),
+                    Ok(None) => {}
+                    Err(Unread) => unread += 1,
+                }
+            }
+        }
+        visit(self.other.read());
+        unread
+    }
 }
 
 impl<'a> Table<'a> {
@@ -53,12 +91,11 @@ impl<'a> Table<'a> {
         key: Key,
         bytes: u32,
         now: u64,
-        paces: &Paces,
         sampler: &mut Sampler,
     ) -> Result<(), DropReason> {
-        let (meter, pace) = match self.meter(self.fold(key), now, paces) {
-            Some(meter) => (meter, &paces.each),
-            None => (self.other.meter(now), &paces.other),
+        let (meter, pace) = match self.meter(self.fold(key), now) {
+            Some(meter) => (meter, &self.settings.pace),
+            None => (self.other.meter(now), &self.settings.other_pace),
         };
         if !meter.pass(bytes, now, pace.as_ref()) {
             return Err(DropReason::RateLimited);
@@ -81,23 +118,6 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Every row that is a source's, then `other`. Returns how many could not be read because they were being given to
-    /// another source.
-    pub(in crate::admission) fn read(&self, mut visit: impl FnMut(SourceRow)) -> usize {
-        let mut unread = 0;
-        for set in self.sets {
-            for way in 0..WAYS {
-                match set.read(way) {
-                    Ok(Some(row)) => visit(row),
-                    Ok(None) => {}
-                    Err(Unread) => unread += 1,
-                }
-            }
-        }
-        visit(self.other.read());
-        unread
-    }
-
     #[inline]
     fn fold(&self, key: Key) -> Key {
         if self.settings.fold_ipv6 { key.folded() } else { key }
@@ -105,7 +125,7 @@ impl<'a> Table<'a> {
 
     /// The source's row, or the one that it gets; `None` if it gets none.
     #[inline]
-    fn meter(&self, key: Key, now: u64, paces: &Paces) -> Option<&'a Meter> {
+    fn meter(&self, key: Key, now: u64) -> Option<&'a Meter> {
         let hash = self.settings.hash.hash(key);
         let first = self.sets.get(first_set(hash, self.sets.len()))?;
         if let Some(meter) = first.find_preferred(key, hash) {
@@ -114,13 +134,13 @@ impl<'a> Table<'a> {
         if let Some(meter) = first.find(key, hash) {
             return Some(meter);
         }
-        self.meter_beyond(first, key, hash, now, paces.idle)
+        self.meter_beyond(first, key, hash, now)
     }
 
     /// The same for a source that has no row in its first set.
     #[cold]
     #[inline(never)]
-    fn meter_beyond(&self, first: &'a Set, key: Key, hash: u64, now: u64, idle: u64) -> Option<&'a Meter> {
+    fn meter_beyond(&self, first: &'a Set, key: Key, hash: u64, now: u64) -> Option<&'a Meter> {
         let second = self.sets.get(second_set(hash, self.sets.len()))?;
         if let Some(meter) = second.find(key, hash) {
             return Some(meter);
@@ -131,7 +151,7 @@ impl<'a> Table<'a> {
             }
         }
         for set in [first, second] {
-            if let Some(way) = set.idle(now, idle) {
+            if let Some(way) = set.idle(now, self.settings.idle) {
                 if let Some(former) = set.peek(way) {
                     self.other.absorb(&former);
                 }
@@ -203,7 +223,7 @@ mod tests {
 
     fn settings(seed: u64) -> TableSettings {
         let hash = HashKeys::new(seed);
-        TableSettings { hash, fold_ipv6: false }
+        TableSettings { hash, fold_ipv6: false, pace: None, other_pace: None, idle: u64::MAX }
     }
 
     /// Addresses for which both sets are the same two: those of somebody who knows the seed.
@@ -219,23 +239,23 @@ mod tests {
         let settings = settings(42);
         let vacant = VacantSets::new(&settings.hash, SETS);
         let (sets, other): ([Set; SETS], _) = (array::from_fn(|index| vacant.set(index)), Other::new());
-        let table = Table { settings: &settings, sets: &sets, other: &other };
+        let rows = Rows { sets: &sets, other: &other };
+        let table = rows.table(&settings);
         let sampler = || Sampler::new(core::num::NonZeroU32::MIN);
-        let paces = Paces { each: None, other: None, idle: u64::MAX };
         for (now, key) in (0..).zip(colliding(&settings.hash).take(500)) {
-            table.pass(key, 1, now, &paces, &mut sampler()).unwrap();
+            table.pass(key, 1, now, &mut sampler()).unwrap();
         }
         // Everybody else finds room as if they had not come.
         let others = 100_u64;
         for low in 0..others {
-            table.pass(Key { high: 1, low }, 1, 1000, &paces, &mut sampler()).unwrap();
+            table.pass(Key { high: 1, low }, 1, 1000, &mut sampler()).unwrap();
         }
-        let (mut rows, mut shared) = (0, 0);
-        table.read(|SourceRow { source, datagrams, .. }| match source {
-            Source::Address(_) => rows += datagrams,
+        let (mut own, mut shared) = (0, 0);
+        rows.read(|SourceRow { source, datagrams, .. }| match source {
+            Source::Address(_) => own += datagrams,
             Source::Other => shared += datagrams,
         });
-        assert_eq!((rows, shared), (16 + others, 500 - 16));
+        assert_eq!((own, shared), (16 + others, 500 - 16));
     }
 
     #[test]
