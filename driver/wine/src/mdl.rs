@@ -1,0 +1,303 @@
+//! Memory descriptor lists. Wine's routines for them do nothing or stop the process; here every page is there already, so
+//! locking is a check and mapping an address.
+
+// UNSAFETY: exports under NT's names; descriptors are reached by address.
+#![expect(unsafe_code, reason = "MDLs live in the driver's memory")]
+
+use std::ffi::c_void;
+use std::ptr;
+
+use skua_engine::Kernel;
+use skua_engine::abi::nt::{
+    BOOLEAN, DISPATCH_LEVEL, IRP, IoReadAccess, KPROCESSOR_MODE, LOCK_OPERATION, MDL,
+    MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_PARTIAL, MDL_PARTIAL_HAS_BEEN_MAPPED,
+    MDL_SOURCE_IS_NONPAGED_POOL, MDL_WRITE_OPERATION, mm_get_mapped_system_address, mm_get_mdl_byte_count,
+    mm_get_mdl_virtual_address, mm_initialize_mdl, mm_size_of_mdl,
+};
+use skua_engine::abi::status::{NTSTATUS, STATUS_ACCESS_VIOLATION, STATUS_SUCCESS};
+
+use windows_sys::Win32::System::Memory::{GetProcessHeap, HEAP_ZERO_MEMORY, HeapAlloc};
+
+use crate::host::kernel;
+use crate::real::Routine;
+use crate::{access, level, report, settings};
+
+// SAFETY: the prototype of wdm.h, which says that it does not return; it unwinds.
+static RAISE: Routine<unsafe extern "C-unwind" fn(NTSTATUS) -> !> = unsafe { Routine::new(c"ExRaiseStatus") };
+// SAFETY: the prototype of wdm.h.
+static FREE: Routine<unsafe extern "C" fn(*mut MDL)> = unsafe { Routine::new(c"IoFreeMdl") };
+
+/// IoAllocateMdl. Wine's has room for page numbers of four bytes. The memory is of the heap that Wine's has it of, so that
+/// either can free it.
+///
+/// # Safety
+/// `irp` is null or the caller's.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn IoAllocateMdl(
+    address: *mut c_void,
+    length: u32,
+    secondary: BOOLEAN,
+    _charge_quota: BOOLEAN,
+    irp: *mut IRP,
+) -> *mut MDL {
+    level::require("IoAllocateMdl", DISPATCH_LEVEL);
+    let Some(size) = mm_size_of_mdl(address.addr(), length as usize) else { return ptr::null_mut() };
+    // SAFETY: the process has a heap.
+    let heap = unsafe { GetProcessHeap() };
+    // SAFETY: as above.
+    let mdl: *mut MDL = unsafe { HeapAlloc(heap, HEAP_ZERO_MEMORY, size) }.cast();
+    if mdl.is_null() {
+        return mdl;
+    }
+    // SAFETY: as large as it needs to be.
+    unsafe { mm_initialize_mdl(mdl, address, length) };
+    if !irp.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { attach(mdl, irp, secondary != 0) };
+    }
+    mdl
+}
+
+/// Puts `mdl` behind the descriptors of `irp`, or makes it the first.
+///
+/// # Safety
+/// Both are the caller's.
+unsafe fn attach(mdl: *mut MDL, irp: *mut IRP, behind: bool) {
+    // SAFETY: the caller's promise.
+    let first = unsafe { (*irp).MdlAddress };
+    if !behind || first.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { (*mdl).Next = first };
+        // SAFETY: the caller's promise.
+        unsafe { (*irp).MdlAddress = mdl };
+        return;
+    }
+    let mut last = first;
+    loop {
+        // SAFETY: a descriptor of the packet's.
+        let next = unsafe { (*last).Next };
+        if next.is_null() {
+            break;
+        }
+        last = next;
+    }
+    // SAFETY: as above.
+    unsafe { (*last).Next = mdl };
+}
+
+/// MmBuildMdlForNonPagedPool.
+///
+/// # Safety
+/// `mdl` was initialised over memory that outlives its use, with room for its page array.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: *mut MDL) {
+    level::require("MmBuildMdlForNonPagedPool", DISPATCH_LEVEL);
+    // SAFETY: the same contract.
+    unsafe { kernel().mm_build_mdl_for_non_paged_pool(mdl) };
+}
+
+/// MmProbeAndLockPages. Raises STATUS_ACCESS_VIOLATION for memory that is not there or cannot be written, and when the
+/// setting `ProbeAndLockRaises` says so.
+///
+/// # Safety
+/// `mdl` was initialised, with room for its page array, and the caller guards against what is raised.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn MmProbeAndLockPages(
+    mdl: *mut MDL,
+    _mode: KPROCESSOR_MODE,
+    operation: LOCK_OPERATION,
+) {
+    // SAFETY: the caller's promise.
+    if unsafe { lock(mdl, operation != IoReadAccess) }.is_err() {
+        // No value of this frame is left to be dropped.
+        // SAFETY: the caller's promise.
+        unsafe { RAISE.get()(STATUS_ACCESS_VIOLATION) }
+    }
+}
+
+/// # Safety
+/// As for [`MmProbeAndLockPages`].
+unsafe fn lock(mdl: *mut MDL, to_write: bool) -> Result<(), ()> {
+    level::require("MmProbeAndLockPages", DISPATCH_LEVEL);
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*mdl).MdlFlags };
+    if flags & (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
+        report::violation(format_args!("MmProbeAndLockPages of the MDL at {mdl:p}, whose pages are locked"));
+        return Ok(());
+    }
+    if settings::take_probe_and_lock_raise() {
+        report::note(format_args!("MmProbeAndLockPages raises, as it was told to"));
+        return Err(());
+    }
+    // SAFETY: the caller's promise.
+    let address = unsafe { mm_get_mdl_virtual_address(mdl) };
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { mm_get_mdl_byte_count(mdl) } as usize;
+    if !access::is_accessible(address, bytes, to_write) {
+        return Err(());
+    }
+    // SAFETY: the same contract as for the array's room; the flag that it sets is replaced below.
+    unsafe { kernel().mm_build_mdl_for_non_paged_pool(mdl) };
+    let locked = flags | MDL_PAGES_LOCKED | if to_write { MDL_WRITE_OPERATION } else { 0 };
+    // SAFETY: the caller's promise.
+    unsafe { (*mdl).MdlFlags = locked };
+    // SAFETY: the caller's promise.
+    unsafe { (*mdl).MappedSystemVa = ptr::null_mut() };
+    Ok(())
+}
+
+/// MmUnlockPages. Ends a system mapping too.
+///
+/// # Safety
+/// `mdl` is initialised, and nobody uses its pages any more.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: *mut MDL) {
+    level::require("MmUnlockPages", DISPATCH_LEVEL);
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*mdl).MdlFlags };
+    if flags & MDL_PAGES_LOCKED == 0 {
+        report::violation(format_args!(
+            "MmUnlockPages of the MDL at {mdl:p} (flags {flags:#x}), which is not locked"
+        ));
+        return;
+    }
+    let unlocked = flags & !(MDL_PAGES_LOCKED | MDL_WRITE_OPERATION | MDL_MAPPED_TO_SYSTEM_VA);
+    // SAFETY: the caller's promise.
+    unsafe { (*mdl).MdlFlags = unlocked };
+}
+
+/// MmMapLockedPagesSpecifyCache: the address that the memory has anyway. Null for pages that are not locked.
+///
+/// # Safety
+/// `mdl` is initialised; nobody else maps it at the same time.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
+    mdl: *mut MDL,
+    _mode: KPROCESSOR_MODE,
+    _cache: i32,
+    _requested: *mut c_void,
+    _bug_check_on_failure: u32,
+    _priority: u32,
+) -> *mut c_void {
+    level::require("MmMapLockedPagesSpecifyCache", DISPATCH_LEVEL);
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*mdl).MdlFlags };
+    // SAFETY: the caller's promise.
+    let mapped = unsafe { mm_get_mapped_system_address(mdl) };
+    if !mapped.is_null() {
+        return mapped;
+    }
+    if flags & (MDL_PAGES_LOCKED | MDL_PARTIAL) == 0 {
+        report::violation(format_args!(
+            "MmMapLockedPagesSpecifyCache of the MDL at {mdl:p} (flags {flags:#x}), which is not locked"
+        ));
+        return ptr::null_mut();
+    }
+    // SAFETY: the caller's promise.
+    let address = unsafe { mm_get_mdl_virtual_address(mdl) };
+    let partial = if flags & MDL_PARTIAL != 0 { MDL_PARTIAL_HAS_BEEN_MAPPED } else { 0 };
+    // SAFETY: the caller's promise.
+    unsafe { (*mdl).MdlFlags = flags | MDL_MAPPED_TO_SYSTEM_VA | partial };
+    // SAFETY: the caller's promise.
+    unsafe { (*mdl).MappedSystemVa = address };
+    address
+}
+
+/// MmMapLockedPages.
+///
+/// # Safety
+/// As for [`MmMapLockedPagesSpecifyCache`].
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn MmMapLockedPages(mdl: *mut MDL, mode: KPROCESSOR_MODE) -> *mut c_void {
+    // SAFETY: the same contract.
+    unsafe { MmMapLockedPagesSpecifyCache(mdl, mode, 1, ptr::null_mut(), 1, 0) }
+}
+
+/// MmUnmapLockedPages.
+///
+/// # Safety
+/// `mdl` is initialised, and nobody uses the mapping any more.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn MmUnmapLockedPages(address: *mut c_void, mdl: *mut MDL) {
+    level::require("MmUnmapLockedPages", DISPATCH_LEVEL);
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*mdl).MdlFlags };
+    // SAFETY: the caller's promise.
+    let mapped = unsafe { (*mdl).MappedSystemVa };
+    if flags & MDL_MAPPED_TO_SYSTEM_VA == 0 || mapped != address {
+        report::violation(format_args!(
+            "MmUnmapLockedPages of {address:p}, which is not what {mdl:p} is mapped to"
+        ));
+        return;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { (*mdl).MdlFlags = flags & !(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED) };
+}
+
+/// MmProtectMdlSystemAddress: nothing is protected.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn MmProtectMdlSystemAddress(_mdl: *mut MDL, _protect: u32) -> NTSTATUS {
+    STATUS_SUCCESS
+}
+
+/// IoBuildPartialMdl.
+///
+/// # Safety
+/// Both descriptors are initialised, `target` with room for the pages; the range lies within that of `source`.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn IoBuildPartialMdl(
+    source: *mut MDL,
+    target: *mut MDL,
+    address: *mut c_void,
+    length: u32,
+) {
+    // SAFETY: the caller's promise.
+    let from = unsafe { mm_get_mdl_virtual_address(source) };
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { mm_get_mdl_byte_count(source) };
+    let skipped = address.addr().wrapping_sub(from.addr());
+    let left = u32::try_from(skipped).ok().and_then(|skipped| bytes.checked_sub(skipped));
+    let Some(left) = left.filter(|left| length <= *left) else {
+        report::violation(format_args!(
+            "IoBuildPartialMdl of {length} bytes at {address:p}, outside of the {bytes} at {from:p}"
+        ));
+        return;
+    };
+    let length = if length == 0 { left } else { length };
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*source).MdlFlags };
+    // SAFETY: the caller's promise.
+    let mapped = unsafe { mm_get_mapped_system_address(source) };
+    // SAFETY: the caller's promise.
+    let size = unsafe { (*target).Size };
+    // SAFETY: the caller's promise.
+    unsafe { mm_initialize_mdl(target, address, length) };
+    // SAFETY: the same; the flag that it sets is replaced below.
+    unsafe { kernel().mm_build_mdl_for_non_paged_pool(target) };
+    let kept = flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_MAPPED_TO_SYSTEM_VA | MDL_WRITE_OPERATION);
+    // SAFETY: the caller's promise.
+    unsafe { (*target).MdlFlags = kept | MDL_PARTIAL };
+    let system = if mapped.is_null() { mapped } else { mapped.wrapping_byte_add(skipped) };
+    // SAFETY: the caller's promise.
+    unsafe { (*target).MappedSystemVa = system };
+    // What it was allocated with.
+    // SAFETY: the caller's promise.
+    unsafe { (*target).Size = size };
+}
+
+/// IoFreeMdl.
+///
+/// # Safety
+/// `mdl` came from IoAllocateMdl, and nobody uses it any more.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn IoFreeMdl(mdl: *mut MDL) {
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*mdl).MdlFlags };
+    if flags & MDL_PAGES_LOCKED != 0 {
+        report::violation(format_args!(
+            "IoFreeMdl of the MDL at {mdl:p} (flags {flags:#x}), whose pages are locked"
+        ));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { FREE.get()(mdl) };
+}
