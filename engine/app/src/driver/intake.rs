@@ -141,6 +141,10 @@ impl Intake for DriverIntake {
         !self.own
     }
 
+    fn outlasts(&self) -> bool {
+        true
+    }
+
     fn settle(&mut self) -> Result<(), CloseError> {
         if self.own { Ok(self.client.quiesce(self.sink)?) } else { Ok(()) }
     }

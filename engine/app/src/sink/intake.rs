@@ -37,6 +37,11 @@ pub(crate) trait Intake: Send {
         false
     }
 
+    /// Whether its rings outlive this program, and somebody else may read what it has not.
+    fn outlasts(&self) -> bool {
+        false
+    }
+
     /// Stops taking datagrams in, unless it goes on.
     ///
     /// # Errors

@@ -119,6 +119,9 @@ pub(crate) struct Ends {
     pub(crate) sleep: Arc<dyn Sleep>,
     /// Whether records go on coming when the reader is told to finish.
     pub(crate) goes_on: bool,
+    /// Whether the rings outlive this program. Then what was read is given back to them when the outputs have passed it on
+    /// to the system: were this program killed before, the next reader would have it again.
+    pub(crate) outlasted: bool,
     /// Unread bytes at which the sink wakes a resting reader: its watermark.
     pub(crate) watermark: u64,
     /// How many datagrams were lost so far.
@@ -204,6 +207,10 @@ impl Reader {
         let portion = self.supply.portion(|record: &Record<'_>| {
             outputs.write(record, clock.unix_nanoseconds(record.header().time), std::mem::take(&mut lost));
         });
+        if self.ends.outlasted && portion.progress.records > 0 {
+            self.ends.outputs.flush();
+        }
+        self.supply.release();
         // Without a record to say it with, losses stay to be said.
         self.losses = losses.saturating_sub(lost);
         for (ring, error) in portion.corrupt {

@@ -84,6 +84,7 @@ impl Session {
             gauges: Arc::clone(&gauges),
             sleep: Arc::clone(&sleep),
             goes_on: intake.goes_on(),
+            outlasted: intake.outlasts(),
             watermark: intake.shape().watermark,
             count_losses: Box::new(move || losses.losses()),
             events: tell,

@@ -79,6 +79,15 @@ impl Supply {
         }
     }
 
+    /// Gives the room of what was handed out back to the rings.
+    pub(crate) fn release(&mut self) {
+        match self {
+            Self::Mapped(taps) => taps.release(),
+            // The driver does so at the next request.
+            Self::Packed(_) => {}
+        }
+    }
+
     /// Announces a sleep until a ring has what is waited for, and says whether there is none that has.
     pub(crate) fn prepare_sleep(&mut self, wait: WaitFor) -> bool {
         match self {

@@ -1,7 +1,7 @@
 //! Rings that are mapped for their reader.
 
 use skua_pools::WaitFor;
-use skua_record::{Clock, Lane, Progress, Record, merge};
+use skua_record::{Clock, Lane, Record, merge};
 
 use super::supply::{Mark, Portion, Proof};
 use crate::shared::MappedReader;
@@ -10,6 +10,8 @@ use crate::shared::MappedReader;
 const PORTIONS: u64 = 16;
 
 /// All rings of one sink. One that cannot be read any more is left out from then on.
+///
+/// What was handed out is given back to the rings by [`Taps::release`], and by an announcement of a sleep.
 pub(crate) struct Taps {
     taps: Vec<Tap>,
     rings: usize,
@@ -50,34 +52,34 @@ impl Taps {
     pub(crate) fn portion(&mut self, mut visit: impl FnMut(&Record<'_>)) -> Portion {
         let limit = self.taps.first().map_or(0, |tap| tap.ring.ring.geometry().data_bytes() / PORTIONS);
         let mut visit = |record: &Record<'_>, _number| visit(record);
-        let mut progress = Progress::default();
-        let mut stopped = self.taps.len() == 1;
-        if !stopped {
-            let mut lanes: Vec<Lane<'_>> =
-                self.taps.iter_mut().map(|tap| Lane::new(&mut tap.ring.ring)).collect();
-            progress = merge(&mut lanes, limit, &mut visit);
-            stopped = lanes.iter().any(|lane| lane.stopped().is_some());
-        }
+        let mut lanes: Vec<Lane<'_>> =
+            self.taps.iter_mut().map(|tap| Lane::new(&mut tap.ring.ring)).collect();
+        let mut progress = merge(&mut lanes, limit, &mut visit);
+        let stopped = lanes.iter().any(|lane| lane.stopped().is_some());
+        drop(lanes);
         let mut corrupt = Vec::new();
-        for Tap { index, ring } in &mut self.taps {
-            let ring = &mut ring.ring;
-            if !stopped {
-                ring.release();
-                continue;
-            }
-            // A lone ring, or one whose damage is to be passed over.
-            match ring.read(limit, &mut visit) {
-                Ok(read) => {
-                    progress.records += read.records;
-                    progress.limited |= read.limited;
+        if stopped {
+            // A ring whose damage is to be passed over, which gives back what it handed out.
+            for Tap { index, ring } in &mut self.taps {
+                match ring.ring.read(limit, &mut visit) {
+                    Ok(read) => {
+                        progress.records += read.records;
+                        progress.limited |= read.limited;
+                    }
+                    Err(error) => corrupt.push((*index, error)),
                 }
-                Err(error) => corrupt.push((*index, error)),
             }
         }
         for (lost, _) in &corrupt {
             self.leave_out(*lost);
         }
         Portion { progress, corrupt, ended: None }
+    }
+
+    pub(crate) fn release(&mut self) {
+        for tap in &mut self.taps {
+            tap.ring.ring.release();
+        }
     }
 
     pub(crate) fn prepare_sleep(&mut self, wait: WaitFor) -> bool {

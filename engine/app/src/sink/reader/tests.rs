@@ -1,6 +1,7 @@
 //! The reader between rings written by hand and an output that remembers.
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
@@ -21,8 +22,12 @@ struct Told {
     lost: u64,
 }
 
-/// Tells the test what it is told.
-struct Remember(Sender<Told>, u64);
+/// Tells the test what it is told, and is held up where the test holds what it flushes by.
+struct Remember {
+    told: Sender<Told>,
+    written: u64,
+    flushing: Arc<Mutex<()>>,
+}
 
 impl Output for Remember {
     fn name(&self) -> String {
@@ -30,21 +35,22 @@ impl Output for Remember {
     }
 
     fn write(&mut self, _: &Record<'_>, time: u64, lost: u64) -> io::Result<()> {
-        self.1 += 1;
-        self.0.send(Told { time, lost }).map_err(io::Error::other)
+        self.written += 1;
+        self.told.send(Told { time, lost }).map_err(io::Error::other)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        drop(self.flushing.lock().unwrap());
         Ok(())
     }
 
     fn finish(&mut self, _: u64, totals: &Snapshot) -> io::Result<()> {
-        assert_eq!(totals.published, self.1, "the totals come after the last record");
+        assert_eq!(totals.published, self.written, "the totals come after the last record");
         Ok(())
     }
 
     fn written(&self) -> u64 {
-        self.1
+        self.written
     }
 }
 
@@ -55,6 +61,7 @@ struct Bench {
     gauges: Arc<Gauges>,
     losses: Arc<AtomicU64>,
     told: Receiver<Told>,
+    flushing: Arc<Mutex<()>>,
     events: Receiver<Event>,
     totals: Sender<Snapshot>,
     thread: JoinHandle<()>,
@@ -82,11 +89,14 @@ impl Bench {
         let (tell_event, events) = mpsc::channel();
         let (totals, take_totals) = mpsc::channel();
         let counted = Arc::clone(&losses);
+        let flushing = Arc::default();
+        let output = Remember { told: tell, written: 0, flushing: Arc::clone(&flushing) };
         let ends = Ends {
-            outputs: Outputs::new(vec![Box::new(Remember(tell, 0))]),
+            outputs: Outputs::new(vec![Box::new(output)]),
             gauges: Arc::clone(&gauges),
             sleep: Arc::clone(&sleep),
             goes_on,
+            outlasted: goes_on,
             watermark: WATERMARK,
             count_losses: Box::new(move || counted.load(Ordering::Acquire)),
             events: tell_event,
@@ -95,7 +105,7 @@ impl Bench {
         let readers = rings.iter().map(|ring| ring.mapping.attach().unwrap()).collect();
         let reader = Reader::new(Supply::Mapped(Taps::new(readers).unwrap()), ends);
         let thread = std::thread::spawn(move || reader.run());
-        Self { rings, sleep, gauges, losses, told, events, totals, thread }
+        Self { rings, sleep, gauges, losses, told, flushing, events, totals, thread }
     }
 
     fn publish(&mut self, ring: usize, times: &[u64]) {
@@ -220,4 +230,31 @@ fn a_sink_that_ends_is_read_to_the_end() {
     let bench = Bench::sleeping_by(Arc::new(Gone(Alarm::default())), rings, false, 0);
     assert!(matches!(bench.events.recv().unwrap(), Event::Ended(_)));
     assert_eq!(bench.finish(3).len(), 3);
+}
+
+#[test]
+fn rings_that_outlive_the_program_keep_what_is_not_flushed() {
+    for outlived in [true, false] {
+        let mut bench = Bench::of(vec![Ring::new(0, 8192)], outlived, 0);
+        let flushing = Arc::clone(&bench.flushing);
+        let held = flushing.lock().unwrap();
+        let mut published = 0;
+        while bench.rings[0].has_room() {
+            bench.publish(0, &[published]);
+            published += 1;
+        }
+        // Once this many were handed out, a sixteenth of the ring has been given back, or not.
+        for _ in 0..6 {
+            bench.told.recv().unwrap();
+        }
+        let waited = Instant::now();
+        while !bench.rings[0].has_room()
+            && waited.elapsed() < Duration::from_millis(if outlived { 100 } else { 20_000 })
+        {
+            std::thread::yield_now();
+        }
+        assert_eq!(bench.rings[0].has_room(), !outlived);
+        drop(held);
+        bench.finish(published);
+    }
 }
