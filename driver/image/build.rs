@@ -29,6 +29,9 @@ fn main() {
         }
         stand_in_for_rpcrt4();
     }
+    #[cfg(feature = "wdk")]
+    wdk_build::configure_wdk_binary_build()
+        .expect("the WDK is installed, and the C runtime linked statically");
 }
 
 /// The tracelogging crate asks for rpcrt4.lib, a library of user mode, on behalf of a function that a driver does not call.

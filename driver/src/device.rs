@@ -20,7 +20,6 @@ use skua_protocol::{ControlCode, MAX_SINKS, Version};
 
 use crate::control::Control;
 use crate::executive::Executive;
-use crate::nt::{NtKernel, Served};
 use crate::queue::{RequestQueue, Requests, context, set_context};
 use crate::request::Request;
 use crate::wait::WaitCell;
@@ -156,21 +155,6 @@ impl<E: Executive> Drop for Device<E> {
         if self.thread.is_some() {
             self.stop();
         }
-    }
-}
-
-impl Served for Device<NtKernel> {
-    fn start(kernel: &NtKernel, registry_path: &[u16]) -> Result<Self, NTSTATUS> {
-        Self::start(kernel, registry_path)
-    }
-
-    unsafe fn dispatch(&self, irp: NonNull<IRP>) -> NTSTATUS {
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.dispatch(irp) }
-    }
-
-    fn stop(&mut self) {
-        self.stop();
     }
 }
 

@@ -2,20 +2,23 @@
 //!
 //! Built by `cargo xtask build-sys`. There is nothing here to test: what runs is in `skua-driver`, and the image itself is
 //! loaded and put through its paces by `cargo xtask wine`.
+//!
+//! `_fltused`, which compilers refer to from code that uses floating point, is left undefined on purpose: the kernel does
+//! not save those registers for a driver, and so the linker refuses what would need them.
 #![no_std]
 // UNSAFETY: the image's entry point, called through C.
 #![expect(unsafe_code, reason = "the loader finds DriverEntry by its name")]
 
 use core::panic::PanicInfo;
 
-use skua_driver::{Device, NtKernel, bug_check, driver_entry};
+use skua_driver::{bug_check, driver_entry};
 use skua_engine::abi::nt::{DRIVER_OBJECT, UNICODE_STRING};
 use skua_engine::abi::status::NTSTATUS;
 
 /// The image's entry point.
 ///
 /// # Safety
-/// Called by the I/O manager, once.
+/// Called by the I/O manager, once: with the driver's object, and the path of its registry key.
 ///
 /// # IRQL
 /// PASSIVE_LEVEL.
@@ -26,9 +29,10 @@ pub unsafe extern "C" fn DriverEntry(
     registry_path: *mut UNICODE_STRING,
 ) -> NTSTATUS {
     // SAFETY: the I/O manager's arguments, passed on.
-    unsafe { driver_entry::<Device<NtKernel>>(driver, registry_path) }
+    unsafe { driver_entry(driver, registry_path) }
 }
 
+/// A broken promise ends the system: a bug check with the place in the source.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     bug_check(info.location())

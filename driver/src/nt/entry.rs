@@ -23,43 +23,17 @@ use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_SUCCES
 
 use super::device::{DeviceObject, SymbolicLink};
 use super::{NtKernel, debug_print, memory, routines};
+use crate::device::Device;
 use crate::executive::PoolUse;
 use crate::trace::{self, Trace};
-
-/// What the entry points start, give packets to and stop.
-pub trait Served: Sized + Send + Sync {
-    /// Starts. `registry_path` is the driver's key, to be copied.
-    ///
-    /// # Errors
-    /// Why the driver cannot be loaded; nothing is left then.
-    ///
-    /// # IRQL
-    /// PASSIVE_LEVEL.
-    fn start(kernel: &NtKernel, registry_path: &[u16]) -> Result<Self, NTSTATUS>;
-
-    /// Serves a packet.
-    ///
-    /// # Safety
-    /// The I/O manager gave `irp` to this driver.
-    ///
-    /// # IRQL
-    /// PASSIVE_LEVEL.
-    unsafe fn dispatch(&self, irp: NonNull<IRP>) -> NTSTATUS;
-
-    /// Ends all that runs, and waits for it without limit. Nothing has the device open any more.
-    ///
-    /// # IRQL
-    /// PASSIVE_LEVEL.
-    fn stop(&mut self);
-}
 
 /// What a loaded driver holds, in the device extension.
 ///
 /// # Invariants
 /// Whole from before the device accepts opens until unloading takes it out.
-struct Loaded<D> {
+struct Loaded {
     link: SymbolicLink,
-    served: D,
+    device: Device<NtKernel>,
     object: DeviceObject,
     trace: Trace,
 }
@@ -71,17 +45,14 @@ struct Loaded<D> {
 ///
 /// # IRQL
 /// PASSIVE_LEVEL.
-pub unsafe fn driver_entry<D: Served>(
-    driver: *mut DRIVER_OBJECT,
-    registry_path: *const UNICODE_STRING,
-) -> NTSTATUS {
+pub unsafe fn driver_entry(driver: *mut DRIVER_OBJECT, registry_path: *const UNICODE_STRING) -> NTSTATUS {
     let Some(driver) = NonNull::new(driver) else {
         return STATUS_INVALID_PARAMETER;
     };
     // SAFETY: the I/O manager's string, for the time of this call.
     let registry_path = unsafe { units(registry_path) };
     // SAFETY: the driver that is being loaded.
-    match unsafe { load::<D>(driver, registry_path) } {
+    match unsafe { load(driver, registry_path) } {
         Ok(()) => {
             trace::driver_started(env!("CARGO_PKG_VERSION"));
             debug_print::format(format_args!("skua: {} is loaded", env!("CARGO_PKG_VERSION")));
@@ -110,30 +81,30 @@ fn at(step: &'static str) -> impl FnOnce(NTSTATUS) -> Failure {
 
 /// # Safety
 /// `driver` is being loaded.
-unsafe fn load<D: Served>(driver: NonNull<DRIVER_OBJECT>, registry_path: &[u16]) -> Result<(), Failure> {
+unsafe fn load(driver: NonNull<DRIVER_OBJECT>, registry_path: &[u16]) -> Result<(), Failure> {
     routines::resolve().map_err(at("finding the kernel's routines"))?;
     let trace = Trace::register();
     // SAFETY: the caller's driver.
-    let object = unsafe { DeviceObject::create(driver, Loaded::<D>::BYTES) };
+    let object = unsafe { DeviceObject::create(driver, Loaded::BYTES) };
     let object = object.map_err(at("creating the device"))?;
     object.secure().map_err(at("securing the device"))?;
-    let served = D::start(&NtKernel, registry_path).map_err(at("starting the control thread"))?;
+    let device = Device::start(&NtKernel, registry_path).map_err(at("starting the control thread"))?;
     let link = SymbolicLink::create().map_err(at("creating the symbolic link"))?;
-    let extension = object.extension().cast::<Loaded<D>>();
-    let loaded = Loaded { link, served, object, trace };
+    let extension = object.extension().cast::<Loaded>();
+    let loaded = Loaded { link, device, object, trace };
     // SAFETY: room for it was asked for, aligned as pool memory is, and nobody knows of it yet.
     unsafe { extension.write(loaded) };
-    let routine: DRIVER_DISPATCH = Some(dispatch::<D>);
+    let routine: DRIVER_DISPATCH = Some(dispatch);
     // SAFETY: the driver is being loaded: its entry points are its own to write.
     unsafe { (*driver.as_ptr()).MajorFunction = [routine; IRP_MJ_MAXIMUM_FUNCTION as usize + 1] };
     // SAFETY: as above.
-    unsafe { (*driver.as_ptr()).DriverUnload = Some(unload::<D>) };
+    unsafe { (*driver.as_ptr()).DriverUnload = Some(unload) };
     // SAFETY: written above.
     unsafe { (*extension).object.accept_opens() };
     Ok(())
 }
 
-impl<D> Loaded<D> {
+impl Loaded {
     #[expect(clippy::cast_possible_truncation, reason = "asserted in the same place")]
     const BYTES: u32 = {
         assert!(size_of::<Self>() < 4096, "an extension is for handles; what is large comes from the pool");
@@ -143,29 +114,29 @@ impl<D> Loaded<D> {
 }
 
 /// The driver's routine for every major function.
-unsafe extern "C" fn dispatch<D: Served>(device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+unsafe extern "C" fn dispatch(device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
     // SAFETY: the I/O manager passes the driver's device.
-    let loaded = unsafe { (*device).DeviceExtension }.cast::<Loaded<D>>();
+    let loaded = unsafe { (*device).DeviceExtension }.cast::<Loaded>();
     // SAFETY: whole, as the device accepts opens; unloading waits until nobody has it open.
-    let served = unsafe { &(*loaded).served };
+    let device = unsafe { &(*loaded).device };
     let Some(irp) = NonNull::new(irp) else {
         return STATUS_INVALID_PARAMETER;
     };
     // SAFETY: the I/O manager's packet.
-    unsafe { served.dispatch(irp) }
+    unsafe { device.dispatch(irp) }
 }
 
 /// DriverUnload: nobody has the device open any more.
-unsafe extern "C" fn unload<D: Served>(driver: *mut DRIVER_OBJECT) {
+unsafe extern "C" fn unload(driver: *mut DRIVER_OBJECT) {
     // SAFETY: the I/O manager passes the driver; its first device is its only one.
     let device = unsafe { (*driver).DeviceObject };
     // SAFETY: the device exists until `object` below is dropped.
     let extension = unsafe { (*device).DeviceExtension };
     // SAFETY: whole, and never looked at again: it is moved out.
-    let Loaded { link, mut served, object, trace } = unsafe { extension.cast::<Loaded<D>>().read() };
+    let Loaded { link, mut device, object, trace } = unsafe { extension.cast::<Loaded>().read() };
     drop(link);
-    served.stop();
-    drop(served);
+    device.stop();
+    drop(device);
     drop(object);
     let leaked = memory::owing();
     if let Some(PoolUse { tag, in_use, .. }) = leaked {

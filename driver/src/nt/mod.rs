@@ -30,7 +30,7 @@ mod unguessable;
 mod unicode;
 
 pub use bug_check::bug_check;
-pub use entry::{Served, driver_entry};
+pub use entry::driver_entry;
 pub use section::NtSection;
 pub use thread::NtThread;
 
