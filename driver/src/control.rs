@@ -62,7 +62,7 @@ impl<'d, E: Executive> Control<'d, E> {
     ///
     /// # IRQL
     /// PASSIVE_LEVEL, in a thread of the system process.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(&mut self) {
         let executive = self.shared.executive();
         let Some(passive) = Passive::acquire(executive) else { return };
         self.boot = BootSink::read(executive, self.shared.parameters());
@@ -360,7 +360,7 @@ impl<'d, E: Executive> Control<'d, E> {
     }
 
     /// Ends everything. The device takes no request in any more when this returns.
-    fn end(mut self, passive: &Passive<'_>) {
+    fn end(&mut self, passive: &Passive<'_>) {
         self.shared.shut_down();
         while !self.sinks.is_empty() {
             self.stop_at(0, passive);

@@ -2,9 +2,6 @@
 //!
 //! Built by `cargo xtask build-sys`. There is nothing here to test: what runs is in `skua-driver`, and the image itself is
 //! loaded and put through its paces by `cargo xtask wine`.
-//!
-//! `_fltused`, which compilers refer to from code that uses floating point, is left undefined on purpose: the kernel does
-//! not save those registers for a driver, and so the linker refuses what would need them.
 #![no_std]
 // UNSAFETY: the image's entry point, called through C.
 #![expect(unsafe_code, reason = "the loader finds DriverEntry by its name")]
@@ -31,6 +28,13 @@ pub unsafe extern "C" fn DriverEntry(
     // SAFETY: the I/O manager's arguments, passed on.
     unsafe { driver_entry(driver, registry_path) }
 }
+
+/// Objects that touch floating-point types refer to this, as compiler_builtins' own does, which holds more than the driver
+/// uses; nothing reads it. wdk-sys brings its own.
+// SAFETY: no other symbol of the image has this name.
+#[cfg(not(feature = "wdk"))]
+#[unsafe(no_mangle)]
+pub static _fltused: i32 = 0;
 
 /// A broken promise ends the system: a bug check with the place in the source.
 #[panic_handler]

@@ -126,6 +126,7 @@ fn index_of(request: &StartSink<'_>, wanted: IpAddr) -> Option<usize> {
     request.groups().position(|group| group.addresses().is_ok_and(|(group, _)| group == wanted))
 }
 
+#[inline(never)]
 fn open_rings<E: Executive>(
     executive: &E,
     sections: &Sections<E>,
@@ -192,11 +193,17 @@ fn listeners<E: Executive>(
     Slab::new(executive.clone(), TAG, count, |_| {
         // There are as many as were asked for.
         let (id, asked) = places.next().unwrap_or((count, Place::new(NOWHERE, 0)));
-        let options = options(id, &asked, request).unwrap_or_else(|| SocketOptions::new(NOWHERE));
-        let memberships = memberships(request, options.local.is_ipv4());
-        Listening { asked, listener: Listener::new(options, memberships) }
+        listening(id, asked, request)
     })
     .map_err(|_: OutOfMemory| no_memory(StartStep::Listener))
+}
+
+/// A listener as it is asked for, not opened yet. Its groups take 2.5 KB, which are not to be on the stack twice in one frame.
+#[inline(never)]
+fn listening<E: Executive>(id: usize, asked: Place, request: &StartSink<'_>) -> Listening<E> {
+    let options = options(id, &asked, request).unwrap_or_else(|| SocketOptions::new(NOWHERE));
+    let memberships = memberships(request, options.local.is_ipv4());
+    Listening { asked, listener: Listener::new(options, memberships) }
 }
 
 /// Stands for a listener that there is none of: no port can be bound there.

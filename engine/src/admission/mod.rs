@@ -80,6 +80,7 @@ impl<M: Memory + Clone> Admission<M> {
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
+    #[inline(never)]
     pub fn open(
         memory: &M,
         config: &AdmissionConfig<'_>,

@@ -106,6 +106,8 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
+    // A frame of its own: it builds what is large, and a kernel's stack is small.
+    #[inline(never)]
     pub fn open(
         kernel: K,
         handler: H,
@@ -133,7 +135,21 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
             copies,
             sends,
         };
-        let shards = PerProcessor::new(&kernel, SHARD_TAG, shards, |processor| Shard {
+        let shards = Self::open_shards(&kernel, &handler, &admission, &core, shards, passive)?;
+        let block = EngineBlock { kernel: kernel.clone(), shards, admission, core, handler };
+        Ok(Self { block: Anchor::new(&kernel, ENGINE_TAG, block)? })
+    }
+
+    #[inline(never)]
+    fn open_shards(
+        kernel: &K,
+        handler: &H,
+        admission: &Admission<K>,
+        core: &EngineCore<K>,
+        shards: u32,
+        passive: &Passive<'_>,
+    ) -> Result<PerProcessor<Shard<K, H>, K>, OutOfMemory> {
+        PerProcessor::new(kernel, SHARD_TAG, shards, |processor| Shard {
             handler: handler.shard(processor, passive),
             admission: admission.shard(processor),
             tally: Tally::default(),
@@ -141,9 +157,7 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
             lending: Lending::default(),
             nodes: ArrayVec::new(),
             entries: ArrayVec::new(),
-        })?;
-        let block = EngineBlock { kernel: kernel.clone(), shards, admission, core, handler };
-        Ok(Self { block: Anchor::new(&kernel, ENGINE_TAG, block)? })
+        })
     }
 
     /// Exactly the bytes that [`Engine::open`] asks of memory for `shards` processors, the handler's own apart.
