@@ -145,6 +145,7 @@ impl<'d, E: Executive> Control<'d, E> {
     }
 
     /// The provider, captured when it is first needed.
+    #[inline(never)]
     fn provider(&mut self, passive: &Passive<'_>) -> Result<&Provider<E>, StartFailure> {
         let failure = |status| StartFailure { step: StartStep::Provider, status, detail: 0 };
         if self.registration.is_none() {

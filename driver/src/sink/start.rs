@@ -52,6 +52,7 @@ impl<E: Executive> RunningSink<E> {
     /// # Safety
     /// `cell` stays where it is for longer than the sink, and its registration, live.
     #[expect(unsafe_code, reason = "the rings' writers keep the cell's address")]
+    #[inline(never)]
     pub(crate) unsafe fn start(
         executive: &E,
         provider: &Provider<E>,
