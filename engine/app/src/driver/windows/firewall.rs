@@ -62,7 +62,7 @@ pub(super) fn remove() -> bool {
 
 /// What an operator should know of the firewall and these ports, a line each; nothing if all are let in.
 pub(super) fn warnings(ports: &BTreeSet<u16>) -> Vec<String> {
-    if is_off() {
+    if ports.is_empty() || is_off() {
         return Vec::new();
     }
     let Some(rules) = rules() else {
