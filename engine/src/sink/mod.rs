@@ -92,8 +92,13 @@ impl<K: Kernel, S: SharedMemory, W: Wake> Sink<K, S, W> {
         let rings = Slab::new(kernel.clone(), TAG, shards as usize, |shard| {
             #[expect(clippy::cast_possible_truncation, reason = "below `shards`, which is a u32")]
             let shard = shard as u32;
-            let mapping = shared.create(shard, config.data_region_bytes(), CURSOR_BYTES);
-            let mapping = mapping.inspect_err(|error| failed = Some(*error)).ok();
+            // Where memory is short, the rest is not asked for.
+            let mapping = if failed.is_some() {
+                None
+            } else {
+                let mapping = shared.create(shard, config.data_region_bytes(), CURSOR_BYTES);
+                mapping.inspect_err(|error| failed = Some(*error)).ok()
+            };
             if let Some(mapping) = &mapping {
                 writer::write_header::<S>(mapping, shard, &config, &clock);
             }

@@ -60,6 +60,30 @@ unsafe impl SharedMemory for Pages {
     }
 }
 
+/// Memory for the first ring only; counts what is asked for.
+#[derive(Default)]
+struct Short(AtomicU64);
+
+// SAFETY: as for `Pages`.
+unsafe impl SharedMemory for Short {
+    type Mapping = Pair;
+
+    fn create(&self, shard: u32, data: usize, cursor: usize) -> Result<Pair, OutOfMemory> {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => Pages.create(shard, data, cursor),
+            _ => Err(OutOfMemory { bytes: data, tag: skua_pools::Tag::new(b"Test") }),
+        }
+    }
+
+    fn data(mapping: &Pair) -> NonNull<u8> {
+        mapping.data
+    }
+
+    fn cursor(mapping: &Pair) -> NonNull<u8> {
+        mapping.cursor
+    }
+}
+
 /// Counts wakes.
 #[derive(Clone, Default)]
 struct Counted(Arc<AtomicU64>);
@@ -245,4 +269,12 @@ fn a_ring_that_cannot_hold_four_of_the_largest_records_is_refused() {
     assert_eq!(open(config(100_000, 100)), Some(SinkError::RingSize(100_000)));
     assert_eq!(open(config(1 << 20, u16::MAX)), Some(SinkError::SnapLength(u16::MAX)));
     assert_eq!(kernel.memory_in_use(), 0);
+}
+
+#[test]
+fn where_memory_is_short_nothing_more_is_asked_for() {
+    let (kernel, short) = (HostKernel::new(HostConfig::default()), Short::default());
+    let opened = Sink::open(&kernel, &short, Counted::default(), config(1 << 20, 1000), 8);
+    assert!(matches!(opened.err(), Some(SinkError::OutOfMemory(_))));
+    assert_eq!(short.0.load(Ordering::SeqCst), 2);
 }
