@@ -14,8 +14,8 @@ use core::time::Duration;
 use arrayvec::ArrayVec;
 use skua_engine::abi::nt::{IRP_MJ_CLEANUP, IRP_MJ_CLOSE};
 use skua_engine::abi::status::{
-    NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
-    STATUS_NOT_FOUND, STATUS_SHUTDOWN_IN_PROGRESS, STATUS_SUCCESS,
+    NTSTATUS, STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_SHUTDOWN_IN_PROGRESS, STATUS_SUCCESS,
 };
 use skua_engine::{Events, Passive, Provider, Registration};
 use skua_protocol::{
@@ -227,7 +227,8 @@ impl<'d, E: Executive> Control<'d, E> {
     fn attach(&mut self, request: Request) {
         let attached = self.unless_shut_down().and_then(|()| asked(&request)).and_then(|number| {
             let (sink, cell) = self.reach(number)?;
-            sink.attach(request.file(), cell)
+            // It overtook nobody: where the file is not left yet, the word of that comes to this thread later.
+            if request.has_left_file() { Err(STATUS_CANCELLED) } else { sink.attach(request.file(), cell) }
         });
         match attached {
             // A program that cannot take the answer is attached all the same, and asks again or closes.
@@ -383,6 +384,8 @@ impl<'d, E: Executive> Control<'d, E> {
                     core::fmt::Write::write_fmt(&mut line, format_args!("skua: waits to unload: {error}"));
                 self.shared.executive().dbg_print(&line);
                 registration = Some(error.into_registration());
+                // What cannot be waited for, such as a close that the provider refused, is not asked after in a loop.
+                self.shared.wait(Some(TICK));
             }
         }
     }

@@ -6,7 +6,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering, fence};
 
 use arrayvec::ArrayVec;
 use skua_engine::abi::nt::{IRP, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, KEVENT};
@@ -114,7 +114,10 @@ impl<E: Executive> Device<E> {
         let shared = self.shared();
         match request.major() {
             IRP_MJ_CREATE if shared.is_shut_down() => shared.finish(request, STATUS_SHUTDOWN_IN_PROGRESS),
-            IRP_MJ_CREATE => shared.finish(request, STATUS_SUCCESS),
+            IRP_MJ_CREATE => {
+                request.enter_file();
+                shared.finish(request, STATUS_SUCCESS)
+            }
             IRP_MJ_CLEANUP | IRP_MJ_CLOSE => shared.close(request),
             IRP_MJ_DEVICE_CONTROL => match ControlCode::from_code(request.code()) {
                 Some(ControlCode::Version) => match request.answer(&shared.executive, &Version::HERE) {
@@ -205,6 +208,9 @@ impl<E: Executive> Shared<E> {
         // Before the queue is looked at: a request that comes later signals anew.
         // SAFETY: as above.
         unsafe { self.executive.ke_clear_event(self.call.get()) };
+        // KeClearEvent is a store, which the looks that follow could overtake: they would see nothing, and the store would
+        // then wipe out the signal of whoever asked in between. With the fence in `ring` one of both sees the other.
+        fence(Ordering::SeqCst);
     }
 
     /// A request that only says that a file is gone was heard: its dispatch routine goes on and completes it.
@@ -233,7 +239,13 @@ impl<E: Executive> Shared<E> {
 
     /// A file is closed. The control thread must have heard of it before the packet is completed: its address may be
     /// another file's afterwards. Not pended, because a close is not to be.
+    ///
+    /// Once is enough, as no file becomes a reader after that. A CLOSE after a CLEANUP waits for nobody: it comes with the
+    /// last reference, which may go on the control thread itself when that completes what was still under way.
     fn close(&self, request: Request) -> NTSTATUS {
+        if request.leave_file() && request.major() == IRP_MJ_CLOSE {
+            return self.finish(request, STATUS_SUCCESS);
+        }
         let event = UnsafeCell::new(zeroed::<KEVENT>());
         // SAFETY: nobody knows the event yet.
         unsafe { self.executive.ke_initialize_event(event.get(), false) };
@@ -254,6 +266,8 @@ impl<E: Executive> Shared<E> {
     }
 
     fn ring(&self) {
+        // Pairs with the one in `wait`.
+        fence(Ordering::SeqCst);
         // SAFETY: initialised by `start`, and there as long as `self`.
         unsafe { self.executive.ke_set_event(self.call.get()) };
     }

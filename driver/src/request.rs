@@ -3,7 +3,9 @@
 // UNSAFETY: reads the packet's fields and its buffers by address, and gives it back.
 #![expect(unsafe_code, reason = "IRPs are the I/O manager's memory, lent until they are completed")]
 
-use core::ptr::NonNull;
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use bytemuck::NoUninit;
 use skua_engine::Kernel;
@@ -13,7 +15,7 @@ use skua_engine::abi::nt::{
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_SUCCESS};
 
-/// An open file of the device, by the address of its FILE_OBJECT, which is never looked into.
+/// An open file of the device, by the address of its FILE_OBJECT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileId(usize);
 
@@ -59,6 +61,34 @@ impl Request {
     pub(crate) fn file(&self) -> FileId {
         let file: *mut FILE_OBJECT = self.location().FileObject;
         FileId(file.addr())
+    }
+
+    /// The file has just been opened.
+    pub(crate) fn enter_file(&self) {
+        if let Some(mark) = self.file_mark() {
+            mark.store(ptr::null_mut(), Ordering::Relaxed);
+        }
+    }
+
+    /// The file's last handle is closed; whether that was known. Requests that were on their way may still come.
+    pub(crate) fn leave_file(&self) -> bool {
+        let left = ptr::without_provenance_mut(1);
+        self.file_mark().is_some_and(|mark| !mark.swap(left, Ordering::AcqRel).is_null())
+    }
+
+    /// Whether the file's last handle is closed.
+    pub(crate) fn has_left_file(&self) -> bool {
+        self.file_mark().is_some_and(|mark| !mark.load(Ordering::Acquire).is_null())
+    }
+
+    /// FsContext2, which is the driver's: null while the file has handles. `None` for a packet without a file, which
+    /// another driver made.
+    fn file_mark(&self) -> Option<&AtomicPtr<c_void>> {
+        let file = NonNull::new(self.location().FileObject)?;
+        // SAFETY: a packet keeps its file until it is completed.
+        let mark = unsafe { &raw mut (*file.as_ptr()).FsContext2 };
+        // SAFETY: aligned, there as long as the packet, and accessed here alone.
+        Some(unsafe { AtomicPtr::from_ptr(mark) })
     }
 
     /// The control code of an IRP_MJ_DEVICE_CONTROL.

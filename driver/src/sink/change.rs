@@ -14,8 +14,8 @@ use super::{RunningSink, TAG};
 use crate::executive::Executive;
 
 impl<E: Executive> RunningSink<E> {
-    /// Puts other rules and limits in force; batches that begin from now on run under them. The limits come first: where
-    /// they are refused nothing has changed.
+    /// Puts other rules and limits in force; batches that begin from now on run under them. The limits come first, and
+    /// those from before come back where the rules are refused.
     pub(crate) fn change(&mut self, executive: &E, request: &ChangeSink<'_>) -> NTSTATUS {
         let has = |flag| request.header.flags & flag != 0;
         let admission = self.engine.admission();
@@ -23,6 +23,7 @@ impl<E: Executive> RunningSink<E> {
             Err(status) => return status,
             Ok(rules) => rules,
         };
+        let before = admission.limits();
         if has(ChangeSinkHeader::LIMITS) {
             let set = limits(&request.header.limits).map(|limits| admission.set_limits(&limits).is_ok());
             if set != Ok(true) {
@@ -37,6 +38,8 @@ impl<E: Executive> RunningSink<E> {
             Ok(())
         };
         if replaced.is_err() {
+            // They were in force.
+            let _back = admission.set_limits(&before);
             return STATUS_INVALID_PARAMETER;
         }
         if has(ChangeSinkHeader::ALLOW | ChangeSinkHeader::EVERYONE) {

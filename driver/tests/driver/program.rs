@@ -6,7 +6,6 @@
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -28,16 +27,21 @@ use crate::host::HostExecutive;
 /// How long a request may take that is not to wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The addresses of files; none is ever given twice.
-static FILES: AtomicUsize = AtomicUsize::new(0x1000);
-
 /// An open handle.
 pub(crate) struct Program {
     executive: HostExecutive,
     device: Arc<Device<HostExecutive>>,
-    file: usize,
+    file: Arc<File>,
     closed: bool,
 }
+
+/// A FILE_OBJECT, of which the driver has one field.
+struct File(UnsafeCell<FILE_OBJECT>);
+
+// SAFETY: the field is the driver's to guard.
+unsafe impl Send for File {}
+// SAFETY: as above.
+unsafe impl Sync for File {}
 
 /// A request that the device has.
 pub(crate) struct Pending {
@@ -58,6 +62,8 @@ struct Packet {
     is_direct: bool,
     done: Mutex<u32>,
     told: Condvar,
+    /// Holds the file's last reference, and gives it up where it is completed.
+    last: Mutex<Option<Program>>,
 }
 
 // SAFETY: the driver and the test take turns: the test looks at the buffers only when the packet is completed.
@@ -71,7 +77,7 @@ impl Program {
         executive: &HostExecutive,
         device: &Arc<Device<HostExecutive>>,
     ) -> Result<Self, NTSTATUS> {
-        let file = FILES.fetch_add(0x100, Ordering::Relaxed);
+        let file = Arc::new(File(UnsafeCell::new(zeroed())));
         let mut program =
             Self { executive: executive.clone(), device: Arc::clone(device), file, closed: true };
         let status = program.send(IRP_MJ_CREATE, 0, &[], 0, false).wait().0;
@@ -109,6 +115,18 @@ impl Program {
         self.send_all(majors);
     }
 
+    /// Closes the handle while a request is on its way. That holds the last reference then, and CLOSE comes where it is
+    /// completed.
+    pub(crate) fn close_before(mut self, code: ControlCode, input: &[u8], output_bytes: usize) -> Pending {
+        self.send_all(&[IRP_MJ_CLEANUP]);
+        let (executive, device, file) =
+            (self.executive.clone(), Arc::clone(&self.device), Arc::clone(&self.file));
+        let on_its_way = Self { executive, device, file, closed: true };
+        let packet = Packet::new(input, output_bytes, false);
+        *packet.last.lock().unwrap() = Some(self);
+        on_its_way.send_packet(packet, IRP_MJ_DEVICE_CONTROL, code as u32, input.len())
+    }
+
     fn send_all(&mut self, majors: &[u8]) {
         for &major in majors {
             assert_eq!(self.send(major, 0, &[], 0, false).wait().0, STATUS_SUCCESS);
@@ -117,7 +135,10 @@ impl Program {
     }
 
     fn send(&self, major: u8, code: u32, input: &[u8], output_bytes: usize, is_direct: bool) -> Pending {
-        let packet = Packet::new(input, output_bytes, is_direct);
+        self.send_packet(Packet::new(input, output_bytes, is_direct), major, code, input.len())
+    }
+
+    fn send_packet(&self, packet: Box<Packet>, major: u8, code: u32, input_bytes: usize) -> Pending {
         let irp = packet.irp();
         // SAFETY: the packet's own memory, of that size.
         unsafe { self.executive.io_initialize_irp(irp, IO_SIZE_OF_IRP_1, 1) };
@@ -127,10 +148,10 @@ impl Program {
         // SAFETY: in the packet, which is this function's.
         let location = unsafe { &mut *location };
         location.MajorFunction = major;
-        location.FileObject = ptr::without_provenance_mut::<FILE_OBJECT>(self.file);
+        location.FileObject = self.file.0.get();
         location.Parameters.DeviceIoControl = IO_PARAMETERS_DEVICE_IO_CONTROL {
-            OutputBufferLength: u32::try_from(output_bytes).unwrap(),
-            InputBufferLength: u32::try_from(input.len()).unwrap(),
+            OutputBufferLength: u32::try_from(packet.output_bytes).unwrap(),
+            InputBufferLength: u32::try_from(input_bytes).unwrap(),
             IoControlCode: code,
             ..zeroed()
         };
@@ -223,6 +244,7 @@ impl Packet {
             is_direct,
             done: Mutex::new(0),
             told: Condvar::new(),
+            last: Mutex::new(None),
         })
     }
 
@@ -257,6 +279,10 @@ impl Packet {
 unsafe extern "C" fn complete(_device: *mut DEVICE_OBJECT, _irp: *mut IRP, context: *mut c_void) -> NTSTATUS {
     // SAFETY: `send` passed a packet that stays until it is completed.
     let packet = unsafe { &*context.cast::<Packet>() };
+    let last = packet.last.lock().unwrap().take();
+    if let Some(last) = last {
+        last.close(&[IRP_MJ_CLOSE]);
+    }
     let mut done = packet.done.lock().unwrap();
     *done += 1;
     packet.told.notify_all();

@@ -6,13 +6,14 @@ use std::time::Duration;
 use skua_engine::DropReason;
 use skua_engine::abi::nt::{IRP_MJ_CLEANUP, IRP_MJ_CLOSE};
 use skua_engine::abi::status::{
-    STATUS_ADDRESS_ALREADY_EXISTS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NO_MEMORY,
-    STATUS_NOT_FOUND, STATUS_SUCCESS,
+    STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER,
+    STATUS_NO_MEMORY, STATUS_NOT_FOUND, STATUS_SUCCESS,
 };
 use skua_hosted::HostConfig;
 use skua_protocol::{
     AllowedPrefix, ChangeSinkHeader, ControlCode, Group, Header, Limits, Listener, ListenerState, MAX_SINKS,
-    SinkState, SinksReport, SourceReport, SourcesReport, SourcesRequest, StartFlags, StartStep, Version,
+    ReaderAttached, SinkRequest, SinkState, SinksReport, SourceReport, SourcesReport, SourcesRequest,
+    StartFlags, StartStep, Version,
 };
 
 use crate::host::HostExecutive;
@@ -254,6 +255,9 @@ fn filters_and_limits_change_while_datagrams_come() {
     let distinct: Vec<_> =
         (0..17).map(|n| AllowedPrefix::new(Ipv4Addr::new(10, n, 0, 0).into(), 16)).collect();
     assert_eq!(change(ChangeSinkHeader::ALLOW, none, &distinct), STATUS_INVALID_PARAMETER);
+    let both = ChangeSinkHeader::ALLOW | ChangeSinkHeader::LIMITS;
+    assert_eq!(change(both, sampled, &distinct), STATUS_INVALID_PARAMETER);
+    assert_eq!(program.report(sink).0.limits, limited, "what is refused changes nothing");
     assert_eq!(change(ChangeSinkHeader::ALLOW, none, &too_many), STATUS_SUCCESS, "duplicates are one rule");
     drop(program);
     rig.unload();
@@ -340,4 +344,36 @@ fn closing_in_either_order_lets_the_reader_go() {
         drop(starter);
         rig.unload();
     }
+}
+
+#[test]
+fn a_file_without_handles_becomes_nobodys_reader() {
+    let rig = Rig::new();
+    let (starter, reader) = (rig.open(), rig.open());
+    let (sink, _) = starter.start(&Start::new());
+    let request = SinkRequest::new(sink);
+    let late = reader.close_before(
+        ControlCode::AttachReader,
+        bytemuck::bytes_of(&request),
+        size_of::<ReaderAttached>(),
+    );
+    assert_eq!(late.wait().0, STATUS_CANCELLED);
+    starter.attach(sink);
+    drop(starter);
+    rig.unload();
+}
+
+/// The I/O manager gives up its reference where a request is completed, which is on the control thread.
+#[test]
+fn a_close_that_comes_on_the_control_thread_waits_for_nobody() {
+    let rig = Rig::new();
+    let room = size_of::<SinksReport>();
+    let late = rig.open().close_before(ControlCode::QuerySinks, bytemuck::bytes_of(&Header::new(8)), room);
+    if !late.is_done(PATIENCE) {
+        // Nothing of it ends any more: neither can the rest.
+        std::mem::forget((rig, late));
+        panic!("the control thread waits for itself");
+    }
+    assert_eq!(late.wait().0, STATUS_SUCCESS);
+    rig.unload();
 }
