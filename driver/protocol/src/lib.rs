@@ -60,8 +60,9 @@ pub use version::{PROTOCOL_VERSION, Version};
 
 /// The device's name in the NT namespace.
 pub const DEVICE_NAME: &str = r"\Device\Skua";
-/// The name that programs open it by, in the NT namespace.
-pub const LINK_NAME: &str = r"\DosDevices\Global\Skua";
+/// The name that programs open it by, in the NT namespace: `\DosDevices` is every session's where drivers are loaded, in the
+/// system process.
+pub const LINK_NAME: &str = r"\DosDevices\Skua";
 /// The name that programs open it by.
 pub const WIN32_NAME: &str = r"\\.\Skua";
 

@@ -11,6 +11,7 @@ use skua_engine::abi::nt::{
     KernelMode, OBJ_KERNEL_HANDLE, UNICODE_STRING,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES};
+use skua_protocol::{DEVICE_NAME, LINK_NAME};
 
 use super::bindings::{self as sys, imports};
 use super::descriptor::Descriptor;
@@ -18,9 +19,9 @@ use super::handle::Handle;
 use super::unicode::{self, ascii};
 
 /// The device, in the kernel's own directory.
-const DEVICE: &[u16] = &ascii(b"\\Device\\Skua");
+const DEVICE: &[u16] = &name::<{ DEVICE_NAME.len() }>(DEVICE_NAME);
 /// What programs open as `\\.\Skua`.
-const LINK: &[u16] = &ascii(b"\\DosDevices\\Skua");
+const LINK: &[u16] = &name::<{ LINK_NAME.len() }>(LINK_NAME);
 
 /// Changing an object's access list (winnt.h).
 const WRITE_DAC: u32 = 0x0004_0000;
@@ -130,6 +131,14 @@ impl Drop for SymbolicLink {
             // SAFETY: a name that lives until the call returns; the link is this value's.
             let _gone = unsafe { sys::IoDeleteSymbolicLink(pointer(&mut link)) };
         }
+    }
+}
+
+/// A name of the protocol's, in code units: all of them.
+const fn name<const UNITS: usize>(text: &str) -> [u16; UNITS] {
+    match text.as_bytes().first_chunk() {
+        Some(units) if UNITS == text.len() => ascii(units),
+        _ => panic!("a name has as many units as letters"),
     }
 }
 

@@ -1,14 +1,18 @@
 //! Opening a sink as a request asks for it.
 
+// UNSAFETY: rings' writers keep the address of the cell, sockets that of the process they belong to.
+#![expect(unsafe_code, reason = "cell and process outlive every sink")]
+
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::ptr;
 
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_FOUND, STATUS_SUCCESS,
 };
 use skua_engine::admission::{AdmissionConfig, Allow, Prefix};
 use skua_engine::{
-    Config, Engine, Info, ListenerFailure, ListenerState, Membership, MembershipError, Memberships, Passive,
-    Provider, Sharing, Sink, SinkConfig, SinkError, SocketOptions, Wanted,
+    Config, Engine, Info, ListenerFailure, ListenerState, Membership, MembershipError, Memberships, Owner,
+    Passive, Provider, Sharing, Sink, SinkConfig, SinkError, SocketOptions, Wanted,
 };
 use skua_pools::{OutOfMemory, Slab};
 use skua_protocol::{
@@ -51,7 +55,6 @@ impl<E: Executive> RunningSink<E> {
     ///
     /// # Safety
     /// `cell` stays where it is for longer than the sink, and its registration, live.
-    #[expect(unsafe_code, reason = "the rings' writers keep the cell's address")]
     #[inline(never)]
     pub(crate) unsafe fn start(
         executive: &E,
@@ -189,20 +192,28 @@ fn listeners<E: Executive>(
     request: &StartSink<'_>,
 ) -> Result<Slab<Listening<E>, E>, StartFailure> {
     check_groups(request)?;
+    // SAFETY: this is the control thread's process, the system's, which never ends; no thread impersonates.
+    let owner = unsafe { Owner::new(executive.io_get_current_process(), ptr::null_mut()) };
     let mut places = request.listeners().enumerate();
     let count = usize::from(request.header.listeners);
     Slab::new(executive.clone(), TAG, count, |_| {
         // There are as many as were asked for.
         let (id, asked) = places.next().unwrap_or((count, Place::new(NOWHERE, 0)));
-        listening(id, asked, request)
+        listening(id, asked, owner, request)
     })
     .map_err(|_: OutOfMemory| no_memory(StartStep::Listener))
 }
 
 /// A listener as it is asked for, not opened yet. Its groups take 2.5 KB, which are not to be on the stack twice in one frame.
 #[inline(never)]
-fn listening<E: Executive>(id: usize, asked: Place, request: &StartSink<'_>) -> Listening<E> {
+fn listening<E: Executive>(
+    id: usize,
+    asked: Place,
+    owner: Owner<'static>,
+    request: &StartSink<'_>,
+) -> Listening<E> {
     let options = options(id, &asked, request).unwrap_or_else(|| SocketOptions::new(NOWHERE));
+    let options = SocketOptions { owner, ..options };
     let memberships = memberships(request, options.local.is_ipv4());
     Listening { asked, listener: Listener::new(options, memberships) }
 }
