@@ -1,8 +1,10 @@
 //! The command line.
 
+mod driver;
 mod interface;
 mod place;
 mod quantity;
+mod sinks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,9 +12,11 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use skua_engine::admission::Prefix;
 
+pub(crate) use driver::{DriverArgs, DriverCommand, InstallArgs};
 pub(crate) use interface::Interface;
 pub(crate) use place::{Group, SinkName};
 pub(crate) use quantity::{Pace, Rate, Sample, Size, Span};
+pub(crate) use sinks::{CaptureArgs, ChangeArgs, StatsArgs, StopArgs, TopArgs};
 
 /// A UDP telemetry sink that accounts for every datagram.
 #[derive(Parser, Debug)]
@@ -193,147 +197,6 @@ pub(crate) struct PlanArgs {
     /// Threads that receive; each has a shard of its own.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
-}
-
-/// What `skua capture` does.
-#[derive(Args, Debug)]
-pub(crate) struct CaptureArgs {
-    /// The sink, by number or name; may be left out where there is only one.
-    #[arg(long, value_name = "ID|NAME")]
-    pub(crate) sink: Option<SinkName>,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-
-    /// Have the driver copy the records instead of mapping its rings.
-    #[arg(long)]
-    pub(crate) no_map: bool,
-}
-
-/// What `skua stats` does.
-#[derive(Args, Debug)]
-pub(crate) struct StatsArgs {
-    /// The sink, by number or name; without it, every sink.
-    #[arg(long, value_name = "ID|NAME")]
-    pub(crate) sink: Option<SinkName>,
-
-    /// Print the table of sources too.
-    #[arg(long)]
-    pub(crate) sources: bool,
-
-    /// How the counts are printed: text, or json, one object a sink, a line each.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) summary: SummaryForm,
-}
-
-/// What `skua top` does.
-#[derive(Args, Debug)]
-pub(crate) struct TopArgs {
-    /// The sink, by number or name; may be left out where there is only one.
-    #[arg(long, value_name = "ID|NAME")]
-    pub(crate) sink: Option<SinkName>,
-
-    /// Stop after this time, such as 10s.
-    #[arg(long = "for", value_name = "TIME")]
-    pub(crate) duration: Option<Span>,
-}
-
-/// What `skua change` does.
-#[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["allow", "allow_everyone", "source_rate", "sample"]))]
-pub(crate) struct ChangeArgs {
-    /// The sink, by number or name; may be left out where there is only one.
-    #[arg(long, value_name = "ID|NAME")]
-    pub(crate) sink: Option<SinkName>,
-
-    /// Keep only datagrams from this prefix; repeatable. These take the place of all that were in force.
-    #[arg(long, value_name = "CIDR", value_parser = place::prefix, action = ArgAction::Append)]
-    pub(crate) allow: Vec<Prefix>,
-
-    /// Keep datagrams from everywhere.
-    #[arg(long, conflicts_with = "allow")]
-    pub(crate) allow_everyone: bool,
-
-    /// Keep at most this many datagrams a second from each source address (and processor), or max for all of them.
-    #[arg(long, value_name = "N|max")]
-    pub(crate) source_rate: Option<Pace>,
-
-    /// Keep one datagram in N.
-    #[arg(long, value_name = "1/N")]
-    pub(crate) sample: Option<Sample>,
-}
-
-/// What `skua stop` does.
-#[derive(Args, Debug)]
-pub(crate) struct StopArgs {
-    /// The sink, by number or name.
-    #[arg(long, value_name = "ID|NAME")]
-    pub(crate) sink: SinkName,
-}
-
-/// What `skua driver` does.
-#[derive(Args, Debug)]
-pub(crate) struct DriverArgs {
-    #[command(subcommand)]
-    pub(crate) command: DriverCommand,
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum DriverCommand {
-    /// Copy the driver to the system's drivers and register it as a service.
-    Install(Box<InstallArgs>),
-    /// Start it.
-    Start,
-    /// End every wait, refuse new programs, and unload it.
-    Stop,
-    /// Say how it is, and whether the firewall lets datagrams in.
-    Status,
-    /// Stop it and remove everything that install has added.
-    Uninstall,
-}
-
-/// What `skua driver install` does.
-#[derive(Args, Debug)]
-pub(crate) struct InstallArgs {
-    /// The driver's image; without it, skua.sys beside this program.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) sys: Option<PathBuf>,
-
-    /// Start it with the system.
-    #[arg(long)]
-    pub(crate) auto: bool,
-
-    /// Address that a sink which starts with the driver receives on; repeatable.
-    #[arg(long, value_name = "ADDR", value_parser = place::address, action = ArgAction::Append)]
-    pub(crate) listen: Vec<SocketAddr>,
-
-    /// Multicast group for it to join, on an interface given by name or index; repeatable.
-    #[arg(long, value_name = "MULTICAST[@IFACE]", requires = "listen", action = ArgAction::Append)]
-    pub(crate) group: Vec<Group>,
-
-    /// Keep only datagrams from this prefix; repeatable.
-    #[arg(long, value_name = "CIDR", requires = "listen", value_parser = place::prefix, action = ArgAction::Append)]
-    pub(crate) allow: Vec<Prefix>,
-
-    /// Keep at most this many datagrams a second from each source address (and processor).
-    #[arg(long, value_name = "N", requires = "listen")]
-    pub(crate) source_rate: Option<Rate>,
-
-    /// Keep one datagram in N.
-    #[arg(long, value_name = "1/N", requires = "listen")]
-    pub(crate) sample: Option<Sample>,
-
-    /// Bytes kept of each datagram.
-    #[arg(long, value_name = "N", requires = "listen", default_value_t = 65_535, value_parser = clap::value_parser!(u16))]
-    pub(crate) snaplen: u16,
-
-    /// Ring per processor, rounded up to a power of two.
-    #[arg(long, value_name = "SIZE", requires = "listen", default_value = "16M")]
-    pub(crate) ring: Size,
-
-    /// Receive buffer asked of the system for each socket.
-    #[arg(long, value_name = "SIZE", requires = "listen", default_value = "16M")]
-    pub(crate) receive_buffer: Size,
 }
 
 impl Cli {

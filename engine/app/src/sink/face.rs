@@ -27,7 +27,7 @@ impl Face {
     /// data to the same place.
     /// A terminal that cannot be taken over has plain lines.
     pub(crate) fn choose(data_on_stdout: bool) -> Self {
-        let terminal = io::stderr().is_terminal() && io::stdin().is_terminal() && is_foreground();
+        let terminal = io::stderr().is_terminal() && io::stdin().is_terminal() && obeys();
         let mixed = data_on_stdout && io::stdout().is_terminal();
         if terminal && !mixed {
             View::open().map_or(Self::Lines, |view| Self::View(Box::new(view)))
@@ -81,11 +81,17 @@ impl Face {
 
 /// Whether the terminal takes orders from this process: one in the background would be stopped for trying.
 #[cfg(target_os = "linux")]
-fn is_foreground() -> bool {
+fn obeys() -> bool {
     rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
-#[cfg(not(target_os = "linux"))]
-fn is_foreground() -> bool {
+/// Whether the console obeys escape codes. Wine's shows them (8.0); its loader sets this variable.
+#[cfg(windows)]
+fn obeys() -> bool {
+    std::env::var_os("WINEHOMEDIR").is_none()
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
+fn obeys() -> bool {
     true
 }
