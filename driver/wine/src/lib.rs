@@ -47,6 +47,8 @@ mod pool;
 #[cfg(windows)]
 mod processor;
 #[cfg(windows)]
+mod raise;
+#[cfg(windows)]
 mod real;
 #[cfg(windows)]
 mod report;

@@ -14,16 +14,14 @@ use skua_engine::abi::nt::{
     MDL_SOURCE_IS_NONPAGED_POOL, MDL_WRITE_OPERATION, mm_get_mapped_system_address, mm_get_mdl_byte_count,
     mm_get_mdl_virtual_address, mm_initialize_mdl, mm_size_of_mdl,
 };
-use skua_engine::abi::status::{NTSTATUS, STATUS_ACCESS_VIOLATION, STATUS_SUCCESS};
+use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
 
 use windows_sys::Win32::System::Memory::{GetProcessHeap, HEAP_ZERO_MEMORY, HeapAlloc};
 
 use crate::host::kernel;
 use crate::real::Routine;
-use crate::{access, level, report, settings};
+use crate::{access, level, raise, report, settings};
 
-// SAFETY: the prototype of wdm.h, which says that it does not return; it unwinds.
-static RAISE: Routine<unsafe extern "C-unwind" fn(NTSTATUS) -> !> = unsafe { Routine::new(c"ExRaiseStatus") };
 // SAFETY: the prototype of wdm.h.
 static FREE: Routine<unsafe extern "C" fn(*mut MDL)> = unsafe { Routine::new(c"IoFreeMdl") };
 
@@ -109,9 +107,8 @@ pub(crate) unsafe extern "C-unwind" fn MmProbeAndLockPages(
 ) {
     // SAFETY: the caller's promise.
     if unsafe { lock(mdl, operation != IoReadAccess) }.is_err() {
-        // No value of this frame is left to be dropped.
-        // SAFETY: the caller's promise.
-        unsafe { RAISE.get()(STATUS_ACCESS_VIOLATION) }
+        // SAFETY: the caller's promise; no value of this frame is left to be dropped.
+        unsafe { raise::ExRaiseAccessViolation() }
     }
 }
 
