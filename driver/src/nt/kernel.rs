@@ -27,7 +27,7 @@ unsafe impl Kernel for NtKernel {
     #[inline]
     fn ke_get_current_irql(&self) -> KIRQL {
         // SAFETY: it takes nothing.
-        unsafe { sys::KeGetCurrentIrql() }
+        unsafe { imports::KeGetCurrentIrql() }
     }
 
     #[inline]
@@ -81,8 +81,8 @@ unsafe impl Kernel for NtKernel {
     unsafe fn mm_map_locked_pages_specify_cache(&self, mdl: *mut MDL) -> *mut c_void {
         // SAFETY: the caller promises locked pages. Null is the answer to a failure, as BugCheckOnFailure is false.
         unsafe {
-            sys::MmMapLockedPagesSpecifyCache(
-                mdl.cast(),
+            imports::MmMapLockedPagesSpecifyCache(
+                mdl,
                 KernelMode,
                 MmCached,
                 ptr::null_mut(),

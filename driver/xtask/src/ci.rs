@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::E2eArguments;
 use crate::steps::Steps;
-use crate::{cargo, e2e, loom, no_std, process};
+use crate::{cargo, e2e, loom, no_std, process, wdk};
 
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
@@ -27,6 +27,7 @@ pub(crate) fn run() -> Result<()> {
     });
     steps.run("docs", docs);
     steps.run("no-std", no_std::run);
+    steps.run("check-wdk", wdk::run);
     steps.run("loom", loom::run);
     // Each bench once, to see that it runs: with the tests' profile, whose dependencies are built by now.
     steps.run("benches", || cargo(&["test", "--package", "skua-benches", "--benches"]));

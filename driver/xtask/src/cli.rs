@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{ci, code, e2e, image, loom, no_std, wine};
+use crate::{ci, code, e2e, image, loom, no_std, wdk, wine};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -26,6 +26,8 @@ enum Task {
     CheckPanics,
     /// Find the deepest stack below what skua.sys has called at DISPATCH_LEVEL; fail where it is too deep.
     CheckStack,
+    /// Type-check the driver's `wdk` feature against bindings made from mingw-w64's headers.
+    CheckWdk,
     /// Run everything that must hold before a change is merged, and print the minutes each step took.
     Ci,
     /// Run the sink against senders that are not Skua and compare what both sides counted.
@@ -91,6 +93,7 @@ impl Arguments {
             Task::CheckImage(arguments) => image::check::run(&arguments),
             Task::CheckPanics => code::panics::run(),
             Task::CheckStack => code::stack::run(),
+            Task::CheckWdk => wdk::run(),
             Task::Ci => ci::run(),
             Task::E2e(arguments) => e2e::run(&arguments),
             Task::Loom => loom::run(),

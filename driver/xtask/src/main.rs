@@ -10,6 +10,7 @@
 //! | `check-image` | the images import what their lists say, and are what Windows loads as drivers | what `build-sys` made |
 //! | `check-stack` | skua.sys stays within its stack at DISPATCH_LEVEL, and nothing there is recursive | the same |
 //! | `check-panics` | no panic is reached at DISPATCH_LEVEL, and every other one is listed | the same |
+//! | `check-wdk` | the driver's `wdk` feature type-checks | libclang, the headers of mingw-w64 |
 //! | `ci` | everything here, and formatting, lints, docs, tests | all of it |
 //! | `e2e` | the sink accounts for every datagram that senders other than Skua send | Linux, root, tshark, ncat, Python |
 //! | `loom` | the lock-free algorithms hold under every interleaving within the bounds stated beside each model | nothing more |
@@ -30,6 +31,7 @@ mod process;
 mod steps;
 mod tool;
 mod toolchain;
+mod wdk;
 mod wine;
 
 use std::process::ExitCode;

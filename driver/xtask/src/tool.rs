@@ -73,7 +73,7 @@ impl Tool {
         Self { name, package, place: Place::Path }
     }
 
-    const fn file(path: &'static str, package: &'static str) -> Self {
+    pub(crate) const fn file(path: &'static str, package: &'static str) -> Self {
         Self { name: path, package, place: Place::File(path) }
     }
 

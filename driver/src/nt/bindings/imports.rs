@@ -6,7 +6,8 @@
 use core::ffi::{c_char, c_int, c_void};
 
 use skua_engine::abi::nt::{
-    HANDLE, KIRQL, KSPIN_LOCK, LARGE_INTEGER, OBJECT_ATTRIBUTES, PSECURITY_DESCRIPTOR, UNICODE_STRING,
+    HANDLE, KIRQL, KPROCESSOR_MODE, KSPIN_LOCK, LARGE_INTEGER, MDL, OBJECT_ATTRIBUTES, PSECURITY_DESCRIPTOR,
+    UNICODE_STRING,
 };
 use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{
@@ -16,6 +17,7 @@ use skua_engine::abi::wsk::{
 #[cfg_attr(windows, link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim"))]
 unsafe extern "C" {
     // Levels and locks. On x64 some headers make them inline; a call is what a shim can stand in for.
+    pub(in crate::nt) fn KeGetCurrentIrql() -> KIRQL;
     pub(in crate::nt) fn KeRaiseIrqlToDpcLevel() -> KIRQL;
     pub(in crate::nt) fn KeLowerIrql(irql: KIRQL);
     pub(in crate::nt) fn KeAcquireSpinLockRaiseToDpc(lock: *mut KSPIN_LOCK) -> KIRQL;
@@ -70,6 +72,16 @@ unsafe extern "C" {
     ) -> NTSTATUS;
     pub(in crate::nt) fn RtlRandomEx(seed: *mut u32) -> u32;
     pub(in crate::nt) fn DbgPrintEx(component: u32, level: u32, format: *const c_char, ...) -> u32;
+
+    // Whose priority is a ULONG or an enumeration.
+    pub(in crate::nt) fn MmMapLockedPagesSpecifyCache(
+        mdl: *mut MDL,
+        mode: KPROCESSOR_MODE,
+        cache: c_int,
+        address: *mut c_void,
+        bug_check_on_failure: u32,
+        priority: u32,
+    ) -> *mut c_void;
 
     // Which wdk-sys leaves out as deprecated: for systems without ExAllocatePool2.
     #[cfg(feature = "wdk")]

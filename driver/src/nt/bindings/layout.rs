@@ -1,13 +1,14 @@
-//! The driver's types against those of whichever crate declares NT: same size, same place of every field.
+//! The driver's types and constants against those of whichever crate declares NT: same size, same place of every field,
+//! same value.
 
 use core::mem::offset_of;
 
 use skua_engine::abi::nt;
 
-use super::types;
+use super::{types, values};
 
-/// Compares a type of [`nt`] with the one of the same name. `align` is left out where windows-sys drops the headers'
-/// DECLSPEC_ALIGN(16), which is not in the metadata.
+/// Compares a type of [`nt`] with the one of the same name. `align16` stands for `size align` where the WDK's headers have
+/// DECLSPEC_ALIGN(16) and others, the metadata behind windows-sys among them, do not.
 macro_rules! same {
     ($($name:ident $($what:ident)* { $($field:ident),* $(,)? })+) => {$(
         const _: () = {
@@ -23,10 +24,6 @@ macro_rules! same {
     };
     (@align16 $name:ident) => {
         assert!(align_of::<nt::$name>() == 16, stringify!(alignment of $name));
-        assert!(
-            align_of::<types::$name>() == if cfg!(feature = "wdk") { 16 } else { 8 },
-            stringify!(alignment of $name)
-        );
         assert!(
             size_of::<nt::$name>() == size_of::<types::$name>().next_multiple_of(16),
             stringify!(size of $name)
@@ -65,4 +62,18 @@ same! {
         Length, RootDirectory, ObjectName, Attributes, SecurityDescriptor, SecurityQualityOfService,
     }
     GUID size align {}
+}
+
+/// Compares constants of [`nt`] with those of the same name: the value, as their integer types follow different rules.
+macro_rules! equal {
+    ($($name:ident)+) => {$(
+        const _: () = assert!(nt::$name as i64 == values::$name as i64, stringify!($name));
+    )+};
+}
+
+equal! {
+    IRP_MJ_CREATE IRP_MJ_CLOSE IRP_MJ_CLEANUP IRP_MJ_DEVICE_CONTROL IRP_MJ_MAXIMUM_FUNCTION SL_PENDING_RETURNED
+    PASSIVE_LEVEL DISPATCH_LEVEL KernelMode Executive NotificationEvent
+    NonPagedPoolNx PAGE_SIZE MmCached IoModifyAccess NormalPagePriority
+    FILE_DEVICE_SECURE_OPEN DO_DEVICE_INITIALIZING OBJ_CASE_INSENSITIVE OBJ_KERNEL_HANDLE
 }

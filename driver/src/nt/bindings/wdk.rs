@@ -8,10 +8,10 @@ pub(in crate::nt) use wdk_sys::ntddk::{
     ExFreePoolWithTag, ExRaiseStatus, ExUuidCreate, IoAcquireCancelSpinLock, IoAllocateMdl, IoCancelIrp,
     IoCreateDevice, IoCreateSymbolicLink, IoDeleteDevice, IoDeleteSymbolicLink, IoFreeMdl,
     IoGetCurrentProcess, IoInitializeIrp, IoReleaseCancelSpinLock, IoReuseIrp, IofCompleteRequest,
-    KeClearEvent, KeFlushQueuedDpcs, KeGetCurrentIrql, KeGetCurrentProcessorNumberEx, KeInitializeEvent,
+    KeClearEvent, KeFlushQueuedDpcs, KeGetCurrentProcessorNumberEx, KeInitializeEvent,
     KeQueryMaximumProcessorCountEx, KeQueryPerformanceCounter, KeSetEvent, KeWaitForSingleObject,
-    MmBuildMdlForNonPagedPool, MmGetSystemRoutineAddress, MmMapLockedPagesSpecifyCache, MmProbeAndLockPages,
-    MmUnlockPages, ObOpenObjectByPointer, PsCreateSystemThread, PsTerminateSystemThread,
+    MmBuildMdlForNonPagedPool, MmGetSystemRoutineAddress, MmProbeAndLockPages, MmUnlockPages,
+    ObOpenObjectByPointer, PsCreateSystemThread, PsTerminateSystemThread,
 };
 
 use skua_engine::abi::nt::PEPROCESS;
@@ -28,6 +28,22 @@ pub(super) mod types {
     pub(in super::super) use wdk_sys::{
         DEVICE_OBJECT, DISPATCHER_HEADER, DRIVER_OBJECT, FILE_OBJECT, GUID, IO_STACK_LOCATION,
         IO_STATUS_BLOCK, IRP, KEVENT, LIST_ENTRY, MDL, OBJECT_ATTRIBUTES, UNICODE_STRING,
+    };
+}
+
+/// What `layout` compares with.
+pub(super) mod values {
+    pub(in super::super) use wdk_sys::_EVENT_TYPE::NotificationEvent;
+    pub(in super::super) use wdk_sys::_KWAIT_REASON::Executive;
+    pub(in super::super) use wdk_sys::_LOCK_OPERATION::IoModifyAccess;
+    pub(in super::super) use wdk_sys::_MEMORY_CACHING_TYPE::MmCached;
+    pub(in super::super) use wdk_sys::_MM_PAGE_PRIORITY::NormalPagePriority;
+    pub(in super::super) use wdk_sys::_MODE::KernelMode;
+    pub(in super::super) use wdk_sys::_POOL_TYPE::NonPagedPoolNx;
+    pub(in super::super) use wdk_sys::{
+        DISPATCH_LEVEL, DO_DEVICE_INITIALIZING, FILE_DEVICE_SECURE_OPEN, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
+        IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_MAXIMUM_FUNCTION, OBJ_CASE_INSENSITIVE,
+        OBJ_KERNEL_HANDLE, PAGE_SIZE, PASSIVE_LEVEL, SL_PENDING_RETURNED,
     };
 }
 

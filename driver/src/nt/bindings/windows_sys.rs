@@ -8,10 +8,10 @@ pub(in crate::nt) use windows_sys::Wdk::System::SystemServices::{
     ExAllocatePoolWithTag, ExFreePoolWithTag, ExRaiseStatus, ExUuidCreate, IoAcquireCancelSpinLock,
     IoAllocateMdl, IoCancelIrp, IoCreateDevice, IoCreateSymbolicLink, IoDeleteDevice, IoDeleteSymbolicLink,
     IoFreeMdl, IoGetCurrentProcess, IoInitializeIrp, IoReleaseCancelSpinLock, IoReuseIrp, IofCompleteRequest,
-    KeClearEvent, KeFlushQueuedDpcs, KeGetCurrentIrql, KeGetCurrentProcessorNumberEx, KeInitializeEvent,
+    KeClearEvent, KeFlushQueuedDpcs, KeGetCurrentProcessorNumberEx, KeInitializeEvent,
     KeQueryMaximumProcessorCountEx, KeQueryPerformanceCounter, KeSetEvent, KeWaitForSingleObject,
-    MmBuildMdlForNonPagedPool, MmGetSystemRoutineAddress, MmMapLockedPagesSpecifyCache, MmProbeAndLockPages,
-    MmUnlockPages, PsCreateSystemThread, PsTerminateSystemThread,
+    MmBuildMdlForNonPagedPool, MmGetSystemRoutineAddress, MmProbeAndLockPages, MmUnlockPages,
+    PsCreateSystemThread, PsTerminateSystemThread,
 };
 
 use skua_engine::abi::nt::PEPROCESS;
@@ -33,6 +33,19 @@ pub(super) mod types {
     pub(in super::super) use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
     pub(in super::super) use windows_sys::Win32::System::Kernel::LIST_ENTRY;
     pub(in super::super) use windows_sys::core::GUID;
+}
+
+/// What `layout` compares with.
+pub(super) mod values {
+    pub(in super::super) use windows_sys::Wdk::Foundation::NonPagedPoolNx;
+    pub(in super::super) use windows_sys::Wdk::Storage::FileSystem::DO_DEVICE_INITIALIZING;
+    pub(in super::super) use windows_sys::Wdk::System::SystemServices::{
+        DISPATCH_LEVEL, Executive, FILE_DEVICE_SECURE_OPEN, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+        IRP_MJ_DEVICE_CONTROL, IRP_MJ_MAXIMUM_FUNCTION, IoModifyAccess, KernelMode, MmCached,
+        NormalPagePriority, PAGE_SIZE, PASSIVE_LEVEL, SL_PENDING_RETURNED,
+    };
+    pub(in super::super) use windows_sys::Win32::Foundation::{OBJ_CASE_INSENSITIVE, OBJ_KERNEL_HANDLE};
+    pub(in super::super) use windows_sys::Win32::System::Kernel::NotificationEvent;
 }
 
 /// A `BOOLEAN` argument.
