@@ -271,6 +271,7 @@ mod tests {
             ("skua change --sink 1", "--allow"),
             ("skua change --sink 1 --allow 10.0.0.0/8 --allow-everyone", "--allow-everyone"),
             ("skua stop", "--sink"),
+            ("skua capture --sink 1", "--write"),
             ("skua driver install --group 239.1.2.3", "--listen"),
         ] {
             let error = parse(line).unwrap_err();

@@ -5,8 +5,9 @@ use skua_engine::admission::Prefix;
 
 use super::{OutputArgs, Pace, Sample, SinkName, Span, SummaryForm, place};
 
-/// What `skua capture` does.
+/// What `skua capture` does. What is read is gone from the rings, so nothing is thrown away without being told to.
 #[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("to").required(true).multiple(true).args(["write", "json", "discard", "verify"]))]
 pub(crate) struct CaptureArgs {
     /// The sink, by number or name; may be left out where there is only one.
     #[arg(long, value_name = "ID|NAME")]

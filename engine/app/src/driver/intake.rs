@@ -26,11 +26,33 @@ pub(crate) struct DriverIntake {
     sink: u64,
     addresses: Vec<SocketAddr>,
     shape: Shape,
-    // Whether the sink was started for this session, and ends with it.
-    own: bool,
+    // The sink's end, if it was started for this session.
+    own: Option<Own>,
     // Whether the rings are mapped; if not, the driver copies the records.
     map: bool,
-    ended: bool,
+}
+
+/// A sink that ends with its session: dropping this stops it.
+struct Own {
+    client: Arc<Client>,
+    // 0 once it was stopped: no sink has this number.
+    sink: u64,
+}
+
+impl Own {
+    /// Stops the sink, and says whether that went well.
+    fn stop(mut self) -> Result<(), DriverError> {
+        self.client.stop(std::mem::take(&mut self.sink))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // A session that did not come up leaves no sink behind. Why it did not is said elsewhere.
+        if self.sink != 0 {
+            let _ = self.client.stop(self.sink);
+        }
+    }
 }
 
 impl DriverIntake {
@@ -41,20 +63,12 @@ impl DriverIntake {
     pub(crate) fn start(client: Client, args: &SinkArgs) -> Result<Self, StartError> {
         let client = Arc::new(client);
         let sink = start(&client, args)?;
+        // From here on the sink is somebody's to stop.
+        let own = Own { client: Arc::clone(&client), sink };
+        let report = client.report(sink)?;
+        // The driver knows how many prefixes there are, and not their text.
         let filter = settings::filter_in_words(&args.allow, args.source_rate, args.sample);
-        // From here on the sink is this value's to stop.
-        let mut intake = Self {
-            client,
-            sink,
-            addresses: args.listen.clone(),
-            shape: Shape { ring_bytes: 0, watermark: 0, snap_length: 0, filter },
-            own: true,
-            map: !args.no_map,
-            ended: false,
-        };
-        let report = intake.client.report(sink)?;
-        intake.describe(&report);
-        Ok(intake)
+        Ok(Self::of(client, &report, filter, Some(own), !args.no_map))
     }
 
     /// Reads a sink that runs already, from where the reader before it left off. It goes on after the session.
@@ -63,25 +77,20 @@ impl DriverIntake {
     /// [`StartError`] says which sinks there are instead.
     pub(crate) fn attach(client: Client, args: &CaptureArgs) -> Result<Self, StartError> {
         let client = Arc::new(client);
-        let sink = client.find(args.sink.as_ref())?;
-        let report = client.report(sink)?;
-        let mut intake = Self {
-            client,
-            sink,
-            addresses: Vec::new(),
-            shape: Shape { ring_bytes: 0, watermark: 0, snap_length: 0, filter: report.filter_in_words() },
-            own: false,
-            map: !args.no_map,
-            ended: false,
-        };
-        intake.describe(&report);
-        Ok(intake)
+        let report = client.report(client.find(args.sink.as_ref())?)?;
+        let filter = report.filter_in_words();
+        Ok(Self::of(client, &report, filter, None, !args.no_map))
     }
 
-    fn describe(&mut self, report: &Report) {
-        self.addresses = report.addresses();
-        self.shape.ring_bytes = report.sink.ring_bytes;
-        self.shape.snap_length = u16::try_from(report.sink.snap_length).unwrap_or(u16::MAX);
+    fn of(client: Arc<Client>, report: &Report, filter: String, own: Option<Own>, map: bool) -> Self {
+        let shape = Shape {
+            ring_bytes: report.sink.ring_bytes,
+            // Told when the reader attaches.
+            watermark: 0,
+            snap_length: u16::try_from(report.sink.snap_length).unwrap_or(u16::MAX),
+            filter,
+        };
+        Self { client, sink: report.sink.sink, addresses: report.addresses(), shape, own, map }
     }
 
     /// Every ring, mapped.
@@ -116,7 +125,7 @@ impl Intake for DriverIntake {
     fn supply(&mut self) -> Result<Supply, StartError> {
         let attached = self.client.attach(self.sink)?;
         self.shape.watermark = attached.watermark;
-        if !self.own {
+        if self.own.is_none() {
             self.introduce(&attached);
         }
         if self.map {
@@ -138,7 +147,7 @@ impl Intake for DriverIntake {
     }
 
     fn goes_on(&self) -> bool {
-        !self.own
+        self.own.is_none()
     }
 
     fn outlasts(&self) -> bool {
@@ -146,21 +155,12 @@ impl Intake for DriverIntake {
     }
 
     fn settle(&mut self) -> Result<(), CloseError> {
-        if self.own { Ok(self.client.quiesce(self.sink)?) } else { Ok(()) }
+        if self.own.is_some() { Ok(self.client.quiesce(self.sink)?) } else { Ok(()) }
     }
 
-    fn end(mut self: Box<Self>) -> Result<(), CloseError> {
-        self.ended = true;
-        if self.own { Ok(self.client.stop(self.sink)?) } else { Ok(self.client.detach(self.sink)?) }
-    }
-}
-
-impl Drop for DriverIntake {
-    fn drop(&mut self) {
-        // A session that did not come up leaves no sink behind. Why it did not is said elsewhere.
-        if self.own && !self.ended {
-            let _ = self.client.stop(self.sink);
-        }
+    fn end(self: Box<Self>) -> Result<(), CloseError> {
+        let Self { client, sink, own, .. } = *self;
+        Ok(own.map_or_else(|| client.detach(sink), Own::stop)?)
     }
 }
 

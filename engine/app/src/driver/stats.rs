@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use serde::Serialize;
-use skua_engine::abi::status::NTSTATUS;
+use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_FOUND};
 
 use super::client::{Client, Report};
 use super::counts::{address, listener_state, sources};
 use super::error::DriverError;
+use super::link::Refusal;
 use crate::cli::{StatsArgs, SummaryForm};
 use crate::say;
 use crate::sink::summary::{DropLine, Drops};
@@ -28,7 +29,13 @@ pub(crate) fn run(args: &StatsArgs) -> Result<(), DriverError> {
         say("no sink runs in the driver");
     }
     for sink in sinks {
-        let stats = Stats::take(&client, sink, args.sources)?;
+        let stats = match Stats::take(&client, sink, args.sources) {
+            // One of all that ended meanwhile.
+            Err(DriverError::Refused { refusal: Refusal(STATUS_NOT_FOUND), .. }) if args.sink.is_none() => {
+                continue;
+            }
+            other => other?,
+        };
         match args.summary {
             SummaryForm::Text => say(stats.to_string().trim_end()),
             SummaryForm::Json => say(&serde_json::to_string(&stats).unwrap_or_default()),
