@@ -31,7 +31,7 @@ use crate::request::Request;
 use crate::sink::{RunningSink, StartFailure};
 use crate::wait::WaitCell;
 
-/// How long a start waits for the WSK provider, which may come up after the driver.
+/// How long a program's start waits for the WSK provider, which may come up after the driver.
 const CAPTURE_WAIT: Duration = Duration::from_secs(1);
 
 /// How long one wait for what is left at the end takes, before it is said again what that is.
@@ -113,7 +113,9 @@ impl<'d, E: Executive> Control<'d, E> {
         let parsed = StartSink::parse(request.input()).map_err(|invalid| status_of(&invalid));
         let report = match self.unless_shut_down().and(parsed) {
             Err(status) => return self.complete(request, status),
-            Ok(start) => self.open(&start, passive).map_or_else(|failure| failure.report(), started),
+            Ok(start) => {
+                self.open(&start, CAPTURE_WAIT, passive).map_or_else(|failure| failure.report(), started)
+            }
         };
         let sink = report.sink;
         if request.answer(self.shared.executive(), &report).is_err()
@@ -124,8 +126,13 @@ impl<'d, E: Executive> Control<'d, E> {
         }
     }
 
-    /// Opens a sink and gives it a number.
-    fn open(&mut self, start: &StartSink<'_>, passive: &Passive<'_>) -> Result<u64, StartFailure> {
+    /// Opens a sink and gives it a number. `wait` is for the provider.
+    fn open(
+        &mut self,
+        start: &StartSink<'_>,
+        wait: Duration,
+        passive: &Passive<'_>,
+    ) -> Result<u64, StartFailure> {
         let executive = self.shared.executive();
         let place = self.free_place().ok_or(StartFailure {
             step: StartStep::TooMany,
@@ -134,7 +141,7 @@ impl<'d, E: Executive> Control<'d, E> {
         })?;
         let cell = self.shared.cell(place).ok_or(PROVIDER_AWAY)?;
         let number = self.next;
-        let provider = self.provider(passive)?;
+        let provider = self.provider(wait, passive)?;
         // SAFETY: the device's cells stay until its control thread has ended, and with it every sink and the registration.
         #[expect(unsafe_code, reason = "the rings' writers keep the cell's address")]
         let sink = unsafe { RunningSink::start(executive, provider, start, (number, place, cell), passive) }?;
@@ -146,7 +153,7 @@ impl<'d, E: Executive> Control<'d, E> {
 
     /// The provider, captured when it is first needed.
     #[inline(never)]
-    fn provider(&mut self, passive: &Passive<'_>) -> Result<&Provider<E>, StartFailure> {
+    fn provider(&mut self, wait: Duration, passive: &Passive<'_>) -> Result<&Provider<E>, StartFailure> {
         let failure = |status| StartFailure { step: StartStep::Provider, status, detail: 0 };
         if self.registration.is_none() {
             let executive = self.shared.executive().clone();
@@ -154,7 +161,7 @@ impl<'d, E: Executive> Control<'d, E> {
             self.registration = Some(registered.map_err(|error| failure(error.status()))?);
         }
         if let (None, Some(registration)) = (&self.provider, &self.registration) {
-            let captured = registration.capture(CAPTURE_WAIT, passive);
+            let captured = registration.capture(wait, passive);
             self.provider = Some(captured.map_err(|error| failure(error.status()))?);
         }
         self.provider.as_ref().ok_or(PROVIDER_AWAY)
@@ -340,7 +347,8 @@ impl<'d, E: Executive> Control<'d, E> {
 
     fn start_boot_sink(&mut self, passive: &Passive<'_>) {
         let Some(boot) = self.boot.take() else { return };
-        match boot.request().map(|start| self.open(&start, passive)) {
+        // Without a wait: requests come in the meantime, and there is a next time.
+        match boot.request().map(|start| self.open(&start, Duration::ZERO, passive)) {
             // The provider may take long to come up, and the rest is as it will be.
             Some(Err(StartFailure { step: StartStep::Provider, .. })) => self.boot = Some(boot),
             Some(Err(failure)) => boot.complain(self.shared.executive(), &failure),

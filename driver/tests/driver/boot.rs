@@ -86,6 +86,22 @@ fn it_waits_for_the_network_as_long_as_it_takes() {
 }
 
 #[test]
+fn requests_are_answered_while_it_waits() {
+    let executive = executive(&[("Listen", REG_MULTI_SZ, strings(&["127.0.0.1:0"]))]);
+    executive.kernel().set_provider_away(true);
+    let rig = Rig::on(executive);
+    let program = rig.open();
+    let start = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(sinks(&program), []);
+    }
+    // Waiting for the provider with each would take 20 s.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    drop(program);
+    rig.unload();
+}
+
+#[test]
 fn nonsense_starts_nothing_and_says_what_it_is() {
     let cases: [(&str, u32, Vec<u8>, &str); 6] = [
         ("Listen", REG_MULTI_SZ, strings(&["localhost:9"]), "Listen"),

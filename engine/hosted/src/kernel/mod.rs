@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use skua_engine::abi::nt::{KIRQL, PASSIVE_LEVEL};
 
@@ -62,7 +62,7 @@ struct Host {
     /// Whether every send finds the socket buffer full.
     congested: AtomicBool,
     /// What a wait's time-out is divided by; at least 1.
-    haste: AtomicU64,
+    haste: AtomicU32,
     stack: Box<dyn Stack>,
 }
 
@@ -85,7 +85,7 @@ impl HostKernel {
             registrations: Registrations::default(),
             sockets: Sockets::default(),
             congested: AtomicBool::new(false),
-            haste: AtomicU64::new(1),
+            haste: AtomicU32::new(1),
             stack: os::stack(&provider),
             provider,
         };
@@ -150,7 +150,7 @@ impl HostKernel {
     /// Lets waits with a time-out end `factor` times as soon, so that a test need not sit through what a client does when
     /// a wait was in vain. The clocks go on as they did.
     pub fn shorten_waits(&self, factor: u32) {
-        self.host.haste.store(u64::from(factor.max(1)), Ordering::Relaxed);
+        self.host.haste.store(factor.max(1), Ordering::Relaxed);
     }
 
     /// IoAcquireCancelSpinLock.
@@ -181,6 +181,10 @@ impl HostKernel {
         }
         self.host.cancel.leave();
         self.host.processors.lower(irql);
+    }
+
+    pub(crate) fn haste(&self) -> u32 {
+        self.host.haste.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_congested(&self) -> bool {

@@ -6,7 +6,6 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{
@@ -14,7 +13,8 @@ use skua_engine::abi::nt::{
 };
 use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{
-    WSK_CLIENT_NPI, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI, WSK_REGISTRATION,
+    WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
+    WSK_REGISTRATION,
 };
 use skua_pools::{Memory, Tag};
 
@@ -131,7 +131,7 @@ unsafe impl Kernel for HostKernel {
 
     unsafe fn ke_wait_for_single_object(&self, event: *mut KEVENT, timeout: Option<u64>) -> NTSTATUS {
         self.host.processors.require_passive("KeWaitForSingleObject");
-        let haste = self.host.haste.load(Ordering::Relaxed).max(1);
+        let haste = u64::from(self.haste());
         // SAFETY: the caller's contract is the same.
         unsafe { event::wait(event, timeout.map(|timeout| timeout / haste)) }
     }
@@ -170,8 +170,12 @@ unsafe impl Kernel for HostKernel {
         wait_timeout: u32,
         npi: *mut WSK_PROVIDER_NPI,
     ) -> NTSTATUS {
+        let mut wait_timeout = wait_timeout;
         if wait_timeout != WSK_NO_WAIT {
             self.host.processors.require_passive("WskCaptureProviderNPI with a wait");
+        }
+        if wait_timeout != WSK_INFINITE_WAIT {
+            wait_timeout = wait_timeout.div_ceil(self.haste());
         }
         // SAFETY: the caller's contract is the same.
         let status = unsafe { self.host.registrations.capture(registration, wait_timeout, npi) };
