@@ -5,70 +5,31 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arbitrary::{Arbitrary as _, Unstructured};
 use proptest::prelude::*;
 use skua_engine::abi::status::{
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
     STATUS_REVISION_MISMATCH, STATUS_SUCCESS,
 };
-use skua_protocol::{ControlCode, Header, SinkRequest, Version};
+use skua_protocol::{ControlCode, Header, SinkRequest};
 
 use crate::program::Program;
 use crate::reader::Mapped;
 use crate::rig::{Rig, Start, local, sender};
+use crate::script::Script;
 
-/// Bytes that come far: a good request of some kind about a sink that is there, or noise.
-fn input(sink: u64) -> impl Strategy<Value = Vec<u8>> {
-    let about = move |sink: u64| bytemuck::bytes_of(&SinkRequest::new(sink)).to_vec();
-    prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..400),
-        Just(about(sink)),
-        any::<u64>().prop_map(about),
-        Just(Start::new().bytes()),
-        (Just(Start::new().bytes()), any::<prop::sample::Index>(), any::<u8>()).prop_map(
-            |(mut bytes, index, value)| {
-                let index = index.index(bytes.len());
-                bytes[index] = value;
-                bytes
-            }
-        ),
-    ]
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn whatever_is_done_to_the_driver_it_keeps_its_promises(script in script()) {
+        script.play();
+    }
 }
 
-fn code() -> impl Strategy<Value = u32> {
-    let known: Vec<u32> = ControlCode::ALL
-        .iter()
-        .filter(|code| !matches!(code, ControlCode::Shutdown | ControlCode::WaitRecords))
-        .map(|code| *code as u32)
-        .collect();
-    prop_oneof![8 => prop::sample::select(known), 1 => any::<u32>()]
-}
-
-#[test]
-fn any_request_is_answered() {
-    let rig = Rig::new();
-    let program = rig.open();
-    let (sink, port) = program.start(&Start::new());
-    program.attach(sink);
-    let socket = sender();
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: 2000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
-    let requests = (code(), input(sink), prop_oneof![Just(0_usize), 0..100_usize, 0..20_000_usize]);
-    runner
-        .run(&requests, |(code, input, output_bytes)| {
-            socket.send_to(&input[..input.len().min(64)], local(port)).unwrap();
-            // `wait` checks that it is completed once, and that no more was put out than there was room for.
-            let (status, output) = program.control(code, &input, output_bytes);
-            prop_assert!(status.is_success() || output.is_empty());
-            Ok(())
-        })
-        .unwrap();
-    let version: Version = program.ask(ControlCode::Version, &[]);
-    assert_eq!(version, Version::HERE);
-    drop(program);
-    rig.unload();
+fn script() -> impl Strategy<Value = Script> {
+    let bytes = prop::collection::vec(any::<u8>(), 0..2000);
+    bytes.prop_filter_map("too short", |bytes| Script::arbitrary(&mut Unstructured::new(&bytes)).ok())
 }
 
 #[test]

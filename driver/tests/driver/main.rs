@@ -8,6 +8,7 @@ mod packed;
 mod program;
 mod reader;
 mod rig;
+mod script;
 mod self_test;
 mod sinks;
 mod waits;

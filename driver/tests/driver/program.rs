@@ -110,6 +110,11 @@ impl Program {
         self.send(IRP_MJ_DEVICE_CONTROL, code, input, output_bytes, direct)
     }
 
+    /// A packet of another major function than those that this has methods for.
+    pub(crate) fn other(&self, major: u8) -> NTSTATUS {
+        self.send(major, 0, &[], 0, false).wait().0
+    }
+
     /// The last handle is closed: Windows sends CLEANUP and then CLOSE, Wine CLOSE alone.
     pub(crate) fn close(mut self, majors: &[u8]) {
         self.send_all(majors);

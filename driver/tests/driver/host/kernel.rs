@@ -19,7 +19,7 @@ use super::HostExecutive;
 // SAFETY: forwards to a `Memory`.
 unsafe impl Memory for HostExecutive {
     fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
-        self.kernel.allocate(bytes, tag)
+        if self.shared.limit.allows(bytes) { self.kernel.allocate(bytes, tag) } else { None }
     }
 
     unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {

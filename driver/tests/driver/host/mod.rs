@@ -5,6 +5,7 @@
 
 mod fault;
 mod kernel;
+mod limit;
 mod registry;
 mod section;
 mod thread;
@@ -25,6 +26,7 @@ use skua_engine::{Dispatch, Kernel as _};
 use skua_hosted::{HostConfig, HostKernel};
 
 use fault::Fault;
+use limit::Limit;
 use registry::Registry;
 pub(crate) use section::{HostSection, OpenSection};
 pub(crate) use thread::HostThread;
@@ -44,6 +46,7 @@ struct Shared {
     threads: Fault,
     sections: Fault,
     flush: Mutex<()>,
+    limit: Limit,
 }
 
 impl HostExecutive {
@@ -75,6 +78,11 @@ impl HostExecutive {
     /// The `nth` creation of a section from now fails, once; 0 calls it off.
     pub(crate) fn fail_section(&self, nth: u64) {
         self.shared.sections.fail(nth);
+    }
+
+    /// From now on there are never more than `bytes` to be had at once, neither of pool nor for a section.
+    pub(crate) fn limit(&self, bytes: usize) {
+        self.shared.limit.set(bytes);
     }
 
     /// Runs `work` as code of the system process does: DriverEntry, DriverUnload.
@@ -169,7 +177,7 @@ unsafe impl Executive for HostExecutive {
         if bytes == 0 || bytes > (u32::MAX as usize & !0xFFF) || name.len() > 0x7FFF {
             return Err(STATUS_INVALID_PARAMETER);
         }
-        if self.shared.sections.is_now() {
+        if self.shared.sections.is_now() || !self.shared.limit.allows(bytes) {
             return Err(STATUS_NO_MEMORY);
         }
         HostSection::create(name, bytes, access).ok_or(STATUS_OBJECT_NAME_COLLISION)

@@ -35,7 +35,8 @@ impl HostSection {
     /// `None` if the name is taken.
     pub(super) fn create(name: &[u16], bytes: usize, access: SectionAccess) -> Option<Self> {
         let mut names = NAMES.lock().unwrap();
-        if names.get(name).is_some_and(|taken| taken.strong_count() > 0) {
+        names.retain(|_, bytes| bytes.strong_count() > 0);
+        if names.contains_key(name) {
             return None;
         }
         let bytes = Arc::new(Bytes::new(bytes, access));
