@@ -185,8 +185,9 @@ impl<'d, E: Executive> Control<'d, E> {
     }
 
     fn stop_at(&mut self, index: usize, passive: &Passive<'_>) {
-        let sink = self.sinks.remove(index);
-        if let Some(cell) = self.shared.cell(sink.place()) {
+        if let Some(sink) = self.sinks.pop_at(index)
+            && let Some(cell) = self.shared.cell(sink.place())
+        {
             sink.stop(cell, passive);
         }
     }

@@ -71,6 +71,9 @@ pub(crate) struct WineArguments {
     /// Print the checks and what each proves, and run none.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Run the images that are there, and build none.
+    #[arg(long, conflicts_with_all = ["list", "remove"])]
+    pub(crate) as_built: bool,
     /// Load skua.sys and leave it running, to be used by hand; prints how.
     #[arg(long, conflicts_with_all = ["list", "filters"])]
     pub(crate) keep: bool,

@@ -1,19 +1,19 @@
 //! How performance-counter ticks relate to Unix time.
 
+use core::num::NonZero;
+
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
 /// One moment, taken on both clocks when the ring was opened, and the rate of the counter.
 ///
 /// The relation is fixed for the life of a ring: a step of the system clock afterwards does not move records that were
 /// already stamped, and two rings opened together convert equal ticks to equal times.
-///
-/// # Invariants
-/// `ticks_per_second` is not 0; [`Clock::new`] is the only way to make one.
+/// A counter counts: no span is divided by 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
     ticks: u64,
     unix_nanoseconds: u64,
-    ticks_per_second: u64,
+    ticks_per_second: NonZero<u64>,
 }
 
 impl Clock {
@@ -22,9 +22,9 @@ impl Clock {
     #[inline]
     #[must_use]
     pub const fn new(ticks: u64, unix_nanoseconds: u64, ticks_per_second: u64) -> Option<Self> {
-        match ticks_per_second {
-            0 => None,
-            _ => Some(Self { ticks, unix_nanoseconds, ticks_per_second }),
+        match NonZero::new(ticks_per_second) {
+            None => None,
+            Some(ticks_per_second) => Some(Self { ticks, unix_nanoseconds, ticks_per_second }),
         }
     }
 
@@ -39,7 +39,7 @@ impl Clock {
     #[inline]
     #[must_use]
     pub const fn ticks_per_second(&self) -> u64 {
-        self.ticks_per_second
+        self.ticks_per_second.get()
     }
 
     /// `ticks` as ns since 1970-01-01 UTC, rounded towards the moment of opening; saturates at 0 and at `u64::MAX`
@@ -58,12 +58,13 @@ impl Clock {
     #[inline]
     #[must_use]
     pub const fn nanoseconds(&self, ticks: u64) -> u64 {
-        let seconds = ticks / self.ticks_per_second;
-        let rest = ticks % self.ticks_per_second;
+        let ticks_per_second = self.ticks_per_second.get();
+        let seconds = ticks / ticks_per_second;
+        let rest = ticks % ticks_per_second;
         // The rest is below one second, so its quotient is below 10^9; only the product needs the wide type, and for
         // counters up to 18.4 GHz not even that.
         let fraction = match rest.checked_mul(NANOSECONDS_PER_SECOND) {
-            Some(product) => product / self.ticks_per_second,
+            Some(product) => product / ticks_per_second,
             None => wide_fraction(rest, self.ticks_per_second),
         };
         seconds.saturating_mul(NANOSECONDS_PER_SECOND).saturating_add(fraction)
@@ -73,15 +74,15 @@ impl Clock {
     #[inline]
     #[must_use]
     pub const fn ticks_in(&self, nanoseconds: u64) -> u64 {
-        let product = nanoseconds as u128 * self.ticks_per_second as u128;
+        let product = nanoseconds as u128 * self.ticks_per_second.get() as u128;
         let ticks = product / NANOSECONDS_PER_SECOND as u128;
         if ticks > u64::MAX as u128 { u64::MAX } else { truncate(ticks) }
     }
 }
 
 #[cold]
-const fn wide_fraction(rest: u64, ticks_per_second: u64) -> u64 {
-    truncate(rest as u128 * NANOSECONDS_PER_SECOND as u128 / ticks_per_second as u128)
+const fn wide_fraction(rest: u64, ticks_per_second: NonZero<u64>) -> u64 {
+    truncate(rest as u128 * NANOSECONDS_PER_SECOND as u128 / ticks_per_second.get() as u128)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "both callers pass what they bounded by u64::MAX")]

@@ -1,7 +1,6 @@
 //! Who is reached from where.
 
 use std::collections::VecDeque;
-use std::mem::replace;
 
 use anyhow::{Result, bail, ensure};
 
@@ -57,25 +56,20 @@ impl<'a> Reach<'a> {
         Ok(roots)
     }
 
-    /// Fails for calls by pointer, below `roots`, of which the list does not speak; names all who make them.
+    /// Fails for calls by pointer, below `roots`, of which the list does not speak; shows the way to one below each root.
     fn pointers_are_known(&self, roots: &[usize]) -> Result<()> {
         let mut unknown = Vec::new();
-        let mut seen = vec![false; self.program.functions.len()];
-        let mut left = roots.to_vec();
-        while let Some(index) = left.pop() {
-            if replace(&mut seen[index], true) {
-                continue;
-            }
-            let function = &self.program.functions[index];
-            let calls_pointer = function.calls.iter().any(|call| call.to == Target::Pointer);
-            if calls_pointer && !self.rules.knows_pointers_of(function) {
-                unknown.push(function.name());
-            }
-            left.extend(self.steps(index)?.into_iter().map(|step| step.to));
+        for &root in roots {
+            let is_unknown = |index: usize| {
+                let function = &self.program.functions[index];
+                let calls_pointer = function.calls.iter().any(|call| call.to == Target::Pointer);
+                calls_pointer && !self.rules.knows_pointers_of(function)
+            };
+            unknown.extend(self.path(root, is_unknown)?.map(|path| self.names(&path)));
         }
         ensure!(
             unknown.is_empty(),
-            "these functions call by a pointer, and pointers.txt does not say whom:\n  {}",
+            "the last of these functions call by a pointer, and pointers.txt does not say whom:\n  {}",
             unknown.join("\n  ")
         );
         Ok(())

@@ -58,6 +58,16 @@ pub(crate) fn program(chosen: &[&str], file: &str, place: &Path) -> Result<()> {
     put(&target.output("release")?.join(file), place)
 }
 
+/// Builds what stands in for Windows' kernel and WSK provider under Wine, and puts ntosshim.exe and wskio.sys into `folder`.
+pub(crate) fn stand_ins(folder: &Path) -> Result<()> {
+    program(&["--package", "skua-wine"], "skua_wine.dll", &folder.join("ntosshim.exe"))?;
+    // Nothing but names that are forwarded: there is no code to begin at.
+    let linked = ["-shared", "-nostdlib", "-Wl,--subsystem,native,-e,0,--no-insert-timestamp", "-o"];
+    let mut command = tool::MINGW_GCC.command();
+    command.args(linked).arg(folder.join("wskio.sys")).arg(cargo::root().join("driver/wine/wskio.def"));
+    process::run_shown(&mut command, LIMIT)
+}
+
 /// What is built for, and with what.
 struct Target {
     triple: &'static str,

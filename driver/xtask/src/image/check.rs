@@ -1,7 +1,6 @@
 //! What must hold for an image's bytes, whoever linked them.
 
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use object::LittleEndian as LE;
@@ -13,6 +12,10 @@ use crate::cli::ImageArguments;
 
 /// What build-sys makes.
 const IMAGES: [&str; 2] = ["skua.sys", "skua.exe"];
+/// What `cargo xtask wine` makes besides; not there if it never ran.
+const STAND_INS: [&str; 2] = ["ntosshim.exe", "wskio.sys"];
+/// The image that must be what Windows asks of a driver.
+const DRIVER: &str = "skua.sys";
 
 /// Flags that every image must have: it may be loaded anywhere, and its data is never run.
 const FLAGS: [(pe::DllFlags, &str); 2] = [
@@ -25,9 +28,13 @@ const PAGE: u32 = 4096;
 
 /// Checks the images that the arguments name; all of them, also after one failed.
 pub(crate) fn run(arguments: &ImageArguments) -> Result<()> {
-    let built = IMAGES.map(|name| super::folder().join(name));
-    let paths: Vec<PathBuf> =
-        if arguments.paths.is_empty() { built.to_vec() } else { arguments.paths.clone() };
+    let mut paths = arguments.paths.clone();
+    if paths.is_empty() {
+        paths.extend(IMAGES.map(|name| super::folder().join(name)));
+        paths.extend(
+            STAND_INS.map(|name| super::folder().join(name)).into_iter().filter(|path| path.exists()),
+        );
+    }
     let mut failed = 0;
     for path in &paths {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -52,7 +59,7 @@ fn violations(name: &str, bytes: &[u8], list: &List) -> Result<Vec<String>> {
     let image = Image::parse(bytes).with_context(|| name.to_owned())?;
     let mut found = list.differences(&image.imports()?);
     pages(&image, &mut found)?;
-    if name.ends_with(".sys") {
+    if name == DRIVER {
         driver(&image, &mut found)?;
     }
     Ok(found)
@@ -132,7 +139,7 @@ mod tests {
         let mut bytes = Sample::driver().write();
         change(&mut bytes);
         sign(&mut bytes);
-        found("sample.sys", &bytes)
+        found(DRIVER, &bytes)
     }
 
     fn put(bytes: &mut [u8], at: usize, what: &[u8]) {
@@ -141,7 +148,7 @@ mod tests {
 
     #[test]
     fn nothing_is_wrong_with_a_driver_as_it_should_be() {
-        assert_eq!(found("sample.sys", &Sample::driver().write()), [""; 0]);
+        assert_eq!(found(DRIVER, &Sample::driver().write()), [""; 0]);
     }
 
     #[test]
@@ -169,7 +176,7 @@ mod tests {
         let mut bytes = Sample::driver().write();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
-        let found = found("sample.sys", &bytes);
+        let found = found(DRIVER, &bytes);
         assert!(found.len() == 1 && found[0].starts_with("states the checksum"), "{found:?}");
     }
 
@@ -192,7 +199,7 @@ mod tests {
     fn an_import_that_is_not_listed_is_found() {
         let mut sample = Sample::driver();
         sample.imports.push(("hal.dll", "KeStall"));
-        let found = found("sample.sys", &sample.write());
+        let found = found(DRIVER, &sample.write());
         assert_eq!(found, ["imports hal.dll, which is not on its list"]);
     }
 
@@ -200,11 +207,11 @@ mod tests {
     fn a_program_need_not_be_a_driver() {
         let mut bytes = Sample::driver().write();
         put(&mut bytes, OPTIONAL + 68, &[3, 0]);
-        assert_eq!(found("sample.exe", &bytes), [""; 0]);
+        assert_eq!(found("skua.exe", &bytes), [""; 0]);
     }
 
     #[test]
     fn what_is_no_image_is_an_error() {
-        violations("sample.sys", b"MZ and nothing else", &List::parse("")).map(drop).unwrap_err();
+        violations(DRIVER, b"MZ and nothing else", &List::parse("")).map(drop).unwrap_err();
     }
 }

@@ -98,8 +98,8 @@ impl<'a> Kept<'a> {
     pub(super) fn read(&self, capture: &Path) -> Result<Process> {
         let mut command = self.room.skua();
         command.args(["capture", "--sink", self.name, "--write"]).arg(capture).stdin(Stdio::null());
-        let reader = Process::start(&mut command)?;
-        self.until("reader", |stats| stats.reader)?;
+        let mut reader = Process::start(&mut command)?;
+        reader.until("it reads", LIMIT, |_| self.stats().is_ok_and(|stats| stats.reader).then_some(()))?;
         Ok(reader)
     }
 

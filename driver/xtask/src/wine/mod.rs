@@ -21,7 +21,8 @@ mod queue;
 mod service;
 mod traffic;
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -45,7 +46,11 @@ pub(crate) fn run(arguments: &WineArguments) -> Result<()> {
     if arguments.remove {
         return keep::remove();
     }
-    let images = build()?;
+    tool::require(&[tool::WINE, tool::WINESERVER])?;
+    let images = image::folder();
+    if !arguments.as_built {
+        build(&images)?;
+    }
     if arguments.keep {
         return keep::run(&images, &arguments.load);
     }
@@ -74,18 +79,21 @@ pub(crate) fn run(arguments: &WineArguments) -> Result<()> {
     bail!("checks under Wine failed: {}", failed.join(", "));
 }
 
-/// Builds everything that runs under Wine, and says where it is.
-fn build() -> Result<PathBuf> {
-    tool::require(&[tool::WINE, tool::WINESERVER])?;
+/// Builds everything that runs under Wine, and puts it into `images`.
+fn build(images: &Path) -> Result<()> {
     image::build::require()?;
     image::build::run(&BuildArguments::default())?;
-    Ok(image::folder())
+    image::build::stand_ins(images)?;
+    image::build::program(&["--package", "skua-hammer"], "hammer.exe", &images.join("hammer.exe"))
 }
 
-/// A prefix in which skua.sys can be loaded.
+/// A prefix in which drivers can be loaded that import from the stand-ins.
 fn prepare(folder: &Path, images: &Path) -> Result<Prefix> {
     let prefix = Prefix::make(folder)?;
-    let _ = images;
+    for (_, stand_in) in copy::STAND_INS {
+        let (from, to) = (images.join(stand_in), prefix.windows(&format!("system32/{stand_in}")));
+        fs::copy(&from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
     Ok(prefix)
 }
 

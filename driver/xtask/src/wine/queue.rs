@@ -3,7 +3,11 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+
+/// How often to look for a socket. The system hands the table out in parts, and while other sockets come and go it may leave
+/// one out between two of them.
+const LOOKS: u32 = 100;
 
 /// A UDP socket's receive queue, as this system's tables show it.
 pub(super) struct ReceiveQueue {
@@ -42,12 +46,17 @@ impl ReceiveQueue {
     }
 
     fn line(&self) -> Result<String> {
-        let table = fs::read_to_string(self.table).with_context(|| format!("cannot read {}", self.table))?;
-        let is_ours = |line: &&str| {
-            line.split_whitespace().nth(1).is_some_and(|address| address.ends_with(self.port.as_str()))
-        };
-        let line = table.lines().find(is_ours);
-        line.map(str::to_owned).with_context(|| format!("{} has no socket at port {}", self.table, self.port))
+        for _ in 0..LOOKS {
+            let table =
+                fs::read_to_string(self.table).with_context(|| format!("cannot read {}", self.table))?;
+            let is_ours = |line: &&str| {
+                line.split_whitespace().nth(1).is_some_and(|address| address.ends_with(self.port.as_str()))
+            };
+            if let Some(line) = table.lines().find(is_ours) {
+                return Ok(line.to_owned());
+            }
+        }
+        bail!("{} has no socket at port {}", self.table, self.port);
     }
 }
 

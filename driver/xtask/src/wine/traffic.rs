@@ -148,11 +148,6 @@ impl Prints {
         Ok(())
     }
 
-    /// Whether each of these is in `found`, as often as here.
-    pub(super) fn is_part_of(&self, found: &Self) -> bool {
-        found.lacking(self).is_empty()
-    }
-
     /// Those of `others` that occur more often than here.
     fn lacking(&self, others: &Self) -> Vec<Print> {
         let often = |print: &Print| self.0.get(print).copied().unwrap_or_default();
