@@ -240,8 +240,7 @@ impl<E: Executive> Shared<E> {
     /// A file is closed. The control thread must have heard of it before the packet is completed: its address may be
     /// another file's afterwards. Not pended, because a close is not to be.
     ///
-    /// Once is enough, as no file becomes a reader after that. A CLOSE after a CLEANUP waits for nobody: it comes with the
-    /// last reference, which may go on the control thread itself when that completes what was still under way.
+    /// Once is enough, as no file becomes a reader after that: a CLOSE after a CLEANUP waits for nobody.
     fn close(&self, request: Request) -> NTSTATUS {
         if request.leave_file() && request.major() == IRP_MJ_CLOSE {
             return self.finish(request, STATUS_SUCCESS);

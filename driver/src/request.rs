@@ -8,12 +8,12 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use bytemuck::NoUninit;
-use skua_engine::Kernel;
 use skua_engine::abi::nt::{
     FILE_OBJECT, IO_NO_INCREMENT, IO_PARAMETERS_DEVICE_IO_CONTROL, IO_STACK_LOCATION, IRP, MDL,
     io_get_current_irp_stack_location, io_mark_irp_pending,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_SUCCESS};
+use skua_engine::{Dispatch, Kernel};
 
 /// An open file of the device, by the address of its FILE_OBJECT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,8 +143,13 @@ impl Request {
         unsafe { (*irp).IoStatus.Status = status };
         // SAFETY: as above.
         unsafe { (*irp).IoStatus.Information = information };
-        // SAFETY: the packet is given up here, with its status filled in.
-        unsafe { kernel.io_complete_request(irp, IO_NO_INCREMENT) };
+        // Raised, because this may give up the file's last reference: CLOSE, and an unload that waited for it, then come in
+        // another thread. In this one, if it is the control thread, the unload would wait for itself; in any other, it flushes
+        // queued DPCs, and so waits for what is raised.
+        Dispatch::with(kernel, |_| {
+            // SAFETY: the packet is given up here, with its status filled in.
+            unsafe { kernel.io_complete_request(irp, IO_NO_INCREMENT) }
+        });
     }
 
     fn location(&self) -> IO_STACK_LOCATION {

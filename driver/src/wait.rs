@@ -6,7 +6,6 @@
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-use skua_engine::Dispatch;
 use skua_engine::abi::nt::{DEVICE_OBJECT, FALSE, IRP, io_set_cancel_routine};
 use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_BUSY, STATUS_SUCCESS};
 use skua_pools::{Cancellable, Parking};
@@ -136,8 +135,7 @@ unsafe extern "C" fn cancel<E: Executive>(_device: *mut DEVICE_OBJECT, irp: *mut
     unsafe { executive.io_release_cancel_spin_lock(irql) };
     // SAFETY: parked at this cell; the routine is called once.
     if unsafe { cell.parking.cancelled(irp.cast()) } {
-        // Raised, so that an unload which flushes queued DPCs waits for what follows the completion.
-        Dispatch::with(executive, |_| cell.complete(Some(irp.cast()), STATUS_CANCELLED));
+        cell.complete(Some(irp.cast()), STATUS_CANCELLED);
     }
 }
 

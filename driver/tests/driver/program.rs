@@ -6,6 +6,7 @@
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,10 @@ use bytemuck::{NoUninit, Pod};
 use skua_driver::Device;
 use skua_engine::Kernel as _;
 use skua_engine::abi::nt::{
-    DEVICE_OBJECT, EmbeddedIrp, FILE_OBJECT, IO_PARAMETERS_DEVICE_IO_CONTROL, IO_SIZE_OF_IRP_1, IRP,
-    IRP_ASSOCIATED, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, MDL, PAGE_SIZE,
-    io_get_next_irp_stack_location, io_set_completion_routine, io_set_next_irp_stack_location,
-    mdl_size_for_any_address, mm_initialize_mdl,
+    DEVICE_OBJECT, DISPATCH_LEVEL, EmbeddedIrp, FILE_OBJECT, IO_PARAMETERS_DEVICE_IO_CONTROL,
+    IO_SIZE_OF_IRP_1, IRP, IRP_ASSOCIATED, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+    IRP_MJ_DEVICE_CONTROL, MDL, PAGE_SIZE, io_get_next_irp_stack_location, io_set_completion_routine,
+    io_set_next_irp_stack_location, mdl_size_for_any_address, mm_initialize_mdl,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS};
 use skua_engine::abi::zeroed;
@@ -62,8 +63,9 @@ struct Packet {
     is_direct: bool,
     done: Mutex<u32>,
     told: Condvar,
-    /// Holds the file's last reference, and gives it up where it is completed.
-    last: Mutex<Option<Program>>,
+    executive: HostExecutive,
+    /// At which level it was completed.
+    level: AtomicU8,
 }
 
 // SAFETY: the driver and the test take turns: the test looks at the buffers only when the packet is completed.
@@ -120,16 +122,9 @@ impl Program {
         self.send_all(majors);
     }
 
-    /// Closes the handle while a request is on its way. That holds the last reference then, and CLOSE comes where it is
-    /// completed.
-    pub(crate) fn close_before(mut self, code: ControlCode, input: &[u8], output_bytes: usize) -> Pending {
-        self.send_all(&[IRP_MJ_CLEANUP]);
-        let (executive, device, file) =
-            (self.executive.clone(), Arc::clone(&self.device), Arc::clone(&self.file));
-        let on_its_way = Self { executive, device, file, closed: true };
-        let packet = Packet::new(input, output_bytes, false);
-        *packet.last.lock().unwrap() = Some(self);
-        on_its_way.send_packet(packet, IRP_MJ_DEVICE_CONTROL, code as u32, input.len())
+    /// The last handle is closed; what is sent after that was on its way, and CLOSE comes when it is completed.
+    pub(crate) fn close_handle(&self) {
+        assert_eq!(self.send(IRP_MJ_CLEANUP, 0, &[], 0, false).wait().0, STATUS_SUCCESS);
     }
 
     fn send_all(&mut self, majors: &[u8]) {
@@ -140,10 +135,7 @@ impl Program {
     }
 
     fn send(&self, major: u8, code: u32, input: &[u8], output_bytes: usize, is_direct: bool) -> Pending {
-        self.send_packet(Packet::new(input, output_bytes, is_direct), major, code, input.len())
-    }
-
-    fn send_packet(&self, packet: Box<Packet>, major: u8, code: u32, input_bytes: usize) -> Pending {
+        let packet = Packet::new(&self.executive, input, output_bytes, is_direct);
         let irp = packet.irp();
         // SAFETY: the packet's own memory, of that size.
         unsafe { self.executive.io_initialize_irp(irp, IO_SIZE_OF_IRP_1, 1) };
@@ -155,8 +147,8 @@ impl Program {
         location.MajorFunction = major;
         location.FileObject = self.file.0.get();
         location.Parameters.DeviceIoControl = IO_PARAMETERS_DEVICE_IO_CONTROL {
-            OutputBufferLength: u32::try_from(packet.output_bytes).unwrap(),
-            InputBufferLength: u32::try_from(input_bytes).unwrap(),
+            OutputBufferLength: u32::try_from(output_bytes).unwrap(),
+            InputBufferLength: u32::try_from(input.len()).unwrap(),
             IoControlCode: code,
             ..zeroed()
         };
@@ -205,6 +197,8 @@ impl Pending {
     pub(crate) fn wait(self) -> (NTSTATUS, Vec<u8>) {
         assert!(self.is_done(PATIENCE), "the request is not completed");
         assert_eq!(*self.packet.done.lock().unwrap(), 1, "completed more than once");
+        // Lower, the file's last reference could be given up in place, and CLOSE come on the control thread.
+        assert_eq!(self.packet.level.load(Ordering::Relaxed), DISPATCH_LEVEL, "completed at another level");
         // SAFETY: completed, so it is this side's.
         let status = unsafe { (*self.packet.irp()).IoStatus };
         let pending = self.returned == STATUS_PENDING;
@@ -233,7 +227,7 @@ impl Drop for Pending {
 }
 
 impl Packet {
-    fn new(input: &[u8], output_bytes: usize, is_direct: bool) -> Box<Self> {
+    fn new(executive: &HostExecutive, input: &[u8], output_bytes: usize, is_direct: bool) -> Box<Self> {
         let words = |bytes: usize| vec![0xa5a5_a5a5_a5a5_a5a5_u64; bytes.div_ceil(8)];
         let buffered = if is_direct { 0 } else { output_bytes };
         let mut buffer = words(input.len().max(buffered));
@@ -249,7 +243,8 @@ impl Packet {
             is_direct,
             done: Mutex::new(0),
             told: Condvar::new(),
-            last: Mutex::new(None),
+            executive: executive.clone(),
+            level: AtomicU8::new(0),
         })
     }
 
@@ -284,10 +279,7 @@ impl Packet {
 unsafe extern "C" fn complete(_device: *mut DEVICE_OBJECT, _irp: *mut IRP, context: *mut c_void) -> NTSTATUS {
     // SAFETY: `send` passed a packet that stays until it is completed.
     let packet = unsafe { &*context.cast::<Packet>() };
-    let last = packet.last.lock().unwrap().take();
-    if let Some(last) = last {
-        last.close(&[IRP_MJ_CLOSE]);
-    }
+    packet.level.store(packet.executive.ke_get_current_irql(), Ordering::Relaxed);
     let mut done = packet.done.lock().unwrap();
     *done += 1;
     packet.told.notify_all();

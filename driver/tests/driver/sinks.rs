@@ -12,8 +12,7 @@ use skua_engine::abi::status::{
 use skua_hosted::HostConfig;
 use skua_protocol::{
     AllowedPrefix, ChangeSinkHeader, ControlCode, Group, Header, Limits, Listener, ListenerState, MAX_SINKS,
-    ReaderAttached, SinkRequest, SinkState, SinksReport, SourceReport, SourcesReport, SourcesRequest,
-    StartFlags, StartStep, Version,
+    SinkState, SinksReport, SourceReport, SourcesReport, SourcesRequest, StartFlags, StartStep, Version,
 };
 
 use crate::host::HostExecutive;
@@ -351,29 +350,11 @@ fn a_file_without_handles_becomes_nobodys_reader() {
     let rig = Rig::new();
     let (starter, reader) = (rig.open(), rig.open());
     let (sink, _) = starter.start(&Start::new());
-    let request = SinkRequest::new(sink);
-    let late = reader.close_before(
-        ControlCode::AttachReader,
-        bytemuck::bytes_of(&request),
-        size_of::<ReaderAttached>(),
-    );
-    assert_eq!(late.wait().0, STATUS_CANCELLED);
+    reader.close_handle();
+    assert_eq!(reader.about(ControlCode::AttachReader, sink), STATUS_CANCELLED);
     starter.attach(sink);
+    reader.close(&[IRP_MJ_CLOSE]);
+    assert_eq!(starter.report(sink).0.attached, 1);
     drop(starter);
-    rig.unload();
-}
-
-/// The I/O manager gives up its reference where a request is completed, which is on the control thread.
-#[test]
-fn a_close_that_comes_on_the_control_thread_waits_for_nobody() {
-    let rig = Rig::new();
-    let room = size_of::<SinksReport>();
-    let late = rig.open().close_before(ControlCode::QuerySinks, bytemuck::bytes_of(&Header::new(8)), room);
-    if !late.is_done(PATIENCE) {
-        // Nothing of it ends any more: neither can the rest.
-        std::mem::forget((rig, late));
-        panic!("the control thread waits for itself");
-    }
-    assert_eq!(late.wait().0, STATUS_SUCCESS);
     rig.unload();
 }
