@@ -62,6 +62,8 @@ pub(crate) const DEBIAN_RUST_SOURCES: Tool =
 
 /// Runs programs and drivers for Windows.
 pub(crate) const WINE: Tool = Tool::on_path("wine", "wine wine64");
+/// Starts them without randomised addresses.
+pub(crate) const SETARCH: Tool = Tool::on_path("setarch", "util-linux");
 /// Keeps what they share.
 pub(crate) const WINESERVER: Tool = Tool::on_path("wineserver", "wine wine64");
 

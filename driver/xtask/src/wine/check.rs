@@ -83,6 +83,18 @@ impl<'a> Room<'a> {
         Service::install(self.prefix, "skua", image)
     }
 
+    /// Another driver, installed as the service `name` and not started.
+    pub(super) fn install(&self, name: &str, image: Vec<u8>) -> Result<Service<'a>> {
+        Service::install(self.prefix, name, image)
+    }
+
+    /// What drivers printed since the log was looked at.
+    pub(super) fn said(&self) -> String {
+        self.prefix
+            .log()
+            .map_or_else(|error| format!("{error:#}"), |log| log.since(self.seen.get()).to_owned())
+    }
+
     /// Ends every process and starts Windows again, as after a crash. Installed drivers stay installed.
     pub(super) fn restart(&self) -> Result<()> {
         self.prefix.reboot()?;

@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &WineArguments) -> Result<()> {
     if arguments.remove {
         return keep::remove();
     }
-    tool::require(&[tool::WINE, tool::WINESERVER])?;
+    tool::require(&[tool::WINE, tool::WINESERVER, tool::SETARCH])?;
     let images = image::folder();
     if !arguments.as_built {
         build(&images)?;
@@ -110,7 +110,9 @@ fn run_one(check: &Check, prefix: &Prefix, images: &Path) -> Result<()> {
     };
     if outcome.is_err() {
         prefix.reboot()?;
-        Service::forget(prefix, "skua");
+        for name in std::iter::once("skua").chain(checks::CLIENTS) {
+            Service::forget(prefix, name);
+        }
     }
     outcome
 }

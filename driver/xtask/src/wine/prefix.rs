@@ -123,8 +123,11 @@ impl Prefix {
         self.leave = true;
     }
 
+    /// Without randomised addresses: once in some thousand starts the heap of Wine's loader would lie where Windows' shared
+    /// data goes, and the program would not start.
     fn command(&self, tool: tool::Tool) -> Command {
-        let mut command = tool.command();
+        let mut command = tool::SETARCH.command();
+        command.arg("--addr-no-randomize").arg(tool.path());
         command.env("WINEPREFIX", &self.folder).envs(ENVIRONMENT);
         command
     }
