@@ -66,7 +66,8 @@ pub struct ProviderConfig {
     pub indicate_below_dispatch: bool,
     /// Sees, and may change, what each successful capture hands out.
     pub interpose: Option<Interpose>,
-    /// Datagrams that a socket of [`Transport::Loopback`] buffers, in bytes of payload and 64 each; SO_RCVBUF changes it.
+    /// Datagrams that a socket of [`Transport::Loopback`] buffers, in bytes of payload and 64 each, up to 64 MiB; SO_RCVBUF
+    /// changes it.
     pub loopback_buffer: u32,
 }
 

@@ -15,6 +15,9 @@ use crate::receive::{Arrival, BlockRef, Wanted};
 /// What a datagram is charged besides its payload, in bytes of the buffer.
 const OVERHEAD: usize = 64;
 
+/// The most that a socket buffers: its memory is taken at once. Who asks for more gets this, as on any host.
+const LARGEST: usize = 64 << 20;
+
 /// A datagram without its bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Parcel {
@@ -176,7 +179,7 @@ impl Mailbox {
 
 impl Queue {
     fn resize(&mut self, capacity: usize) {
-        let capacity = capacity.max(OVERHEAD);
+        let capacity = capacity.clamp(OVERHEAD, LARGEST);
         self.capacity = capacity;
         self.bytes.reserve_exact(capacity.saturating_sub(self.bytes.len()));
         self.parcels.reserve_exact((capacity / OVERHEAD).saturating_sub(self.parcels.len()));

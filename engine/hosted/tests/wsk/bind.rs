@@ -147,6 +147,17 @@ fn buffer_sizes_are_answered_as_they_were_set() {
 }
 
 #[test]
+fn a_buffer_in_memory_of_any_size_can_be_asked_for() {
+    let kernel = kernel(Transport::Loopback);
+    let client = Client::new(&kernel);
+    let socket = Socket::open(&client, true);
+    assert_eq!(socket.set(SOL_SOCKET, SO_RCVBUF, u32::MAX), STATUS_SUCCESS);
+    assert_eq!(socket.get(SOL_SOCKET, SO_RCVBUF), Ok(64 << 20));
+    socket.close();
+    client.end();
+}
+
+#[test]
 fn controls_need_an_irp() {
     let kernel = kernel(Transport::Os);
     let client = Client::new(&kernel);
