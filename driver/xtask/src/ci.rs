@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cli::E2eArguments;
+use crate::cli::{E2eArguments, FuzzArguments};
 use crate::steps::Steps;
-use crate::{cargo, e2e, loom, no_std, process, wdk};
+use crate::{cargo, e2e, fuzz, loom, no_std, process, wdk};
 
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
@@ -27,6 +27,7 @@ pub(crate) fn run() -> Result<()> {
         cargo(&[&["clippy"][..], &rest].concat())
     });
     steps.run("docs", docs);
+    steps.run("fuzz", || fuzz::run(&FuzzArguments { seconds: 30, targets: Vec::new() }));
     steps.run("no-std", no_std::run);
     steps.run("check-wdk", wdk::run);
     steps.run("loom", loom::run);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{ci, code, e2e, image, loom, no_std, wdk, wine};
+use crate::{ci, code, e2e, fuzz, image, loom, no_std, wdk, wine};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -32,6 +32,8 @@ enum Task {
     Ci,
     /// Run the sink against senders that are not Skua and compare what both sides counted.
     E2e(E2eArguments),
+    /// Fuzz what takes bytes from elsewhere: requests, records, rings.
+    Fuzz(FuzzArguments),
     /// Run the loom models of skua-pools.
     Loom,
     /// Build each kernel crate by itself for targets without std.
@@ -63,6 +65,17 @@ pub(crate) struct E2eArguments {
     pub(crate) list: bool,
     /// Run the cases whose name contains one of these; all of them when there is none.
     pub(crate) filters: Vec<String>,
+}
+
+/// What to fuzz, and for how long.
+#[derive(Args)]
+pub(crate) struct FuzzArguments {
+    /// Seconds for each target; all of them run at the same time.
+    #[arg(long, default_value_t = fuzz::SECONDS, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) seconds: u32,
+    /// Targets to fuzz; all of them when there is none.
+    #[arg(value_parser = fuzz::TARGETS)]
+    pub(crate) targets: Vec<String>,
 }
 
 /// What to do under Wine.
@@ -99,6 +112,7 @@ impl Arguments {
             Task::CheckWdk => wdk::run(),
             Task::Ci => ci::run(),
             Task::E2e(arguments) => e2e::run(&arguments),
+            Task::Fuzz(arguments) => fuzz::run(&arguments),
             Task::Loom => loom::run(),
             Task::NoStd => no_std::run(),
             Task::Wine(arguments) => wine::run(&arguments),

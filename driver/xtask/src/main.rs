@@ -13,6 +13,7 @@
 //! | `check-wdk` | the driver's `wdk` feature type-checks | libclang, the headers of mingw-w64 |
 //! | `ci` | everything here, and formatting, lints, docs, tests | all of it |
 //! | `e2e` | the sink accounts for every datagram that senders other than Skua send | Linux, root, tshark, ncat, Python |
+//! | `fuzz` | foreign bytes harm neither the driver nor a reader of its rings | a C++ compiler |
 //! | `loom` | the lock-free algorithms hold under every interleaving within the bounds stated beside each model | nothing more |
 //! | `no-std` | the kernel crates build, one by one, where there is no std | two bare-metal targets, or Rust's sources |
 //!
@@ -23,6 +24,7 @@ mod ci;
 mod cli;
 mod code;
 mod e2e;
+mod fuzz;
 mod image;
 mod interrupt;
 mod loom;

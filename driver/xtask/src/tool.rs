@@ -47,6 +47,9 @@ pub(crate) const NSENTER: Tool = Tool::on_path("nsenter", "util-linux");
 /// Mounts a file system of a bounded size.
 pub(crate) const MOUNT: Tool = Tool::on_path("mount", "mount");
 
+/// Compiles libFuzzer.
+pub(crate) const CXX: Tool = Tool::on_path("c++", "g++");
+
 /// Links the images whose target is MSVC's.
 pub(crate) const LLD_LINK: Tool = Tool { name: "lld-link", package: "lld-19", place: Place::Versioned };
 /// Links the programs whose target is MinGW's.

@@ -73,6 +73,20 @@ impl Library {
     }
 }
 
+/// The machine that the compiler on PATH runs on, as a target.
+pub(crate) fn host() -> Result<String> {
+    let finished = process::run(Command::new(COMPILERS[0]).arg("-vV"), Duration::from_secs(30))?.success()?;
+    let host = finished.stdout.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not say what its host is")?.to_owned())
+}
+
+/// Whether the compiler on PATH has AddressSanitizer's library for `target`.
+pub(crate) fn has_address_sanitizer(target: &str) -> Result<bool> {
+    let folder = library(&sysroot(COMPILERS[0])?).join(target).join("lib");
+    let files = folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))?;
+    Ok(files.flatten().any(|file| file.file_name().to_string_lossy().ends_with("_rt.asan.a")))
+}
+
 fn library(sysroot: &Path) -> PathBuf {
     sysroot.join("lib/rustlib")
 }

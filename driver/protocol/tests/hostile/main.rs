@@ -1,5 +1,6 @@
 //! Bytes that anybody may send: a parser answers with a checked value or says what is wrong.
 
+mod good;
 mod parsers;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,48 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bytemuck::Zeroable as _;
 use proptest::prelude::*;
 use skua_protocol::{
-    AllowedPrefix, ChangeSink, ChangeSinkHeader, Group, Header, Invalid, Limits, Listener, StartFlags,
-    StartSink, StartSinkHeader,
+    AllowedPrefix, ChangeSink, ChangeSinkHeader, Group, Header, Invalid, Limits, Listener, SinkRequest,
+    SourcesRequest, StartSink, StartSinkHeader,
 };
+use skua_record::{PackedRecords, RingHeader};
 
-use parsers::ask_all;
-
-fn start(listeners: &[Listener], groups: &[Group], prefixes: &[AllowedPrefix]) -> Vec<u8> {
-    let count = |count: usize| u16::try_from(count).unwrap();
-    let (l, g, p) = (count(listeners.len()), count(groups.len()), count(prefixes.len()));
-    let header = StartSinkHeader {
-        header: Header::new(StartSinkHeader::request_bytes(l, g, p)),
-        ring_bytes: 1 << 20,
-        limits: Limits::NONE,
-        allow_capacity: 64,
-        snap_length: 1500,
-        flags: if prefixes.is_empty() { 0 } else { StartFlags::ALLOW_LISTED },
-        listeners: l,
-        groups: g,
-        prefixes: p,
-        ..StartSinkHeader::zeroed()
-    };
-    [
-        bytemuck::bytes_of(&header),
-        bytemuck::cast_slice(listeners),
-        bytemuck::cast_slice(groups),
-        bytemuck::cast_slice(prefixes),
-    ]
-    .concat()
-}
-
-fn change(flags: u32, limits: Limits, prefixes: &[AllowedPrefix]) -> Vec<u8> {
-    let count = u16::try_from(prefixes.len()).unwrap();
-    let header = ChangeSinkHeader {
-        header: Header::new(ChangeSinkHeader::request_bytes(count)),
-        sink: 7,
-        limits,
-        flags,
-        prefixes: count,
-        reserved: 0,
-    };
-    [bytemuck::bytes_of(&header), bytemuck::cast_slice(prefixes)].concat()
-}
+use good::{change, start};
+use parsers::{ask_all, ask_any};
 
 fn address() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
@@ -65,6 +31,11 @@ proptest! {
     #[test]
     fn any_bytes_are_answered(input in prop::collection::vec(any::<u8>(), 0..400)) {
         ask_all(&input);
+    }
+
+    #[test]
+    fn whatever_a_fuzzer_makes_of_good_bytes_is_answered(input in prop::collection::vec(any::<u8>(), 0..100)) {
+        ask_any(&input);
     }
 
     /// A good request with a few bytes changed comes further into the parsers than noise does.
@@ -106,6 +77,24 @@ proptest! {
         let back: Vec<_> = parsed.prefixes().map(|prefix| prefix.prefix().unwrap()).collect();
         prop_assert_eq!(back, addresses.iter().map(|(ip, _)| (*ip, 32)).collect::<Vec<_>>());
         prop_assert_eq!(parsed.groups().collect::<Vec<_>>(), groups);
+    }
+}
+
+#[test]
+fn what_a_fuzzer_begins_with_is_taken() {
+    for elements in 1..=16 {
+        let taken = |kind| good::some(kind, elements);
+        let start = taken(0);
+        assert_eq!(StartSink::parse(&start).map(|start| start.groups().count()), Ok(elements));
+        let change = taken(1);
+        assert_eq!(ChangeSink::parse(&change).map(|change| change.prefixes().count()), Ok(elements));
+        assert!(ChangeSink::parse(&taken(2)).is_ok());
+        assert!(SourcesRequest::parse(&taken(3)).is_ok());
+        assert!(SinkRequest::parse(&taken(4)).is_ok());
+        assert!(Header::parse(&taken(5)).is_ok());
+        let packed = taken(6);
+        assert_eq!(PackedRecords::new(&packed).filter(Result::is_ok).count(), elements);
+        assert!(RingHeader::read(&taken(7), RingHeader::PAGE_BYTES + 4096).is_ok());
     }
 }
 
