@@ -12,7 +12,7 @@ use arrayvec::ArrayVec;
 use skua_engine::abi::nt::{IRP, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, KEVENT};
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_NAME_TOO_LONG,
-    STATUS_PENDING, STATUS_SHUTDOWN_IN_PROGRESS, STATUS_SUCCESS,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_PENDING, STATUS_SHUTDOWN_IN_PROGRESS, STATUS_SUCCESS,
 };
 use skua_engine::abi::zeroed;
 use skua_pools::{Slab, Tag};
@@ -114,6 +114,8 @@ impl<E: Executive> Device<E> {
         let shared = self.shared();
         match request.major() {
             IRP_MJ_CREATE if shared.is_shut_down() => shared.finish(request, STATUS_SHUTDOWN_IN_PROGRESS),
+            // There is nothing below the device.
+            IRP_MJ_CREATE if request.has_name() => shared.finish(request, STATUS_OBJECT_NAME_NOT_FOUND),
             IRP_MJ_CREATE => {
                 request.enter_file();
                 shared.finish(request, STATUS_SUCCESS)

@@ -63,6 +63,15 @@ impl Request {
         FileId(file.addr())
     }
 
+    /// Whether the file to be opened has a name below the device's.
+    pub(crate) fn has_name(&self) -> bool {
+        NonNull::new(self.location().FileObject).is_some_and(|file| {
+            // SAFETY: a packet keeps its file until it is completed.
+            let name = unsafe { (*file.as_ptr()).FileName };
+            name.Length != 0
+        })
+    }
+
     /// The file has just been opened.
     pub(crate) fn enter_file(&self) {
         if let Some(mark) = self.file_mark() {

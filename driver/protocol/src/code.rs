@@ -95,8 +95,9 @@ control_codes! {
     AttachReader = 0x08, Buffered, ReadWrite;
     /// A [`SinkRequest`](crate::SinkRequest); no output.
     DetachReader = 0x09, Buffered, ReadWrite;
-    /// A [`SinkRequest`](crate::SinkRequest); no output. Pended until a record is published for a reader that has
-    /// announced a sleep, the reader is detached, or the sink ends. Cancellable.
+    /// A [`SinkRequest`](crate::SinkRequest); no output. Pended until a record is published, the reader is detached, or the
+    /// sink ends. Cancellable. A reader that has the rings mapped announces its sleep in their cursors first; for one that
+    /// reads by [`ControlCode::ReadRecords`], and has done so before, the driver does.
     WaitRecords = 0x0a, Buffered, ReadWrite;
     /// A [`SinkRequest`](crate::SinkRequest); records packed one after the other
     /// ([`PackedRecords`](skua_record::PackedRecords)). Whole records only: as many as there are and fit, perhaps none;

@@ -13,7 +13,7 @@ use core::ffi::c_void;
 use core::ptr::NonNull;
 
 use skua_engine::Kernel;
-use skua_engine::abi::nt::{KIRQL, KSPIN_LOCK, MDL, PEPROCESS, mm_get_mapped_system_address};
+use skua_engine::abi::nt::{KIRQL, MDL, PEPROCESS, mm_get_mapped_system_address};
 use skua_engine::abi::status::NTSTATUS;
 use skua_pools::Tag;
 
@@ -76,25 +76,6 @@ pub unsafe trait Executive: Kernel {
     /// # IRQL
     /// DISPATCH_LEVEL; lowers to `irql`.
     unsafe fn io_release_cancel_spin_lock(&self, irql: KIRQL);
-
-    /// KeAcquireSpinLockRaiseToDpc: takes `lock` and returns the level before.
-    ///
-    /// # Safety
-    /// `lock` is nonpaged, was zero at first, and is used by spin lock routines only. The caller does not hold it.
-    ///
-    /// # IRQL
-    /// At most DISPATCH_LEVEL; raises to it.
-    #[must_use]
-    unsafe fn ke_acquire_spin_lock_raise_to_dpc(&self, lock: *mut KSPIN_LOCK) -> KIRQL;
-
-    /// KeReleaseSpinLock.
-    ///
-    /// # Safety
-    /// The caller holds `lock`, and `irql` is what taking it returned.
-    ///
-    /// # IRQL
-    /// DISPATCH_LEVEL; lowers to `irql`.
-    unsafe fn ke_release_spin_lock(&self, lock: *mut KSPIN_LOCK, irql: KIRQL);
 
     /// KeFlushQueuedDpcs: returns when every DPC that was queued on any processor has run, so that a routine which
     /// signalled its own end from DISPATCH_LEVEL has left the driver's code.

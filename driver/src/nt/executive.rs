@@ -6,10 +6,10 @@
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use skua_engine::abi::nt::{KIRQL, KSPIN_LOCK, PEPROCESS};
+use skua_engine::abi::nt::{KIRQL, PEPROCESS};
 use skua_engine::abi::status::NTSTATUS;
 
-use super::bindings::{self as sys, imports};
+use super::bindings as sys;
 use super::section::NtSection;
 use super::thread::NtThread;
 use super::{NtKernel, debug_print, guarded, memory, registry, unguessable};
@@ -30,16 +30,6 @@ unsafe impl Executive for NtKernel {
     unsafe fn io_release_cancel_spin_lock(&self, irql: KIRQL) {
         // SAFETY: the caller holds the lock and returns to the level from before.
         unsafe { sys::IoReleaseCancelSpinLock(irql) }
-    }
-
-    unsafe fn ke_acquire_spin_lock_raise_to_dpc(&self, lock: *mut KSPIN_LOCK) -> KIRQL {
-        // SAFETY: the caller promises a lock.
-        unsafe { imports::KeAcquireSpinLockRaiseToDpc(lock) }
-    }
-
-    unsafe fn ke_release_spin_lock(&self, lock: *mut KSPIN_LOCK, irql: KIRQL) {
-        // SAFETY: the caller holds the lock and returns to the level from before.
-        unsafe { imports::KeReleaseSpinLock(lock, irql) }
     }
 
     fn ke_flush_queued_dpcs(&self) {

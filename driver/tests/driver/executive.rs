@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use skua_driver::{Executive, REG_DWORD, SectionAccess};
 use skua_engine::Kernel;
-use skua_engine::abi::nt::{DISPATCH_LEVEL, KSPIN_LOCK, PASSIVE_LEVEL};
+use skua_engine::abi::nt::{DISPATCH_LEVEL, PASSIVE_LEVEL};
 use skua_engine::abi::status::{
     STATUS_ACCESS_DENIED, STATUS_BUFFER_OVERFLOW, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER,
     STATUS_NO_MEMORY, STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND,
@@ -108,19 +108,13 @@ fn a_value_is_found_whatever_the_case_and_fits_or_is_refused() {
 }
 
 #[test]
-fn locks_raise_and_return_to_the_level_before() {
+fn the_cancel_lock_raises_and_returns_to_the_level_before() {
     let executive = executive();
-    let mut lock: KSPIN_LOCK = 0;
-    // SAFETY: a zeroed lock of this test's.
-    let irql = unsafe { executive.ke_acquire_spin_lock_raise_to_dpc(&raw mut lock) };
+    let irql = executive.io_acquire_cancel_spin_lock();
     assert_eq!((irql, executive.ke_get_current_irql()), (PASSIVE_LEVEL, DISPATCH_LEVEL));
-    let inner = executive.io_acquire_cancel_spin_lock();
-    assert_eq!(inner, DISPATCH_LEVEL);
     // SAFETY: held, with the level from before.
-    unsafe { executive.io_release_cancel_spin_lock(inner) };
-    // SAFETY: as above.
-    unsafe { executive.ke_release_spin_lock(&raw mut lock, irql) };
-    assert_eq!((lock, executive.ke_get_current_irql()), (0, PASSIVE_LEVEL));
+    unsafe { executive.io_release_cancel_spin_lock(irql) };
+    assert_eq!(executive.ke_get_current_irql(), PASSIVE_LEVEL);
     executive.ke_flush_queued_dpcs();
 }
 

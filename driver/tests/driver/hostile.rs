@@ -9,7 +9,7 @@ use arbitrary::{Arbitrary as _, Unstructured};
 use proptest::prelude::*;
 use skua_engine::abi::status::{
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER,
-    STATUS_REVISION_MISMATCH, STATUS_SUCCESS,
+    STATUS_OBJECT_NAME_NOT_FOUND, STATUS_REVISION_MISMATCH, STATUS_SUCCESS,
 };
 use skua_protocol::{ControlCode, Header, SinkRequest};
 
@@ -100,4 +100,12 @@ fn a_cursor_that_cannot_be_harms_only_its_reader() {
 fn read(program: &Program, sink: u64) -> (skua_engine::abi::status::NTSTATUS, Vec<u8>) {
     let request = SinkRequest::new(sink);
     program.control(ControlCode::ReadRecords as u32, bytemuck::bytes_of(&request), 1 << 20)
+}
+
+#[test]
+fn there_is_nothing_below_the_device() {
+    let rig = Rig::new();
+    let below = Program::open_below(&rig.executive, &rig.device, 12);
+    assert_eq!(below.err(), Some(STATUS_OBJECT_NAME_NOT_FOUND));
+    rig.unload();
 }

@@ -79,7 +79,18 @@ impl Program {
         executive: &HostExecutive,
         device: &Arc<Device<HostExecutive>>,
     ) -> Result<Self, NTSTATUS> {
-        let file = Arc::new(File(UnsafeCell::new(zeroed())));
+        Self::open_below(executive, device, 0)
+    }
+
+    /// Opens a name below the device, of so many bytes.
+    pub(crate) fn open_below(
+        executive: &HostExecutive,
+        device: &Arc<Device<HostExecutive>>,
+        name_bytes: u16,
+    ) -> Result<Self, NTSTATUS> {
+        let mut file: FILE_OBJECT = zeroed();
+        file.FileName.Length = name_bytes;
+        let file = Arc::new(File(UnsafeCell::new(file)));
         let mut program =
             Self { executive: executive.clone(), device: Arc::clone(device), file, closed: true };
         let status = program.send(IRP_MJ_CREATE, 0, &[], 0, false).wait().0;

@@ -6,7 +6,7 @@
 use core::ffi::{c_char, c_int, c_void};
 
 use skua_engine::abi::nt::{
-    HANDLE, KIRQL, KPROCESSOR_MODE, KSPIN_LOCK, LARGE_INTEGER, MDL, OBJECT_ATTRIBUTES, PSECURITY_DESCRIPTOR,
+    HANDLE, KIRQL, KPROCESSOR_MODE, LARGE_INTEGER, MDL, OBJECT_ATTRIBUTES, PSECURITY_DESCRIPTOR,
     UNICODE_STRING,
 };
 use skua_engine::abi::status::NTSTATUS;
@@ -20,8 +20,6 @@ unsafe extern "C" {
     pub(in crate::nt) fn KeGetCurrentIrql() -> KIRQL;
     pub(in crate::nt) fn KeRaiseIrqlToDpcLevel() -> KIRQL;
     pub(in crate::nt) fn KeLowerIrql(irql: KIRQL);
-    pub(in crate::nt) fn KeAcquireSpinLockRaiseToDpc(lock: *mut KSPIN_LOCK) -> KIRQL;
-    pub(in crate::nt) fn KeReleaseSpinLock(lock: *mut KSPIN_LOCK, irql: KIRQL);
 
     // Which windows-sys imports from user mode's ntdll.dll.
     pub(in crate::nt) fn ZwClose(handle: HANDLE) -> NTSTATUS;

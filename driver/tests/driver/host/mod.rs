@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
 use skua_driver::{Executive, PoolUse, RegistryValue, SectionAccess, StartRoutine};
-use skua_engine::abi::nt::{KIRQL, KSPIN_LOCK, PASSIVE_LEVEL, PEPROCESS};
+use skua_engine::abi::nt::{KIRQL, PASSIVE_LEVEL, PEPROCESS};
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NO_MEMORY,
     STATUS_OBJECT_NAME_COLLISION,
@@ -111,24 +111,6 @@ unsafe impl Executive for HostExecutive {
 
     unsafe fn io_release_cancel_spin_lock(&self, irql: KIRQL) {
         self.kernel.io_release_cancel_spin_lock(irql);
-    }
-
-    unsafe fn ke_acquire_spin_lock_raise_to_dpc(&self, lock: *mut KSPIN_LOCK) -> KIRQL {
-        let irql = self.kernel.ke_raise_irql_to_dpc_level();
-        // SAFETY: the caller promises a valid lock that only these routines use.
-        let lock = unsafe { AtomicUsize::from_ptr(lock) };
-        while lock.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            std::thread::yield_now();
-        }
-        irql
-    }
-
-    unsafe fn ke_release_spin_lock(&self, lock: *mut KSPIN_LOCK, irql: KIRQL) {
-        // SAFETY: as above.
-        let held = unsafe { AtomicUsize::from_ptr(lock) }.swap(0, Ordering::Release);
-        assert_eq!(held, 1, "KeReleaseSpinLock of a lock that nobody holds");
-        // SAFETY: the caller promises the level from before.
-        unsafe { self.kernel.ke_lower_irql(irql) };
     }
 
     fn ke_flush_queued_dpcs(&self) {
