@@ -13,7 +13,6 @@ mod thread;
 use std::ffi::c_void;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
 use skua_driver::{Executive, PoolUse, RegistryValue, SectionAccess, StartRoutine};
