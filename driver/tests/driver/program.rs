@@ -28,6 +28,9 @@ use crate::host::HostExecutive;
 /// How long a request may take that is not to wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What buffers are filled with.
+const FILL: u8 = 0xa5;
+
 /// An open handle.
 pub(crate) struct Program {
     executive: HostExecutive,
@@ -59,6 +62,8 @@ struct Packet {
     /// The output of METHOD_OUT_DIRECT.
     direct: UnsafeCell<Vec<u64>>,
     mdl: UnsafeCell<Vec<u64>>,
+    /// The length of `buffer`.
+    shared_bytes: usize,
     output_bytes: usize,
     is_direct: bool,
     done: Mutex<u32>,
@@ -223,6 +228,8 @@ impl Pending {
         let output = if self.packet.is_direct { &self.packet.direct } else { &self.packet.buffer };
         // SAFETY: as above.
         let output: &[u8] = bytemuck::cast_slice(unsafe { &*output.get() });
+        let behind = if self.packet.is_direct { self.packet.output_bytes } else { self.packet.shared_bytes };
+        assert!(output[behind..].iter().all(|byte| *byte == FILL), "written beyond the buffer");
         (status.Status, output[..status.Information].to_vec())
     }
 }
@@ -239,9 +246,11 @@ impl Drop for Pending {
 
 impl Packet {
     fn new(executive: &HostExecutive, input: &[u8], output_bytes: usize, is_direct: bool) -> Box<Self> {
-        let words = |bytes: usize| vec![0xa5a5_a5a5_a5a5_a5a5_u64; bytes.div_ceil(8)];
+        // A word more than anybody may write.
+        let words = |bytes: usize| vec![u64::from_ne_bytes([FILL; 8]); bytes.div_ceil(8) + 1];
         let buffered = if is_direct { 0 } else { output_bytes };
-        let mut buffer = words(input.len().max(buffered));
+        let shared_bytes = input.len().max(buffered);
+        let mut buffer = words(shared_bytes);
         bytemuck::cast_slice_mut(&mut buffer)[..input.len()].copy_from_slice(input);
         let direct = words(if is_direct { output_bytes } else { 0 });
         let mdl = words(mdl_size_for_any_address(output_bytes + PAGE_SIZE).unwrap());
@@ -250,6 +259,7 @@ impl Packet {
             buffer: UnsafeCell::new(buffer),
             direct: UnsafeCell::new(direct),
             mdl: UnsafeCell::new(mdl),
+            shared_bytes,
             output_bytes,
             is_direct,
             done: Mutex::new(0),
@@ -268,7 +278,7 @@ impl Packet {
         // SAFETY: nobody else has the packet yet.
         let buffer = unsafe { &mut *self.buffer.get() };
         let system: *mut c_void =
-            if buffer.is_empty() { ptr::null_mut() } else { buffer.as_mut_ptr().cast() };
+            if self.shared_bytes == 0 { ptr::null_mut() } else { buffer.as_mut_ptr().cast() };
         // SAFETY: as above.
         unsafe { (*self.irp()).AssociatedIrp = IRP_ASSOCIATED { SystemBuffer: system } };
         if self.is_direct && self.output_bytes > 0 {

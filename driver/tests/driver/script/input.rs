@@ -56,8 +56,9 @@ pub(super) fn room(bytes: &mut Unstructured<'_>) -> Result<usize> {
 /// A sink's number: they count from 1.
 pub(super) fn sink(bytes: &mut Unstructured<'_>) -> Result<u64> {
     Ok(match u8::arbitrary(bytes)? {
-        0..150 => 1,
-        kind @ 150..250 => u64::from(kind % 8),
+        0..120 => 1,
+        120..180 => 2,
+        kind @ 180..250 => u64::from(kind % 8),
         250.. => u64::arbitrary(bytes)?,
     })
 }

@@ -26,7 +26,7 @@ pub(crate) struct Script {
     steps: Vec<Step>,
 }
 
-/// One thing that is done to a driver. Programs and sinks that there are not are passed over.
+/// One thing that is done to a driver. Sinks that there are not are passed over; other numbers count round what there is.
 #[derive(Clone, Debug)]
 enum Step {
     /// A program opens the device.
@@ -37,7 +37,7 @@ enum Step {
     Other { program: usize, major: u8 },
     /// A request, waited for unless it is a wait for records.
     Request { program: usize, code: u32, input: Vec<u8>, room: usize },
-    /// The wait with this number is cancelled.
+    /// A wait is cancelled.
     Cancel { wait: usize },
     /// A list of datagrams comes in at a listener of a sink.
     Datagrams { sink: u64, listener: usize, processor: u32, datagrams: Vec<Datagram> },

@@ -112,17 +112,26 @@ impl Stage {
         let kernel = self.rig.executive.kernel();
         match step {
             Step::Open => self.open(),
-            Step::Close { program, majors } => self.close(*program, majors),
+            Step::Close { program, majors } => {
+                if let Some(program) = self.chosen(*program) {
+                    self.close(program, majors);
+                }
+            }
             Step::Other { program, major } => {
                 let taken = [IRP_MJ_CREATE, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_DEVICE_CONTROL];
-                if let (Some(program), false) = (&self.programs[*program], taken.contains(major)) {
+                let program = self.chosen(*program).and_then(|program| self.programs[program].as_ref());
+                if let (Some(program), false) = (program, taken.contains(major)) {
                     assert_eq!(program.other(*major), STATUS_INVALID_DEVICE_REQUEST);
                 }
             }
-            Step::Request { program, code, input, room } => self.request(*program, *code, input, *room),
+            Step::Request { program, code, input, room } => {
+                if let Some(program) = self.chosen(*program) {
+                    self.request(program, *code, input, *room);
+                }
+            }
             Step::Cancel { wait } => {
-                if *wait < self.waits.len() {
-                    let wait = self.waits.swap_remove(*wait);
+                if let Some(wait) = wait.checked_rem(self.waits.len()) {
+                    let wait = self.waits.swap_remove(wait);
                     wait.pending.cancel();
                     wait.end();
                 }
@@ -131,7 +140,9 @@ impl Stage {
                 self.datagrams(*sink, *listener, *processor, datagrams);
             }
             Step::Cursor { sink, ring, cursor } => {
-                if let Some((data, word)) = self.known(*sink).and_then(|sink| sink.rings.get(*ring)) {
+                let rings = self.known(*sink).map(|sink| &sink.rings[..]).unwrap_or_default();
+                if let Some(ring) = ring.checked_rem(rings.len()) {
+                    let (data, word) = &rings[ring];
                     cursor.store(data, word);
                 }
             }
@@ -142,6 +153,12 @@ impl Stage {
             },
             Step::Away(away) => set_away(kernel, *away),
         }
+    }
+
+    /// One of the programs that have the device open.
+    fn chosen(&self, program: usize) -> Option<usize> {
+        let mut open = (0..PROGRAMS).filter(|program| self.programs[*program].is_some());
+        open.nth(program.checked_rem(open.clone().count())?)
     }
 
     fn open(&mut self) {
@@ -297,7 +314,7 @@ impl Stage {
     fn datagrams(&mut self, sink: u64, listener: usize, processor: u32, datagrams: &[Datagram]) {
         let kernel = self.rig.executive.kernel();
         let Some(known) = self.known(sink) else { return };
-        let Some(&local) = known.listeners.get(listener) else { return };
+        let local = known.listeners[listener % known.listeners.len()];
         let injected: Vec<_> = datagrams.iter().map(|datagram| datagram.injected(&local)).collect();
         let processors = kernel.ke_query_maximum_processor_count();
         let indicated = kernel.inject(&local, processor % processors, &injected);
