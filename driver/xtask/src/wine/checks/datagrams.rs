@@ -1,14 +1,18 @@
 //! Datagrams of this system, through the driver, into captures.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::e2e::sink::Options;
+use crate::e2e::sink::{Options, Sink};
 use crate::wine::check::{Check, Room};
 use crate::wine::pcapng;
 use crate::wine::queue::ReceiveQueue;
 use crate::wine::traffic::Traffic;
+
+/// Longest that a sink may take for what is queued, and for its next line of status.
+const DELIVERY: Duration = Duration::from_secs(20);
 
 pub(in crate::wine) const CHECKS: &[Check] = &[
     Check {
@@ -41,8 +45,9 @@ fn carried(room: &Room<'_>, count: u64, options: &[&str]) -> Result<()> {
     for option in options {
         sink = sink.flag(option);
     }
-    let sink = sink.start()?;
+    let mut sink = sink.start()?;
     let sent = Traffic { to: &sink.local, count, rate: 20_000, first: 0, size: None }.send()?;
+    delivered(&mut sink, sent.len())?;
     let lost = lost_below(&sink.local)?;
     let report = sink.stop()?;
     ensure!(lost == 0, "{lost} datagrams found no room in the sockets' queues");
@@ -63,14 +68,22 @@ fn two_sinks(room: &Room<'_>) -> Result<()> {
     }
     let addresses: Vec<SocketAddr> = sinks.iter().map(|sink| sink.address()).collect();
     let sent = Traffic { to: &addresses, count: 20_000, rate: 10_000, first: 0, size: Some(300) }.send()?;
-    for ((sink, path), address) in sinks.into_iter().zip(&paths).zip(addresses) {
+    for ((mut sink, path), address) in sinks.into_iter().zip(&paths).zip(addresses) {
         let own = sent.to(address);
+        delivered(&mut sink, own.len())?;
         sink.stop()?.summary.complete(own.len())?;
         own.same(&pcapng::read(path)?)?;
     }
     room.is_sound(Some(&driver))?;
     driver.stop()?;
     driver.delete()
+}
+
+/// Waits until the sink says that it has delivered `count` datagrams. The sockets' queues are empty before that: what the
+/// provider has taken and not indicated when a sink stops is dropped as closing.
+fn delivered(sink: &mut Sink, count: usize) -> Result<()> {
+    let said = format!(" delivered {count} ");
+    sink.until("everything is delivered", DELIVERY, |printed| printed.contains(&said).then_some(()))
 }
 
 fn driver_sink(room: &Room<'_>) -> Options {
