@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 
 /// Every symbol by its address relative to the image's base. Several have one address where the linker found equal code.
-pub(super) struct Map {
-    pub(super) symbols: BTreeMap<u32, Vec<String>>,
+pub(crate) struct Map {
+    pub(crate) symbols: BTreeMap<u32, Vec<String>>,
 }
 
 impl Map {
     /// Reads what `/MAP` of link.exe or lld-link wrote: a line a symbol, with section and offset, name, address.
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let base = text
             .lines()
             .find_map(|line| line.trim().strip_prefix("Preferred load address is"))
@@ -37,6 +37,15 @@ impl Map {
         }
         ensure!(!symbols.is_empty(), "the map has no symbols");
         Ok(Self { symbols })
+    }
+
+    /// The address of the only function whose name begins so.
+    pub(crate) fn address(&self, name: &str) -> Result<u32> {
+        let mut found =
+            self.symbols.iter().filter(|(_, names)| names.iter().any(|one| one.starts_with(name)));
+        let (address, _) = found.next().with_context(|| format!("no function is named {name}"))?;
+        ensure!(found.next().is_none(), "several functions are named {name}");
+        Ok(*address)
     }
 }
 
@@ -76,6 +85,14 @@ mod tests {
         let symbols: Vec<_> = map.symbols.iter().collect();
         let panics = ["core::panicking::panic_fmt", "core::panicking::panic"].map(str::to_owned);
         assert_eq!(symbols, [(&0x1000, &vec!["DriverEntry".to_owned()]), (&0x10f0, &panics.to_vec())]);
+    }
+
+    #[test]
+    fn a_function_is_found_by_how_its_name_begins() {
+        let map = Map::parse(TEXT).unwrap();
+        assert_eq!(map.address("Driver").unwrap(), 0x1000);
+        map.address("Dreiver").unwrap_err();
+        map.address("").unwrap_err();
     }
 
     #[test]

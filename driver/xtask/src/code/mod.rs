@@ -11,7 +11,7 @@
 //! budgets. What they call back is a root of its own.
 
 mod function;
-mod map;
+pub(crate) mod map;
 pub(crate) mod panics;
 mod program;
 mod reach;

@@ -13,14 +13,41 @@ use crate::toolchain::{self, Library, Part};
 use crate::{cargo, process, tool};
 
 /// Longest that one cargo call may take; the first one from source compiles core or std too.
-const LIMIT: Duration = Duration::from_secs(10 * 60);
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// A package, what cargo makes of it, and what that is called.
+#[derive(Clone, Copy)]
+struct Program {
+    package: &'static str,
+    built: &'static str,
+    name: &'static str,
+}
+
+const SKUA: Program = Program { package: "skua", built: "skua.exe", name: "skua.exe" };
+const SHIM: Program = Program { package: "skua-wine", built: "skua_wine.dll", name: "ntosshim.exe" };
+const HAMMER: Program = Program { package: "skua-hammer", built: "hammer.exe", name: "hammer.exe" };
 
 /// Makes skua.sys with its PDB and map, and skua.exe.
 pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
     require()?;
     let folder = super::folder();
     driver(&arguments.features, &folder)?;
-    program(&["--package", "skua", "--bin", "skua"], "skua.exe", &folder.join("skua.exe"))
+    programs(&[SKUA], &folder)
+}
+
+/// Makes the same and what runs under Wine beside it: an image with checks inside, what stands in for Windows' kernel and WSK
+/// provider, and a program that means the driver harm.
+pub(crate) fn run_for_wine() -> Result<()> {
+    require()?;
+    let folder = super::folder();
+    driver(&["self-test".to_owned()], &folder.join("self-test"))?;
+    driver(&[], &folder)?;
+    programs(&[SKUA, SHIM, HAMMER], &folder)?;
+    // Nothing but names that are forwarded: there is no code to begin at.
+    let linked = ["-shared", "-nostdlib", "-Wl,--subsystem,native,-e,0,--no-insert-timestamp", "-o"];
+    let mut command = tool::MINGW_GCC.command();
+    command.args(linked).arg(folder.join("wskio.sys")).arg(cargo::root().join("driver/wine/wskio.def"));
+    process::run_shown(&mut command, LIMIT)
 }
 
 /// Fails unless everything is here that this module's builds need, naming all that is not.
@@ -30,7 +57,7 @@ pub(crate) fn require() -> Result<()> {
 }
 
 /// Builds the kernel image with `features`, and puts skua.sys, skua.pdb and skua.map into `folder`.
-pub(crate) fn driver(features: &[String], folder: &Path) -> Result<()> {
+fn driver(features: &[String], folder: &Path) -> Result<()> {
     let target = Target::kernel();
     let mut command = target.cargo("rustc")?;
     command.args(["--package", "skua-image", "--profile", "image"]);
@@ -49,23 +76,19 @@ pub(crate) fn driver(features: &[String], folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds what cargo's arguments `chosen` say for Windows in user mode, and puts its `file` where `place` says.
-pub(crate) fn program(chosen: &[&str], file: &str, place: &Path) -> Result<()> {
+/// Builds these for Windows in user mode, at once, and puts them into `folder`.
+fn programs(chosen: &[Program], folder: &Path) -> Result<()> {
     let target = Target::user();
     let mut command = target.cargo("build")?;
-    command.arg("--release").args(chosen);
+    command.arg("--release");
+    for program in chosen {
+        command.args(["--package", program.package]);
+    }
     process::run_shown(&mut command, LIMIT)?;
-    put(&target.output("release")?.join(file), place)
-}
-
-/// Builds what stands in for Windows' kernel and WSK provider under Wine, and puts ntosshim.exe and wskio.sys into `folder`.
-pub(crate) fn stand_ins(folder: &Path) -> Result<()> {
-    program(&["--package", "skua-wine"], "skua_wine.dll", &folder.join("ntosshim.exe"))?;
-    // Nothing but names that are forwarded: there is no code to begin at.
-    let linked = ["-shared", "-nostdlib", "-Wl,--subsystem,native,-e,0,--no-insert-timestamp", "-o"];
-    let mut command = tool::MINGW_GCC.command();
-    command.args(linked).arg(folder.join("wskio.sys")).arg(cargo::root().join("driver/wine/wskio.def"));
-    process::run_shown(&mut command, LIMIT)
+    for program in chosen {
+        put(&target.output("release")?.join(program.built), &folder.join(program.name))?;
+    }
+    Ok(())
 }
 
 /// What is built for, and with what.

@@ -48,6 +48,10 @@ impl<'a> Room<'a> {
         Ok(Self { prefix, images: images.to_owned(), folder, seen })
     }
 
+    pub(super) fn prefix(&self) -> &'a Prefix {
+        self.prefix
+    }
+
     /// A file in the check's folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -57,9 +57,15 @@ impl<'a> Kept<'a> {
             command.args(["--listen", address]);
         }
         process::run(&mut command, LIMIT)?.success()?;
+        let kept = Self::find(room, name)?;
+        ensure!(kept.local.len() == addresses.len(), "{name} listens at {:?}", kept.local);
+        Ok(kept)
+    }
+
+    /// The one of that name, which runs.
+    pub(super) fn find(room: &'a Room<'a>, name: &'static str) -> Result<Self> {
         let mut kept = Self { room, name, local: Vec::new() };
         kept.local = kept.stats()?.listeners.into_iter().map(|listener| listener.local).collect();
-        ensure!(kept.local.len() == addresses.len(), "{name} listens at {:?}", kept.local);
         Ok(kept)
     }
 

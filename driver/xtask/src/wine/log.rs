@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 /// What Wine writes when a driver's process is about to end, and what stands in for ntoskrnl.exe when a driver breaks a rule
-/// of NT.
-const CRASHES: [&str; 8] = [
+/// of NT; and what skua.sys says of memory that it leaves behind.
+const CRASHES: [&str; 9] = [
     "Unhandled page fault",
     "Unhandled exception",
     "Unhandled breakpoint",
     "unimplemented function",
     "KeBugCheck",
+    "were not given back",
     "skua-wine: violation",
     "skua-wine: fatal",
     // Rust's own panics, of what stands below the driver.

@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::cli::{BuildArguments, WineArguments};
+use crate::cli::WineArguments;
 use crate::{image, interrupt, tool};
 use check::{Check, Room};
 use prefix::Prefix;
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &WineArguments) -> Result<()> {
     tool::require(&[tool::WINE, tool::WINESERVER, tool::SETARCH])?;
     let images = image::folder();
     if !arguments.as_built {
-        build(&images)?;
+        image::build::run_for_wine()?;
     }
     if arguments.keep {
         return keep::run(&images, &arguments.load);
@@ -77,14 +77,6 @@ pub(crate) fn run(arguments: &WineArguments) -> Result<()> {
         return Ok(());
     }
     bail!("checks under Wine failed: {}", failed.join(", "));
-}
-
-/// Builds everything that runs under Wine, and puts it into `images`.
-fn build(images: &Path) -> Result<()> {
-    image::build::require()?;
-    image::build::run(&BuildArguments::default())?;
-    image::build::stand_ins(images)?;
-    image::build::program(&["--package", "skua-hammer"], "hammer.exe", &images.join("hammer.exe"))
 }
 
 /// A prefix in which drivers can be loaded that import from the stand-ins.

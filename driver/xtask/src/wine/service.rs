@@ -53,13 +53,19 @@ impl<'a> Service<'a> {
     /// Waits until it has stopped, at somebody else's bidding.
     pub(super) fn has_stopped(&mut self) -> Result<()> {
         self.until("STOPPED")?;
+        self.has_vanished()?;
+        self.process = None;
+        Ok(())
+    }
+
+    /// Waits until its process is there no more.
+    pub(super) fn has_vanished(&self) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         while self.is_alive()? {
-            ensure!(Instant::now() < deadline, "{} was stopped, and its process goes on", self.name);
+            ensure!(Instant::now() < deadline, "{}: its process goes on", self.name);
             interrupt::check()?;
             std::thread::sleep(POLL);
         }
-        self.process = None;
         Ok(())
     }
 

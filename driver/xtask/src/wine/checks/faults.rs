@@ -1,25 +1,28 @@
 //! Faults made on purpose: that a crash is noticed is what every other check rests on.
 
+use std::fs;
+use std::net::UdpSocket;
+
 use anyhow::{Context as _, Result, ensure};
 use object::LittleEndian as LE;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::code::map::Map;
 use crate::image::pe::Image;
 use crate::wine::check::{Check, Room};
 use crate::wine::copy;
+use crate::wine::kept::Kept;
 
 pub(in crate::wine) const CHECKS: &[Check] = &[
     Check {
-        name: "fault-page",
-        proves: "a driver that writes to address 0 fails its check",
-        // xor eax, eax; mov [rax], eax
-        run: |room| planted(room, &[0x31, 0xc0, 0x89, 0x00]),
+        name: "fault-in-callback",
+        proves: "a driver that writes to address 0 for a datagram fails its check",
+        run: in_callback,
     },
     Check {
-        name: "fault-fast-fail",
-        proves: "a driver that gives up by int 29h fails its check",
-        // xor ecx, ecx; int 29h
-        run: |room| planted(room, &[0x31, 0xc9, 0xcd, 0x29]),
+        name: "fault-at-entry",
+        proves: "a driver that gives up by int 29h while it is loaded fails its check",
+        run: at_entry,
     },
     Check {
         name: "fault-vanished",
@@ -28,14 +31,30 @@ pub(in crate::wine) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Runs `code` in the place of DriverEntry.
-fn planted(room: &Room<'_>, code: &[u8]) -> Result<()> {
+fn in_callback(room: &Room<'_>) -> Result<()> {
+    let path = room.built("skua.map");
+    let map = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let callback = Map::parse(&map)?.address("skua_engine::receive::event::receive_from_event")?;
+    // xor eax, eax; mov [rax], eax
+    let mut driver = room.driver_with(|image| copy::plant(image, callback, &[0x31, 0xc0, 0x89, 0x00]))?;
+    driver.start()?;
+    let sink = Kept::start(room, "doomed", &["127.0.0.1:0"], &[])?;
+    room.is_sound(Some(&driver)).context("before the fault")?;
+    UdpSocket::bind("127.0.0.1:0")?.send_to(b"x", sink.local[0])?;
+    driver.has_vanished()?;
+    ensure!(room.is_sound(None).is_err(), "the log does not tell of the fault");
+    room.restart()?;
+    driver.delete()
+}
+
+fn at_entry(room: &Room<'_>) -> Result<()> {
     let mut driver = room.driver_with(|image| {
         let entry = Image::parse(image)?.headers().optional_header.address_of_entry_point.get(LE);
-        copy::plant(image, entry, code)
+        // xor ecx, ecx; int 29h
+        copy::plant(image, entry, &[0x31, 0xc9, 0xcd, 0x29])
     })?;
     let started = driver.start();
-    ensure!(room.is_sound(None).is_err(), "the fault was not noticed");
+    ensure!(room.is_sound(None).is_err(), "the log does not tell of the fault");
     ensure!(started.is_err(), "a driver that crashed counts as started");
     // Services go on naming what crashed.
     room.restart()?;
@@ -48,9 +67,8 @@ fn vanished(room: &Room<'_>) -> Result<()> {
     room.is_sound(Some(&driver)).context("before the fault")?;
     let process = Pid::from_raw(i32::try_from(driver.process()?)?).context("no process")?;
     kill_process(process, Signal::KILL).context("cannot kill the driver's process")?;
-    while driver.is_alive()? {
-        crate::interrupt::check()?;
-    }
+    driver.has_vanished()?;
+    room.is_sound(None).context("nothing was written")?;
     ensure!(room.is_sound(Some(&driver)).is_err(), "the fault was not noticed");
     room.restart()?;
     driver.delete()

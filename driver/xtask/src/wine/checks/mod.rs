@@ -7,6 +7,8 @@ mod hostile;
 mod loading;
 mod readers;
 mod rules;
+mod services;
+mod system;
 
 use super::check::Check;
 pub(super) use clients::CLIENTS;
@@ -15,10 +17,12 @@ pub(super) use clients::CLIENTS;
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
     [
         loading::CHECKS,
+        system::CHECKS,
         datagrams::CHECKS,
         rules::CHECKS,
         readers::CHECKS,
         hostile::CHECKS,
+        services::CHECKS,
         clients::CHECKS,
         faults::CHECKS,
     ]
