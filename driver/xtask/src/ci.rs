@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cli::{E2eArguments, FuzzArguments};
+use crate::cli::{E2eArguments, FuzzArguments, ImageArguments, WineArguments};
 use crate::steps::Steps;
-use crate::{cargo, e2e, fuzz, loom, no_std, process, wdk};
+use crate::{cargo, code, e2e, fuzz, image, loom, no_std, process, wdk, wine};
 
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
@@ -29,6 +29,12 @@ pub(crate) fn run() -> Result<()> {
     steps.run("docs", docs);
     steps.run("fuzz", || fuzz::run(&FuzzArguments { seconds: 30, targets: Vec::new() }));
     steps.run("no-std", no_std::run);
+    // All images at once: what they share is compiled once then.
+    steps.run("build-sys", image::build::run_for_wine);
+    steps.run("check-image", || image::check::run(&ImageArguments::default()));
+    steps.run("check-stack", code::stack::run);
+    steps.run("check-panics", code::panics::run);
+    steps.run("wine", || wine::run(&WineArguments { as_built: true, ..WineArguments::default() }));
     steps.run("check-wdk", wdk::run);
     steps.run("loom", loom::run);
     // Each bench once, to see that it runs: with the tests' profile, whose dependencies are built by now.

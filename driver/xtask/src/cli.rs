@@ -45,7 +45,7 @@ enum Task {
 /// How to build the images.
 #[derive(Args, Default)]
 pub(crate) struct BuildArguments {
-    /// Features of skua-image to build skua.sys with.
+    /// Features of skua (its image) to build skua.sys with.
     #[arg(long, value_delimiter = ',')]
     pub(crate) features: Vec<String>,
 }

@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &E2eArguments) -> Result<()> {
 
 fn build() -> Result<PathBuf> {
     let mut command = cargo::command();
-    process::run_shown(command.args(["build", "--release", "--package", "skua"]), BUILD)?;
+    process::run_shown(command.args(["build", "--release", "--package", "skua-app"]), BUILD)?;
     let skua = cargo::target_directory().join("release/skua");
     skua.canonicalize().with_context(|| format!("cargo built no {}", skua.display()))
 }

@@ -60,7 +60,7 @@ pub(crate) fn require() -> Result<()> {
 fn driver(features: &[String], folder: &Path) -> Result<()> {
     let target = Target::kernel();
     let mut command = target.cargo("rustc")?;
-    command.args(["--package", "skua-image", "--profile", "image"]);
+    command.args(["--package", "skua", "--profile", "image"]);
     if !features.is_empty() {
         command.args(["--features", &features.join(",")]);
     }
