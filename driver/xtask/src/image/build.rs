@@ -23,7 +23,7 @@ struct Program {
     name: &'static str,
 }
 
-const SKUA: Program = Program { package: "skua", built: "skua.exe", name: "skua.exe" };
+const SKUA: Program = Program { package: "skua-app", built: "skua.exe", name: "skua.exe" };
 const SHIM: Program = Program { package: "skua-wine", built: "skua_wine.dll", name: "ntosshim.exe" };
 const HAMMER: Program = Program { package: "skua-hammer", built: "hammer.exe", name: "hammer.exe" };
 
@@ -68,9 +68,7 @@ fn driver(features: &[String], folder: &Path) -> Result<()> {
     command.args(["--", "-Clink-arg=/MAP"]);
     process::run_shown(&mut command, LIMIT)?;
     let built = target.output("image")?.join("deps");
-    for (from, to) in
-        [("skua_image.dll", "skua.sys"), ("skua_image.pdb", "skua.pdb"), ("skua_image.map", "skua.map")]
-    {
+    for (from, to) in [("skua.dll", "skua.sys"), ("skua.pdb", "skua.pdb"), ("skua.map", "skua.map")] {
         put(&built.join(from), &folder.join(to))?;
     }
     Ok(())
