@@ -3,6 +3,7 @@
 // UNSAFETY: follows a client's MDL chain and copies into its memory.
 #![expect(unsafe_code, reason = "buffers are described by MDLs")]
 
+use arrayvec::ArrayVec;
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{MDL, mm_get_mapped_system_address};
 use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER};
@@ -75,6 +76,34 @@ impl Iterator for Pieces<'_> {
         }
         None
     }
+}
+
+/// Pieces of one system call at most.
+pub(crate) const PIECES: usize = 64;
+
+/// The pieces of a buffer behind its first `skip` bytes, as many as one system call takes; none when it has no more.
+///
+/// # Safety
+/// As for [`Pieces::new`].
+pub(crate) unsafe fn pieces_behind(
+    kernel: &HostKernel,
+    buffer: &WSK_BUF,
+    mut skip: usize,
+) -> Result<ArrayVec<Piece, PIECES>, NTSTATUS> {
+    let mut found = ArrayVec::new();
+    // SAFETY: the caller's promise.
+    for piece in unsafe { Pieces::new(kernel, buffer) } {
+        let piece = piece?;
+        let skipped = skip.min(piece.bytes);
+        skip -= skipped;
+        if skipped < piece.bytes {
+            found.push(Piece { at: piece.at.wrapping_add(skipped), bytes: piece.bytes - skipped });
+        }
+        if found.is_full() {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Copies as much of `source` as fits into the client's buffer, and says how much that was.

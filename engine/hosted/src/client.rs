@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::sync::Mutex;
 
 use skua_engine::abi::nt::{GUID, PSECURITY_DESCRIPTOR};
-use skua_engine::abi::sockaddr::{AF_INET, AF_INET6, IPPROTO_UDP, SOCK_DGRAM};
+use skua_engine::abi::sockaddr::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM};
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
     STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
@@ -51,14 +51,25 @@ const EVENTS: u32 = WSK_EVENT_SEND_BACKLOG
 const PROVIDER_ID: GUID =
     GUID { Data1: 0x5ca0_0001, Data2: 0x0001, Data3: 0x4001, Data4: [0x80, 0, 0, 0, 0, 0, 0, 1] };
 
-/// The combinations that sockets can be created with: those of WSK_FLAG_DATAGRAM_SOCKET.
-pub(crate) const TRANSPORTS: [WSK_TRANSPORT; 2] = [transport(AF_INET), transport(AF_INET6)];
+/// The combinations that sockets can be created with. A kernel without TCP has the first two.
+const TRANSPORTS: [WSK_TRANSPORT; 4] = [
+    transport(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+    transport(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+    transport(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+    transport(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+];
 
-const fn transport(family: u16) -> WSK_TRANSPORT {
+/// The combinations of a kernel with or without TCP.
+pub(crate) fn transports(has_tcp: bool) -> &'static [WSK_TRANSPORT] {
+    static ALL: [WSK_TRANSPORT; 4] = TRANSPORTS;
+    if has_tcp { &ALL } else { &ALL[..2] }
+}
+
+const fn transport(family: u16, socket_type: u16, protocol: u32) -> WSK_TRANSPORT {
     WSK_TRANSPORT {
         Version: VERSION,
-        SocketType: SOCK_DGRAM,
-        Protocol: IPPROTO_UDP,
+        SocketType: socket_type,
+        Protocol: protocol,
         AddressFamily: family,
         _padding: 0,
         ProviderId: PROVIDER_ID,
@@ -82,10 +93,10 @@ impl ClientControls {
     ///
     /// # Safety
     /// The buffers are good for their sizes.
-    pub(crate) unsafe fn serve(&self, code: u32, buffers: &ClientBuffers) -> NTSTATUS {
+    pub(crate) unsafe fn serve(&self, code: u32, buffers: &ClientBuffers, has_tcp: bool) -> NTSTATUS {
         match code {
             // SAFETY: the caller's promise.
-            WSK_TRANSPORT_LIST_QUERY => unsafe { list_transports(buffers) },
+            WSK_TRANSPORT_LIST_QUERY => unsafe { list_transports(buffers, transports(has_tcp)) },
             // SAFETY: the caller's promise.
             WSK_CACHE_SD => unsafe { self.cache(buffers) },
             // SAFETY: the caller's promise.
@@ -116,6 +127,11 @@ impl ClientControls {
         let mut state = hold(&self.state);
         state.has_sockets = true;
         state.static_events
+    }
+
+    /// The events that are enabled on every socket.
+    pub(crate) fn static_events(&self) -> u32 {
+        hold(&self.state).static_events
     }
 
     /// Whether `descriptor` came from WSK_CACHE_SD and is not released.
@@ -169,8 +185,8 @@ impl ClientControls {
 
 /// # Safety
 /// The buffers are good for their sizes.
-unsafe fn list_transports(buffers: &ClientBuffers) -> NTSTATUS {
-    let needed = size_of_val(&TRANSPORTS);
+unsafe fn list_transports(buffers: &ClientBuffers, transports: &[WSK_TRANSPORT]) -> NTSTATUS {
+    let needed = size_of_val(transports);
     if !buffers.size_returned.is_null() {
         // SAFETY: not null, so writable.
         unsafe { buffers.size_returned.write(needed) };
@@ -178,8 +194,9 @@ unsafe fn list_transports(buffers: &ClientBuffers) -> NTSTATUS {
     if buffers.output.is_null() || buffers.output_size < needed {
         return STATUS_BUFFER_OVERFLOW;
     }
+    let from = transports.as_ptr().cast::<u8>();
     // SAFETY: room for all of them.
-    unsafe { buffers.output.cast::<[WSK_TRANSPORT; 2]>().write_unaligned(TRANSPORTS) };
+    unsafe { std::ptr::copy_nonoverlapping(from, buffers.output.cast::<u8>(), needed) };
     STATUS_SUCCESS
 }
 

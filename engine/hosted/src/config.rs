@@ -47,7 +47,7 @@ impl HostConfig {
 /// How the WSK provider behaves. Counts out of range are brought into it when the kernel is made.
 #[derive(Clone, Debug)]
 pub struct ProviderConfig {
-    /// What carries the datagrams.
+    /// What carries the datagrams. TCP, where there is any, is the host's.
     pub transport: Transport,
     /// Receive threads of one datagram socket, 1 to 64. Worker `w` runs on virtual processor `w` modulo the processors.
     ///
@@ -55,11 +55,12 @@ pub struct ProviderConfig {
     /// [`Transport::Os`] on Linux only; elsewhere a socket has one worker.
     pub workers: u32,
     /// Receive blocks of one worker, 1 to 65,536: how many datagrams a client can hold at once. A block takes 2,560
-    /// bytes, and address space for the rest of a datagram of 65,536 bytes that only long datagrams touch.
+    /// bytes, and address space for the rest of a datagram of 65,536 bytes that only long datagrams touch. Over TCP, the
+    /// pieces of 16 KiB that a client can hold of one connection; they are allocated as they are needed.
     pub blocks: u32,
     /// Datagrams of one receive system call and so of one indication list at most, 1 to 64.
     pub batch: u32,
-    /// Sends that can wait for room in the socket buffer, per socket; one more fails with
+    /// Sends that can wait for room in the socket buffer, per socket over UDP or TCP; one more fails with
     /// STATUS_INSUFFICIENT_RESOURCES.
     pub pending_sends: u32,
     /// Calls receive events below DISPATCH_LEVEL and without WSK_FLAG_AT_DISPATCH_LEVEL, as WSK is allowed to.
@@ -111,7 +112,7 @@ pub enum Transport {
     /// Sockets of this host through what every host has: one datagram a system call, no control messages, and a
     /// receive thread that wakes ten times a second at rest.
     Portable,
-    /// Memory of this process: a table of addresses that belongs to the kernel instance.
+    /// Memory of this process: a table of addresses that belongs to the kernel instance. Datagrams only.
     Loopback,
 }
 

@@ -11,7 +11,8 @@
 //! 2. A client registers and captures the provider through [`Kernel`](skua_engine::Kernel), and creates sockets.
 //! 3. Binding takes all memory that receiving and sending need, and starts the socket's threads: workers, each on its
 //!    virtual processor, and one for sends that have to wait.
-//! 4. Workers receive batches into blocks that were built at bind, and indicate them at DISPATCH_LEVEL.
+//! 4. Workers receive batches into blocks that were built at bind, and indicate them at DISPATCH_LEVEL. A socket over TCP
+//!    has one thread from when it listens or connects, which makes all its callbacks, one after the other.
 //! 5. [`HostKernel::quiesce`] ends the intake; closing completes when the last callback has returned.
 //! 6. [`HostKernel::outstanding`] is empty when the client has given everything back.
 //!
@@ -21,8 +22,16 @@
 //!   coexist, and asks security descriptors. Descriptors are accepted and compared with nothing.
 //! * Below DISPATCH_LEVEL nothing preempts: a thread that raises waits until its processor is free.
 //! * With several workers a broadcast is indicated by each of them; multicast is not.
-//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: listening, connection and stream sockets, name
-//!   resolution, receive coalescing.
+//! * A send over TCP completes when the stack has copied it, not when the other end has acknowledged it; a graceful
+//!   disconnect when the stack has been told. The ideal send backlog is the size of the stack's send buffer.
+//! * A connection is established when WskInspectEvent is asked about it; refusing resets it.
+//! * WskDisconnectEvent for a graceful end comes behind the data before it, so not while nobody takes that. A reset comes
+//!   at once, and what was not received then is lost.
+//! * Over TCP, sharing an address (SO_REUSEADDR) spreads connections over those who share it, where the host can.
+//!   A stream socket, unlike a listening one, does not take over an address that closed connections still use.
+//! * [`Transport::Loopback`] carries no TCP.
+//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: raw sockets, name resolution, receive coalescing,
+//!   control messages over TCP, SIO_WSK_SET_TCP_SILENT_MODE.
 //!
 //! # Types
 //!
@@ -45,6 +54,7 @@ mod request;
 mod send;
 mod socket;
 mod status;
+mod stream;
 
 pub use config::{HostConfig, Interpose, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};

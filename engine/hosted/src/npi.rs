@@ -9,18 +9,18 @@ use std::sync::Arc;
 use skua_engine::abi::nt::{
     DEVICE_OBJECT, GUID, IRP, PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR, UNICODE_STRING,
 };
-use skua_engine::abi::sockaddr::{ADDRESS_FAMILY, PSOCKADDR};
+use skua_engine::abi::sockaddr::{ADDRESS_FAMILY, PSOCKADDR, SOCKADDR_INET};
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
     STATUS_PENDING, STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::{
-    ADDRINFOEXW, WSK_CLIENT, WSK_CLIENT_CONNECTION_DISPATCH, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI,
-    WSK_TRANSPORT_LIST_CHANGE,
+    ADDRINFOEXW, WSK_CLIENT, WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_CONNECTION_SOCKET,
+    WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_TRANSPORT_LIST_CHANGE,
 };
 
 use crate::client::ClientBuffers;
-use crate::create::{SocketParameters, create};
+use crate::create::{SocketParameters, create, create_connected};
 use crate::kernel::irp::cancel_irql;
 use crate::kernel::registration::{Call, Client, VERSION};
 use crate::request::{Request, cancel_context};
@@ -97,20 +97,44 @@ unsafe extern "C" fn socket(
 
 unsafe extern "C" fn socket_connect(
     client: *mut WSK_CLIENT,
-    _socket_type: u16,
-    _protocol: u32,
-    _local: PSOCKADDR,
-    _remote: PSOCKADDR,
-    _flags: u32,
-    _context: *mut c_void,
-    _dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
+    socket_type: u16,
+    protocol: u32,
+    local: PSOCKADDR,
+    remote: PSOCKADDR,
+    flags: u32,
+    context: *mut c_void,
+    dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
     _owning_process: PEPROCESS,
     _owning_thread: PETHREAD,
-    _security: PSECURITY_DESCRIPTOR,
+    security: PSECURITY_DESCRIPTOR,
     irp: *mut IRP,
 ) -> NTSTATUS {
     // SAFETY: the client's contract.
-    unsafe { with_request(client, irp, |_| Err(STATUS_NOT_SUPPORTED)) }
+    let client = unsafe { of(client) };
+    // SAFETY: the client's contract.
+    let Some(request) = (unsafe { Request::accept(&client.kernel, irp) }) else {
+        return STATUS_INVALID_PARAMETER;
+    };
+    let Some(call) = client.call() else {
+        return request.complete(&client.kernel, STATUS_DEVICE_NOT_READY, 0);
+    };
+    // SAFETY: the client's contract: null, or an address as long as its family says.
+    let local = unsafe { SOCKADDR_INET::read(local) };
+    // SAFETY: as above.
+    let remote = unsafe { SOCKADDR_INET::read(remote) };
+    let Some(local) = local.filter(|_| flags == 0) else {
+        return request.complete(&client.kernel, STATUS_INVALID_PARAMETER, 0);
+    };
+    let parameters = SocketParameters {
+        family: local.family(),
+        socket_type,
+        protocol,
+        flags: WSK_FLAG_CONNECTION_SOCKET,
+        context,
+        dispatch: dispatch.cast(),
+        security,
+    };
+    create_connected(&call, &parameters, request, &local, remote)
 }
 
 unsafe extern "C" fn control_client(
@@ -137,7 +161,7 @@ unsafe extern "C" fn control_client(
     let Some(call) = client.call() else { return STATUS_DEVICE_NOT_READY };
     let buffers = ClientBuffers { input, input_size, output, output_size, size_returned };
     // SAFETY: the client's contract: buffers good for their sizes.
-    unsafe { call.controls.serve(code, &buffers) }
+    unsafe { call.controls.serve(code, &buffers, call.kernel.stack().has_tcp()) }
 }
 
 /// Waits for ever: the transports of this provider do not change. Cancelled by its owner or by deregistration.

@@ -3,10 +3,11 @@
 use std::io::{Error, ErrorKind};
 
 use skua_engine::abi::status::{
-    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_REFUSED,
-    STATUS_HOST_UNREACHABLE, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT,
-    STATUS_INVALID_PARAMETER, STATUS_NETWORK_UNREACHABLE, STATUS_NOT_FOUND, STATUS_NOT_SUPPORTED,
-    STATUS_UNSUCCESSFUL,
+    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CONNECTION_ABORTED,
+    STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_HOST_UNREACHABLE,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT, STATUS_NETWORK_UNREACHABLE, STATUS_NOT_FOUND,
+    STATUS_NOT_SUPPORTED, STATUS_UNSUCCESSFUL,
 };
 #[cfg(any(target_os = "linux", windows))]
 use skua_engine::abi::status::{STATUS_INVALID_BUFFER_SIZE, STATUS_PORT_UNREACHABLE};
@@ -14,6 +15,18 @@ use skua_engine::abi::status::{STATUS_INVALID_BUFFER_SIZE, STATUS_PORT_UNREACHAB
 /// The status of a failed call to the host's stack.
 pub(crate) fn of(error: &Error) -> NTSTATUS {
     by_number(error).unwrap_or_else(|| by_kind(error.kind()))
+}
+
+/// The same of a connection, where the host uses some numbers for something else.
+pub(crate) fn of_stream(error: &Error) -> NTSTATUS {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => STATUS_CONNECTION_REFUSED,
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => STATUS_CONNECTION_RESET,
+        ErrorKind::ConnectionAborted => STATUS_CONNECTION_ABORTED,
+        ErrorKind::NotConnected => STATUS_INVALID_DEVICE_STATE,
+        ErrorKind::TimedOut => STATUS_IO_TIMEOUT,
+        _ => of(error),
+    }
 }
 
 /// Errors whose kind says too little, by the host's own number.
@@ -91,6 +104,22 @@ mod tests {
             (libc::EIO, STATUS_UNSUCCESSFUL),
         ] {
             assert_eq!(of(&Error::from_raw_os_error(error)), status, "errno {error}");
+        }
+    }
+
+    #[test]
+    fn each_error_a_connection_meets_has_its_status() {
+        for (error, status) in [
+            (libc::ECONNREFUSED, STATUS_CONNECTION_REFUSED),
+            (libc::ECONNRESET, STATUS_CONNECTION_RESET),
+            (libc::EPIPE, STATUS_CONNECTION_RESET),
+            (libc::ECONNABORTED, STATUS_CONNECTION_ABORTED),
+            (libc::ENOTCONN, STATUS_INVALID_DEVICE_STATE),
+            (libc::ETIMEDOUT, STATUS_IO_TIMEOUT),
+            (libc::EHOSTUNREACH, STATUS_HOST_UNREACHABLE),
+            (libc::EADDRINUSE, STATUS_ADDRESS_ALREADY_EXISTS),
+        ] {
+            assert_eq!(of_stream(&Error::from_raw_os_error(error)), status, "errno {error}");
         }
     }
 }

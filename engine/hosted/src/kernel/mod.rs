@@ -145,6 +145,9 @@ impl HostKernel {
         for socket in self.sockets().bound(None) {
             socket.transmit_bell().ring();
         }
+        for socket in self.sockets().streams(None) {
+            socket.wake();
+        }
     }
 
     /// Lets waits with a time-out end `factor` times as soon, so that a test need not sit through what a client does when

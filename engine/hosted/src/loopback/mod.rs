@@ -16,7 +16,8 @@ use self::mailbox::{Mailbox, Parcel};
 use self::table::Table;
 use crate::kernel::clock;
 use crate::os::{
-    Buffer, Family, Message, Received, Receiver, SendBatch, Sent, Setting, Stack, StackSocket, Stopped,
+    Buffer, Family, Message, Received, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket,
+    Stopped,
 };
 use crate::receive::{Arrival, BlockRef, Wanted, delivery_flags, mapped, unmapped};
 
@@ -51,6 +52,10 @@ impl Stack for Loopback {
         }))
     }
 
+    fn has_tcp(&self) -> bool {
+        false
+    }
+
     fn tells_lost(&self) -> bool {
         true
     }
@@ -66,7 +71,7 @@ struct LoopbackSocket {
     hop_limit: AtomicU32,
 }
 
-impl StackSocket for LoopbackSocket {
+impl StackEndpoint for LoopbackSocket {
     fn set(&self, setting: &Setting) -> Result<(), NTSTATUS> {
         if self.mailbox.wanted.note(setting) {
             return Ok(());
@@ -105,6 +110,12 @@ impl StackSocket for LoopbackSocket {
         true
     }
 
+    fn close(&self) {
+        self.table.unbind(&self.mailbox);
+    }
+}
+
+impl StackSocket for LoopbackSocket {
     fn bind(&self, local: SocketAddr, _workers: u32) -> Result<SocketAddr, NTSTATUS> {
         let bound = self.table.bind(local, &self.mailbox, self.reuse.load(Ordering::Relaxed))?;
         let _ = self.local.set(bound);
@@ -134,10 +145,6 @@ impl StackSocket for LoopbackSocket {
 
     fn stop(&self) {
         self.end();
-    }
-
-    fn close(&self) {
-        self.table.unbind(&self.mailbox);
     }
 
     fn lost(&self) -> Option<u64> {

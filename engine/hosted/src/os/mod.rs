@@ -16,6 +16,7 @@ mod control;
 mod linux;
 mod portable;
 mod settings;
+pub(crate) mod tcp;
 #[cfg(windows)]
 mod windows;
 
@@ -40,12 +41,17 @@ pub(crate) trait Stack: Send + Sync {
     /// Makes a UDP socket that is not bound.
     fn open(&self, family: Family) -> Result<Box<dyn StackSocket>, NTSTATUS>;
 
+    /// Whether there is TCP, as [`tcp::TcpSocket`].
+    fn has_tcp(&self) -> bool {
+        true
+    }
+
     /// Whether [`StackSocket::lost`] can answer.
     fn tells_lost(&self) -> bool;
 }
 
-/// A socket of the stack. Methods can be called at the same time from any thread.
-pub(crate) trait StackSocket: Send + Sync {
+/// What sockets of every kind have. Methods can be called at the same time from any thread.
+pub(crate) trait StackEndpoint: Send + Sync {
     /// Changes a setting; STATUS_NOT_SUPPORTED where the stack has none like it.
     fn set(&self, setting: &Setting) -> Result<(), NTSTATUS>;
 
@@ -55,6 +61,13 @@ pub(crate) trait StackSocket: Send + Sync {
     /// Whether one send can be cut into many datagrams.
     fn segments(&self) -> bool;
 
+    /// Gives back what the host lent. Afterwards nothing is called but what says so.
+    fn close(&self);
+}
+
+/// A datagram socket of the stack. [`StackSocket::end`] and [`StackSocket::lost`] can be called while it is closed, and
+/// after.
+pub(crate) trait StackSocket: StackEndpoint {
     /// Binds, and returns the address with its real port. `workers` receivers will be asked for.
     fn bind(&self, local: SocketAddr, workers: u32) -> Result<SocketAddr, NTSTATUS>;
 
@@ -72,9 +85,6 @@ pub(crate) trait StackSocket: Send + Sync {
 
     /// As [`StackSocket::end`], and whoever waits for room to send returns, now and from now on.
     fn stop(&self);
-
-    /// Gives back what the host lent. Only [`StackSocket::end`] and [`StackSocket::lost`] are called meanwhile and after.
-    fn close(&self);
 
     /// Datagrams that reached the socket and were dropped by the stack, as far as it can tell.
     fn lost(&self) -> Option<u64>;
@@ -126,6 +136,10 @@ pub(crate) enum Buffer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
     ReuseAddress(bool),
+    /// Probe a connection that is idle.
+    KeepAlive(bool),
+    /// Send segments as soon as there is data.
+    NoDelay(bool),
     Broadcast(bool),
     Buffer(Buffer, u32),
     OnlyV6(bool),

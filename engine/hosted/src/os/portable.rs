@@ -10,8 +10,8 @@ use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED, STATUS_NOT_S
 use socket2::{SockRef, Socket};
 
 use super::{
-    Buffer, Family, Received, Receiver, SendBatch, SendControl, Sent, Setting, Stack, StackSocket, Stopped,
-    settings,
+    Buffer, Family, Received, Receiver, SendBatch, SendControl, Sent, Setting, Stack, StackEndpoint,
+    StackSocket, Stopped, settings,
 };
 use crate::kernel::lock::hold;
 use crate::receive::BlockRef;
@@ -53,7 +53,7 @@ impl Shared {
     }
 }
 
-impl StackSocket for PortableSocket {
+impl StackEndpoint for PortableSocket {
     fn set(&self, setting: &Setting) -> Result<(), NTSTATUS> {
         let socket = self.0.socket()?;
         settings::apply(SockRef::from(&*socket), setting).map_err(|error| status::of(&error))
@@ -68,6 +68,12 @@ impl StackSocket for PortableSocket {
         false
     }
 
+    fn close(&self) {
+        *hold(&self.0.socket) = None;
+    }
+}
+
+impl StackSocket for PortableSocket {
     fn bind(&self, local: SocketAddr, _workers: u32) -> Result<SocketAddr, NTSTATUS> {
         let socket = self.0.socket()?;
         let bind = || {
@@ -102,10 +108,6 @@ impl StackSocket for PortableSocket {
 
     fn stop(&self) {
         self.end();
-    }
-
-    fn close(&self) {
-        *hold(&self.0.socket) = None;
     }
 
     fn lost(&self) -> Option<u64> {

@@ -39,7 +39,7 @@ pub(crate) const CONTROL_BYTES: usize = 160;
 
 /// An MDL with room for the numbers of `PAGES` pages.
 #[repr(C)]
-struct MdlOf<const PAGES: usize> {
+pub(crate) struct MdlOf<const PAGES: usize> {
     header: MDL,
     pages: [PFN_NUMBER; PAGES],
 }

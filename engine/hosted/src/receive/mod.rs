@@ -9,7 +9,7 @@ mod worker;
 
 pub(crate) use ancillary::{Arrival, ControlWriter, Wanted, delivery_flags, mapped, unmapped};
 pub(crate) use arena::Arena;
-pub(crate) use block::{BlockRef, CONTROL_BYTES};
+pub(crate) use block::{BlockRef, CONTROL_BYTES, MdlOf};
 #[cfg(any(target_os = "linux", windows))]
 pub(crate) use block::{HEAD_BYTES, TAIL_BYTES};
 pub(crate) use pending::ReceiveRequest;

@@ -13,6 +13,7 @@ use skua_engine::abi::wsk::WSK_BUF;
 use super::block::{BlockRef, HEAD_BYTES};
 use crate::HostKernel;
 use crate::buffer::{Piece, scatter};
+use crate::socket::pending::Progress;
 
 /// Where a client wants one datagram.
 ///
@@ -31,6 +32,8 @@ pub(crate) struct ReceiveRequest {
 
 // SAFETY: the client lent what the pointers lead to until the request completes, on whichever thread that is.
 unsafe impl Send for ReceiveRequest {}
+
+impl Progress for ReceiveRequest {}
 
 impl ReceiveRequest {
     /// Copies the datagram in `block` out, and says how the request ends. A datagram longer than the buffer fills it and

@@ -17,7 +17,8 @@ use crate::os::{SendBatch, SendControl, Stopped};
 use crate::request::Request;
 use crate::socket::close::Hold;
 use crate::socket::datagram::DatagramSocket;
-use crate::socket::pending::Waiting;
+use crate::socket::handle::context;
+use crate::socket::pending::{Progress, Waiting};
 
 /// A send, and how far it came. Address and control messages are copies: clients keep them on the stack.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +30,11 @@ pub(crate) struct SendRequest {
     sent: usize,
 }
 
+/// One that is cancelled tells of nothing that it sent: datagrams are not counted on.
+impl Progress for SendRequest {}
+
 /// How an attempt ended.
-enum Progress {
+enum Outcome {
     /// The request is over.
     Over(NTSTATUS),
     /// The socket buffer is full.
@@ -55,7 +59,7 @@ impl DatagramSocket {
         };
         // Behind those that wait, so that the order holds.
         if self.sends.is_empty()
-            && let Progress::Over(status) = self.attempt(&mut send)
+            && let Outcome::Over(status) = self.attempt(&mut send)
         {
             return request.complete(&self.kernel, status, send.sent);
         }
@@ -63,7 +67,7 @@ impl DatagramSocket {
             return request.complete(&self.kernel, STATUS_INVALID_DEVICE_STATE, send.sent);
         };
         let waiting = Waiting { request, item: send, hold };
-        match self.sends.submit(self.context(), waiting) {
+        match self.sends.submit(context(self), waiting) {
             Ok(pending) => {
                 self.transmit_bell().ring();
                 pending
@@ -86,15 +90,15 @@ impl DatagramSocket {
         remote.ok_or(STATUS_INVALID_PARAMETER)
     }
 
-    fn attempt(&self, send: &mut SendRequest) -> Progress {
+    fn attempt(&self, send: &mut SendRequest) -> Outcome {
         if self.kernel.is_congested() {
-            return Progress::Full;
+            return Outcome::Full;
         }
         loop {
             // SAFETY: the request is not completed before this returns.
             let gathered = unsafe { Gathered::collect(&self.kernel, send.messages) };
             if gathered.messages.is_empty() {
-                return Progress::Over(gathered.failed.unwrap_or(STATUS_SUCCESS));
+                return Outcome::Over(gathered.failed.unwrap_or(STATUS_SUCCESS));
             }
             let batch = SendBatch {
                 messages: &gathered.messages,
@@ -108,8 +112,8 @@ impl DatagramSocket {
                 send.messages.advance();
             }
             match sent.stopped {
-                Some(Stopped::Full) => return Progress::Full,
-                Some(Stopped::Failed(status)) => return Progress::Over(status),
+                Some(Stopped::Full) => return Outcome::Full,
+                Some(Stopped::Failed(status)) => return Outcome::Over(status),
                 None => {}
             }
         }
@@ -129,12 +133,12 @@ pub(crate) fn transmit(socket: &Arc<DatagramSocket>) {
             continue;
         };
         match socket.attempt(&mut waiting.item) {
-            Progress::Over(status) => {
+            Outcome::Over(status) => {
                 let sent = waiting.item.sent;
                 waiting.complete(&socket.kernel, status, sent);
             }
-            Progress::Full => {
-                socket.sends.put_back(&socket.kernel, socket.context(), waiting);
+            Outcome::Full => {
+                socket.sends.put_back(&socket.kernel, context(socket), waiting);
                 if !socket.kernel.is_congested() {
                     socket.wire().wait_writable();
                 }

@@ -11,9 +11,10 @@ use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_SUCCES
 use skua_engine::abi::wsk::{WSK_CONTROL_SOCKET_TYPE, WSK_PROVIDER_BASIC_DISPATCH, WSK_SOCKET};
 
 use super::control::{ControlRequest, Controls, OptionalRequest};
-use super::table::PublicSocket;
+use super::handle::PublicSocket;
 use crate::HostKernel;
 use crate::kernel::registration::Client;
+use crate::os::StackEndpoint;
 use crate::request::Request;
 
 /// A basic socket. WSK_SOCKET is its first field, so the client's pointer is its address.
@@ -24,7 +25,7 @@ use crate::request::Request;
 pub(crate) struct BasicSocket {
     _public: PublicSocket,
     kernel: HostKernel,
-    controls: Controls,
+    controls: Controls<dyn StackEndpoint>,
     client: Arc<Client>,
 }
 
@@ -35,7 +36,7 @@ static BASIC: WSK_PROVIDER_BASIC_DISPATCH = WSK_PROVIDER_BASIC_DISPATCH {
 
 impl BasicSocket {
     /// A new socket, as the client gets it.
-    pub(crate) fn open(client: Arc<Client>, controls: Controls) -> *mut WSK_SOCKET {
+    pub(crate) fn open(client: Arc<Client>, controls: Controls<dyn StackEndpoint>) -> *mut WSK_SOCKET {
         let kernel = client.kernel.clone();
         client.socket_opened();
         kernel.ledger().sockets.add(1);

@@ -1,4 +1,4 @@
-//! WskControlSocket: what basic and datagram sockets have in common.
+//! WskControlSocket: what sockets of every category have in common.
 
 // UNSAFETY: reads and writes the client's option buffers.
 #![expect(unsafe_code, reason = "option buffers are raw memory of a size")]
@@ -26,7 +26,7 @@ use super::multicast;
 use super::options::Options;
 use crate::HostKernel;
 use crate::kernel::registration::Client;
-use crate::os::{Setting, StackSocket};
+use crate::os::{Setting, StackEndpoint};
 use crate::request::Request;
 
 /// WSK_CONTROL_SOCKET_TYPE, as far as it is one.
@@ -175,8 +175,8 @@ impl OptionalRequest {
 }
 
 /// The stack's socket below a WSK socket, and what options have said about it.
-pub(crate) struct Controls {
-    wire: Box<dyn StackSocket>,
+pub(crate) struct Controls<W: StackEndpoint + ?Sized> {
+    wire: Box<W>,
     options: Options,
     /// SO_WSK_SECURITY, as an address; 0 for the default.
     security: std::sync::atomic::AtomicUsize,
@@ -184,12 +184,8 @@ pub(crate) struct Controls {
     client: Arc<Client>,
 }
 
-impl Controls {
-    pub(crate) fn new(
-        wire: Box<dyn StackSocket>,
-        client: Arc<Client>,
-        security: PSECURITY_DESCRIPTOR,
-    ) -> Self {
+impl<W: StackEndpoint + ?Sized> Controls<W> {
+    pub(crate) fn new(wire: Box<W>, client: Arc<Client>, security: PSECURITY_DESCRIPTOR) -> Self {
         Self {
             wire,
             options: Options::default(),
@@ -199,8 +195,8 @@ impl Controls {
         }
     }
 
-    pub(crate) fn wire(&self) -> &dyn StackSocket {
-        &*self.wire
+    pub(crate) fn wire(&self) -> &W {
+        &self.wire
     }
 
     pub(crate) fn set_bound(&self) {

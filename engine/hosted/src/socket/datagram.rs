@@ -10,11 +10,12 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::WSK_FLAG_AT_DISPATCH_LEVEL;
 
-use super::close::{Hold, Rundown};
+use super::close::{Closable, Hold, Rundown};
 use super::control::Controls;
 use super::events::ReceiveEvent;
+use super::handle::PublicSocket;
 use super::pending::PendingQueue;
-use super::table::{self, PublicSocket};
+use super::table;
 use crate::HostKernel;
 use crate::inject::Injections;
 use crate::kernel::lock::hold;
@@ -31,7 +32,7 @@ use crate::send::SendRequest;
 pub(crate) struct DatagramSocket {
     public: PublicSocket,
     pub(crate) kernel: HostKernel,
-    pub(crate) controls: Controls,
+    pub(crate) controls: Controls<dyn StackSocket>,
     pub(crate) event: ReceiveEvent,
     pub(crate) receives: PendingQueue<ReceiveRequest>,
     pub(crate) sends: PendingQueue<SendRequest>,
@@ -72,7 +73,7 @@ pub(crate) struct Remote {
 pub(crate) struct DatagramParts {
     pub(crate) client: Arc<Client>,
     pub(crate) family: Family,
-    pub(crate) controls: Controls,
+    pub(crate) controls: Controls<dyn StackSocket>,
     pub(crate) event: ReceiveEvent,
 }
 
@@ -116,10 +117,6 @@ impl DatagramSocket {
 
     pub(crate) fn wire(&self) -> &dyn StackSocket {
         self.controls.wire()
-    }
-
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
     }
 
     pub(crate) fn local(&self) -> Option<&SocketAddr> {
@@ -293,8 +290,25 @@ impl DatagramSocket {
         self.sends.close(&self.kernel, STATUS_FILE_FORCED_CLOSED);
     }
 
-    /// Stops everything; what is under way lets go of the rundown by itself.
-    pub(super) fn begin_closing(&self) {
+    fn has(&self, phase: u32) -> bool {
+        self.phase.load(Ordering::SeqCst) & phase != 0
+    }
+}
+
+impl Closable for DatagramSocket {
+    fn kernel(&self) -> &HostKernel {
+        &self.kernel
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn rundown(&self) -> &Rundown {
+        &self.rundown
+    }
+
+    fn begin_closing(&self) {
         self.phase.fetch_or(CLOSING, Ordering::SeqCst);
         self.event.close(&self.kernel);
         self.receives.close(&self.kernel, STATUS_CANCELLED);
@@ -303,19 +317,13 @@ impl DatagramSocket {
         self.ring_all();
     }
 
-    /// Nobody is inside any more: gives back what the host lent, and takes the socket out of the books.
-    pub(super) fn finish(&self) {
+    fn finish(&self) {
         self.wire().close();
         self.kernel.sockets().remove(self);
         self.kernel.ledger().sockets.remove(1);
     }
 
-    /// Whether the client still has indications, which it should have released before it closed.
-    pub(super) fn has_lent(&self) -> bool {
+    fn has_lent(&self) -> bool {
         self.arena().map_or(0, Arena::lent) + self.injections.lent() > 0
-    }
-
-    fn has(&self, phase: u32) -> bool {
-        self.phase.load(Ordering::SeqCst) & phase != 0
     }
 }

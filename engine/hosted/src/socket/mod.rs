@@ -1,5 +1,6 @@
 //! Sockets: one type a category, each with its own dispatch table, and the register of those that are open.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,20 +14,24 @@ pub(crate) mod control;
 pub(crate) mod datagram;
 mod datagram_control;
 pub(crate) mod events;
+pub(crate) mod handle;
 mod multicast;
 pub(crate) mod options;
 pub(crate) mod pending;
 mod release;
-pub(crate) mod table;
+mod table;
 
 use self::datagram::DatagramSocket;
 use crate::HostKernel;
 use crate::kernel::lock::hold;
+use crate::stream::StreamSocket;
 
-/// The open datagram sockets of one kernel, and what the closed ones left behind.
+/// The open sockets of one kernel but for basic ones, and what the closed ones left behind.
 #[derive(Default)]
 pub(crate) struct Sockets {
     open: Mutex<Vec<Arc<DatagramSocket>>>,
+    /// The open sockets over TCP, by address.
+    streams: Mutex<HashMap<usize, Arc<StreamSocket>>>,
     /// Datagrams lost below sockets that are closed. Written with `open` locked.
     lost_by_closed: AtomicU64,
     /// Whether a closed socket could not tell. Written with `open` locked.
@@ -55,6 +60,23 @@ impl Sockets {
             None => false,
         };
         hold(&self.open).iter().filter(wanted).cloned().collect()
+    }
+
+    pub(crate) fn add_stream(&self, socket: Arc<StreamSocket>) {
+        hold(&self.streams).insert(Arc::as_ptr(&socket).addr(), socket);
+    }
+
+    pub(crate) fn remove_stream(&self, socket: &StreamSocket) {
+        let removed = hold(&self.streams).remove(&std::ptr::from_ref(socket).addr());
+        // Outside of the lock: it may be the last.
+        drop(removed);
+    }
+
+    /// The sockets over TCP, of `local` or all.
+    pub(crate) fn streams(&self, local: Option<&SocketAddr>) -> Vec<Arc<StreamSocket>> {
+        let wanted =
+            |socket: &&Arc<StreamSocket>| local.is_none_or(|local| socket.local().as_ref() == Some(local));
+        hold(&self.streams).values().filter(wanted).cloned().collect()
     }
 
     /// `None` when one of the sockets cannot tell.
@@ -101,14 +123,19 @@ impl HostKernel {
         sockets.iter().all(|socket| socket.wait_drained(deadline))
     }
 
-    /// Lets the sockets bound to `local` die, as they do when their transport goes away: the receive event is called with
-    /// NULL, requests end with STATUS_FILE_FORCED_CLOSED, and only closing is of use. Returns how many there were.
+    /// Lets the sockets bound to `local` die, as they do when their transport goes away: the receive or accept event is
+    /// called with NULL, requests end with STATUS_FILE_FORCED_CLOSED, and only closing is of use. Returns how many there
+    /// were. Sockets over TCP call their events a moment later.
     pub fn kill(&self, local: &SocketAddr) -> usize {
         let sockets = self.sockets().bound(Some(local));
         for socket in &sockets {
             socket.die(0);
         }
-        sockets.len()
+        let streams = self.sockets().streams(Some(local));
+        for socket in &streams {
+            socket.kill();
+        }
+        sockets.len() + streams.len()
     }
 
     /// The addresses that payload of the sockets bound to `local` is received to. An indication's MDLs lie within them

@@ -4,22 +4,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use skua_engine::abi::sockaddr::{
     IP_DONTFRAGMENT, IP_ECN, IP_HOPLIMIT, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_PKTINFO, IP_RECVTOS,
-    IP_TOS, IP_TTL, IP_UNICAST_IF, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_DONTFRAG, IPV6_ECN,
-    IPV6_HOPLIMIT, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS,
-    IPV6_UNICAST_IF, IPV6_V6ONLY, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_RCVBUF, SO_REUSEADDR, SO_SNDBUF,
-    SOL_SOCKET, UDP_NOCHECKSUM, UDP_SEND_MSG_SIZE,
+    IP_TOS, IP_TTL, IP_UNICAST_IF, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_DONTFRAG,
+    IPV6_ECN, IPV6_HOPLIMIT, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_PKTINFO, IPV6_RECVTCLASS,
+    IPV6_TCLASS, IPV6_UNICAST_IF, IPV6_V6ONLY, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF,
+    SO_REUSEADDR, SO_SNDBUF, SOL_SOCKET, UDP_NOCHECKSUM, UDP_SEND_MSG_SIZE,
 };
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
 };
 
-use crate::os::{Buffer, Family, Setting, StackSocket};
+use crate::os::{Buffer, Family, Setting, StackEndpoint};
 
 /// IPPROTO_IPV6: hop limit of unicast datagrams sent (ws2ipdef.h).
 const IPV6_UNICAST_HOPS: u32 = 4;
 
+/// IPPROTO_TCP: segments go out as soon as there is data (ws2def.h).
+const TCP_NODELAY: u32 = 1;
+
 /// How many options there are.
-const COUNT: usize = 28;
+const COUNT: usize = 30;
 
 /// What one option does.
 struct Row {
@@ -68,6 +71,8 @@ static ROWS: [Row; COUNT] = [
     switch(SOL_SOCKET, SO_BROADCAST, Always, 0, |on| Some(Setting::Broadcast(on != 0))),
     number(SOL_SOCKET, SO_RCVBUF, 0, u32::MAX, |bytes| Some(Setting::Buffer(Buffer::Receive, bytes))),
     number(SOL_SOCKET, SO_SNDBUF, 0, u32::MAX, |bytes| Some(Setting::Buffer(Buffer::Send, bytes))),
+    switch(SOL_SOCKET, SO_KEEPALIVE, Always, 0, |on| Some(Setting::KeepAlive(on != 0))),
+    switch(IPPROTO_TCP, TCP_NODELAY, Always, 0, |on| Some(Setting::NoDelay(on != 0))),
     switch(IPPROTO_IPV6, IPV6_V6ONLY, BeforeBind, 1, |on| Some(Setting::OnlyV6(on != 0))),
     switch(IPPROTO_IP, IP_PKTINFO, Always, 0, |on| Some(Setting::PacketInfo(V4, on != 0))),
     switch(IPPROTO_IPV6, IPV6_PKTINFO, Always, 0, |on| Some(Setting::PacketInfo(V6, on != 0))),
@@ -110,7 +115,7 @@ impl Options {
     /// Sets an option; STATUS_NOT_SUPPORTED for one that is not known.
     pub(crate) fn set(
         &self,
-        wire: &dyn StackSocket,
+        wire: &(impl StackEndpoint + ?Sized),
         level: u32,
         code: u32,
         value: u32,
@@ -132,7 +137,12 @@ impl Options {
     }
 
     /// What an option is set to.
-    pub(crate) fn get(&self, wire: &dyn StackSocket, level: u32, code: u32) -> Result<u32, NTSTATUS> {
+    pub(crate) fn get(
+        &self,
+        wire: &(impl StackEndpoint + ?Sized),
+        level: u32,
+        code: u32,
+    ) -> Result<u32, NTSTATUS> {
         match (level, code) {
             (SOL_SOCKET, SO_RCVBUF) => wire.buffer(Buffer::Receive),
             (SOL_SOCKET, SO_SNDBUF) => wire.buffer(Buffer::Send),

@@ -37,6 +37,14 @@ impl<T> Waiting<T> {
     }
 }
 
+/// What a request has achieved when it ends before its time.
+pub(crate) trait Progress {
+    /// `IoStatus.Information` of one that is cancelled.
+    fn bytes(&self) -> usize {
+        0
+    }
+}
+
 /// Requests of one kind.
 ///
 /// # Invariants
@@ -52,13 +60,14 @@ pub(crate) struct PendingQueue<T> {
 
 struct Entries<T> {
     waiting: VecDeque<Waiting<T>>,
-    closed: bool,
+    /// What requests end with since the queue was closed.
+    closed: Option<NTSTATUS>,
 }
 
-impl<T> PendingQueue<T> {
+impl<T: Progress> PendingQueue<T> {
     /// A queue of at most `limit` requests with memory for `room`; `routine` calls [`PendingQueue::cancel`].
     pub(crate) fn new(limit: usize, room: usize, routine: DRIVER_CANCEL) -> Self {
-        let entries = Entries { waiting: VecDeque::with_capacity(room.min(limit)), closed: false };
+        let entries = Entries { waiting: VecDeque::with_capacity(room.min(limit)), closed: None };
         Self { entries: Mutex::new(entries), length: AtomicUsize::new(0), limit, routine }
     }
 
@@ -78,8 +87,8 @@ impl<T> PendingQueue<T> {
         waiting: Waiting<T>,
     ) -> Result<NTSTATUS, (Waiting<T>, NTSTATUS)> {
         let mut entries = hold(&self.entries);
-        if entries.closed {
-            return Err((waiting, STATUS_CANCELLED));
+        if let Some(status) = entries.closed {
+            return Err((waiting, status));
         }
         if entries.waiting.len() >= self.limit {
             return Err((waiting, STATUS_INSUFFICIENT_RESOURCES));
@@ -108,14 +117,28 @@ impl<T> PendingQueue<T> {
 
     /// Puts back what was taken, as the oldest. Completes it when it was cancelled meanwhile.
     pub(crate) fn put_back(&self, kernel: &HostKernel, context: *mut c_void, waiting: Waiting<T>) {
-        let mut entries = hold(&self.entries);
-        if !entries.closed && waiting.request.arm(self.routine, context) {
-            entries.waiting.push_front(waiting);
-            self.length.fetch_add(1, Ordering::SeqCst);
-        } else {
-            drop(entries);
-            waiting.complete(kernel, STATUS_CANCELLED, 0);
+        if let Err((waiting, status)) = self.restore(context, waiting) {
+            let bytes = waiting.item.bytes();
+            waiting.complete(kernel, status, bytes);
         }
+    }
+
+    /// As [`PendingQueue::put_back`], for callers that hold a lock: gives back what is to be completed, with its status.
+    pub(crate) fn restore(
+        &self,
+        context: *mut c_void,
+        waiting: Waiting<T>,
+    ) -> Result<(), (Waiting<T>, NTSTATUS)> {
+        let mut entries = hold(&self.entries);
+        if let Some(status) = entries.closed {
+            return Err((waiting, status));
+        }
+        if !waiting.request.arm(self.routine, context) {
+            return Err((waiting, STATUS_CANCELLED));
+        }
+        entries.waiting.push_front(waiting);
+        self.length.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Removes and completes `irp`: what the cancel routine does.
@@ -125,14 +148,16 @@ impl<T> PendingQueue<T> {
         let Some(waiting) = position.and_then(|position| entries.waiting.remove(position)) else { return };
         self.length.fetch_sub(1, Ordering::SeqCst);
         drop(entries);
-        waiting.complete(kernel, STATUS_CANCELLED, 0);
+        let bytes = waiting.item.bytes();
+        waiting.complete(kernel, STATUS_CANCELLED, bytes);
     }
 
     /// Takes no more, and completes all that wait with `status`.
     pub(crate) fn close(&self, kernel: &HostKernel, status: NTSTATUS) {
-        hold(&self.entries).closed = true;
+        hold(&self.entries).closed.get_or_insert(status);
         while let Some(waiting) = self.take() {
-            waiting.complete(kernel, status, 0);
+            let bytes = waiting.item.bytes();
+            waiting.complete(kernel, status, bytes);
         }
     }
 }

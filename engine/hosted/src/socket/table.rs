@@ -4,42 +4,25 @@
 #![expect(unsafe_code, reason = "the client calls through C function pointers")]
 
 use std::ffi::c_void;
-use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use skua_engine::abi::cmsg::CMSGHDR;
 use skua_engine::abi::nt::{DEVICE_OBJECT, IRP};
 use skua_engine::abi::sockaddr::{PSOCKADDR, SOCKADDR_INET};
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
 use skua_engine::abi::wsk::{
     WSK_BUF, WSK_BUF_LIST, WSK_CONTROL_SOCKET_TYPE, WSK_DATAGRAM_INDICATION, WSK_PROVIDER_BASIC_DISPATCH,
     WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_SOCKET,
 };
 
-use super::close::Hold;
+use super::close::{self, Hold};
 use super::control::{ControlRequest, OptionalRequest};
 use super::datagram::DatagramSocket;
+use super::handle::{context, of, of_cancelled, with_request};
 use super::pending::Waiting;
-use crate::HostKernel;
-use crate::kernel::irp::cancel_irql;
 use crate::receive::ReceiveRequest;
-use crate::request::{Request, cancel_context};
+use crate::request::Request;
 use crate::send::{Messages, parse_control};
-
-/// What the client sees of a socket.
-#[repr(transparent)]
-pub(crate) struct PublicSocket(WSK_SOCKET);
-
-// SAFETY: written once, and the table it leads to is static.
-unsafe impl Send for PublicSocket {}
-// SAFETY: as above.
-unsafe impl Sync for PublicSocket {}
-
-impl PublicSocket {
-    pub(crate) fn of<T>(table: &'static T) -> Self {
-        Self(WSK_SOCKET { Dispatch: std::ptr::from_ref(table).cast() })
-    }
-}
 
 pub(crate) static DATAGRAM: WSK_PROVIDER_DATAGRAM_DISPATCH = WSK_PROVIDER_DATAGRAM_DISPATCH {
     Basic: WSK_PROVIDER_BASIC_DISPATCH {
@@ -54,50 +37,6 @@ pub(crate) static DATAGRAM: WSK_PROVIDER_DATAGRAM_DISPATCH = WSK_PROVIDER_DATAGR
     WskSendMessages: Some(send_messages),
 };
 
-/// Turns a new socket into the pointer that the client gets.
-pub(crate) fn to_client(socket: Arc<DatagramSocket>) -> *mut WSK_SOCKET {
-    Arc::into_raw(socket).cast_mut().cast()
-}
-
-/// The socket behind a client's pointer. The client's reference stays the client's.
-///
-/// # Safety
-/// `socket` came from [`to_client`] and is not closed.
-unsafe fn of(socket: *mut WSK_SOCKET) -> ManuallyDrop<Arc<DatagramSocket>> {
-    // SAFETY: the pointer counts as one reference, which this does not give back.
-    ManuallyDrop::new(unsafe { Arc::from_raw(socket.cast::<DatagramSocket>().cast_const()) })
-}
-
-impl DatagramSocket {
-    /// Ends the reference that [`to_client`] gave. Called once, when the socket is closed.
-    pub(super) fn drop_client_reference(self: &Arc<Self>) {
-        // SAFETY: the client's reference is live until here, and `self` is another.
-        unsafe { Arc::decrement_strong_count(Arc::as_ptr(self)) };
-    }
-
-    /// What a cancel routine finds the socket by. Valid while a request waits, which holds the socket.
-    pub(crate) fn context(self: &Arc<Self>) -> *mut c_void {
-        Arc::as_ptr(self).cast_mut().cast()
-    }
-}
-
-/// Completes with what `serve` says, when it has not let the request wait.
-///
-/// # Safety
-/// `irp` is null or handed over.
-unsafe fn with_request(
-    kernel: &HostKernel,
-    irp: *mut IRP,
-    serve: impl FnOnce() -> Result<usize, NTSTATUS>,
-) -> NTSTATUS {
-    // SAFETY: the caller's promise.
-    let Some(request) = (unsafe { Request::accept(kernel, irp) }) else { return STATUS_INVALID_PARAMETER };
-    match serve() {
-        Ok(information) => request.complete(kernel, STATUS_SUCCESS, information),
-        Err(status) => request.complete(kernel, status, 0),
-    }
-}
-
 unsafe extern "C" fn control_socket(
     socket: *mut WSK_SOCKET,
     request_type: WSK_CONTROL_SOCKET_TYPE,
@@ -111,7 +50,7 @@ unsafe extern "C" fn control_socket(
     irp: *mut IRP,
 ) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
-    let socket = unsafe { of(socket) };
+    let socket = unsafe { of::<DatagramSocket>(socket) };
     // SAFETY: the client's contract: null or a packet it hands over.
     let request = unsafe { Request::accept(&socket.kernel, irp) };
     // SAFETY: the client's contract: buffers of these sizes, until the request completes.
@@ -124,19 +63,19 @@ unsafe extern "C" fn control_socket(
 
 unsafe extern "C" fn close_socket(socket: *mut WSK_SOCKET, irp: *mut IRP) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open, and no call on it but this one.
-    let socket = unsafe { of(socket) };
+    let socket = unsafe { of::<DatagramSocket>(socket) };
     // The client's reference may end in here.
     let socket = Arc::clone(&socket);
     // SAFETY: the client's contract.
     match unsafe { Request::accept(&socket.kernel, irp) } {
-        Some(request) => socket.close(request),
+        Some(request) => close::close(&socket, request),
         None => STATUS_INVALID_PARAMETER,
     }
 }
 
 unsafe extern "C" fn bind(socket: *mut WSK_SOCKET, local: PSOCKADDR, flags: u32, irp: *mut IRP) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
-    let socket = unsafe { of(socket) };
+    let socket = unsafe { of::<DatagramSocket>(socket) };
     // SAFETY: the client's contract: null, or an address as long as its family says.
     let local = unsafe { SOCKADDR_INET::read(local) };
     let serve = || {
@@ -153,7 +92,7 @@ unsafe extern "C" fn get_local_address(
     irp: *mut IRP,
 ) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
-    let socket = unsafe { of(socket) };
+    let socket = unsafe { of::<DatagramSocket>(socket) };
     let serve = || {
         let local = SOCKADDR_INET::from(*socket.require_bound()?);
         if address.is_null() {
@@ -216,7 +155,7 @@ unsafe fn send(
     irp: *mut IRP,
 ) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
-    let socket = unsafe { of(socket) };
+    let socket = unsafe { of::<DatagramSocket>(socket) };
     // SAFETY: the client's contract.
     let Some(request) = (unsafe { Request::accept(&socket.kernel, irp) }) else {
         return STATUS_INVALID_PARAMETER;
@@ -247,7 +186,7 @@ unsafe extern "C" fn receive_from(
     irp: *mut IRP,
 ) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
-    let socket = unsafe { of(socket) };
+    let socket = unsafe { of::<DatagramSocket>(socket) };
     // SAFETY: the client's contract.
     let Some(request) = (unsafe { Request::accept(&socket.kernel, irp) }) else {
         return STATUS_INVALID_PARAMETER;
@@ -265,7 +204,7 @@ unsafe extern "C" fn receive_from(
     let Some(hold) = Hold::new(&socket) else {
         return request.complete(&socket.kernel, STATUS_INVALID_PARAMETER, 0);
     };
-    match socket.receives.submit(socket.context(), Waiting { request, item, hold }) {
+    match socket.receives.submit(context(&socket), Waiting { request, item, hold }) {
         Ok(pending) => {
             socket.ring_all();
             pending
@@ -276,36 +215,19 @@ unsafe extern "C" fn receive_from(
 
 unsafe extern "C" fn release(socket: *mut WSK_SOCKET, list: *mut WSK_DATAGRAM_INDICATION) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
-    unsafe { of(socket) }.release(list)
+    unsafe { of::<DatagramSocket>(socket) }.release(list)
 }
 
 /// The cancel routine of WskReceiveFrom.
 pub(super) unsafe extern "C" fn cancel_receive(_device: *mut DEVICE_OBJECT, irp: *mut IRP) {
     // SAFETY: called by IoCancelIrp with a packet that waits in a socket's queue.
-    let socket = unsafe { socket_of_cancelled(irp) };
+    let socket = unsafe { of_cancelled::<DatagramSocket>(irp) };
     socket.receives.cancel(&socket.kernel, irp);
 }
 
 /// The cancel routine of WskSendTo and WskSendMessages.
 pub(super) unsafe extern "C" fn cancel_send(_device: *mut DEVICE_OBJECT, irp: *mut IRP) {
     // SAFETY: called by IoCancelIrp with a packet that waits in a socket's queue.
-    let socket = unsafe { socket_of_cancelled(irp) };
+    let socket = unsafe { of_cancelled::<DatagramSocket>(irp) };
     socket.sends.cancel(&socket.kernel, irp);
-}
-
-/// Finds the socket and releases the cancel spin lock.
-///
-/// # Safety
-/// `irp` is in a socket's queue, and its cancel routine runs.
-unsafe fn socket_of_cancelled(irp: *mut IRP) -> Arc<DatagramSocket> {
-    // SAFETY: the packet was armed.
-    let context = unsafe { cancel_context(irp) }.cast::<DatagramSocket>().cast_const();
-    // SAFETY: the packet's entry holds the socket until it is removed, which only this routine may do now.
-    unsafe { Arc::increment_strong_count(context) };
-    // SAFETY: the reference just taken.
-    let socket = unsafe { Arc::from_raw(context) };
-    // SAFETY: the packet was being cancelled when this was called.
-    let irql = unsafe { cancel_irql(irp) };
-    socket.kernel.io_release_cancel_spin_lock(irql);
-    socket
 }

@@ -37,6 +37,8 @@ fn each_combination_of_arguments_is_a_socket_or_the_right_refusal() {
     for transport in TRANSPORTS {
         let kernel = kernel(transport);
         let client = Client::new(&kernel);
+        // The loopback carries no TCP.
+        let with_tcp = if transport == Transport::Loopback { unsupported } else { ok };
         for (family, socket_type, protocol, flags, context, dispatch, expected) in [
             (AF_INET, SOCK_DGRAM, udp, datagram, something, table, ok),
             (AF_INET6, SOCK_DGRAM, udp, datagram, something, table, ok),
@@ -49,11 +51,16 @@ fn each_combination_of_arguments_is_a_socket_or_the_right_refusal() {
             // Exactly one category.
             (AF_INET, SOCK_DGRAM, udp, datagram | WSK_FLAG_LISTEN_SOCKET, nothing, std::ptr::null(), invalid),
             (AF_INET, SOCK_DGRAM, udp, 0x10, nothing, std::ptr::null(), invalid),
-            // Categories and transports that this provider has not.
-            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_LISTEN_SOCKET, nothing, std::ptr::null(), unsupported),
-            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_CONNECTION_SOCKET, nothing, std::ptr::null(), unsupported),
-            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_STREAM_SOCKET, nothing, std::ptr::null(), unsupported),
-            (AF_INET, SOCK_STREAM, tcp, basic, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_LISTEN_SOCKET, something, std::ptr::null(), with_tcp),
+            (AF_INET6, SOCK_STREAM, tcp, WSK_FLAG_CONNECTION_SOCKET, nothing, std::ptr::null(), with_tcp),
+            (AF_INET, SOCK_STREAM, tcp, WSK_FLAG_STREAM_SOCKET, nothing, std::ptr::null(), with_tcp),
+            (AF_INET, SOCK_STREAM, tcp, basic, nothing, std::ptr::null(), with_tcp),
+            (AF_INET, SOCK_STREAM, tcp, 1 | 2, nothing, std::ptr::null(), invalid),
+            // A category over the transport of another, and transports that this provider has not.
+            (AF_INET, SOCK_STREAM, tcp, datagram, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_DGRAM, udp, WSK_FLAG_LISTEN_SOCKET, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_DGRAM, udp, WSK_FLAG_STREAM_SOCKET, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_STREAM, udp, WSK_FLAG_CONNECTION_SOCKET, nothing, std::ptr::null(), unsupported),
             (AF_INET, SOCK_RAW, udp, datagram, nothing, std::ptr::null(), unsupported),
             (AF_INET, SOCK_DGRAM, tcp, datagram, nothing, std::ptr::null(), unsupported),
             (AF_UNSPEC, SOCK_DGRAM, udp, datagram, nothing, std::ptr::null(), invalid),
@@ -117,18 +124,26 @@ fn only_cached_security_descriptors_can_be_attached() {
 
 #[test]
 fn the_transport_list_answers_a_probe_with_its_size() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let nobody = std::ptr::null_mut();
-    let (status, size) = client.control(WSK_TRANSPORT_LIST_QUERY, None, None, nobody);
-    assert_eq!((status, size), (STATUS_BUFFER_OVERFLOW, 2 * size_of::<WSK_TRANSPORT>()));
-    let mut list: [WSK_TRANSPORT; 2] = [zeroed(); 2];
-    let (status, size) = client.control(WSK_TRANSPORT_LIST_QUERY, None, Some(bytes_of(&mut list)), nobody);
-    assert_eq!((status, size), (STATUS_SUCCESS, size_of_val(&list)));
-    let [v4, v6] = list.map(|entry| (entry.AddressFamily, entry.SocketType, entry.Protocol));
-    assert_eq!(v4, (AF_INET, SOCK_DGRAM, IPPROTO_UDP));
-    assert_eq!(v6, (AF_INET6, SOCK_DGRAM, IPPROTO_UDP));
-    client.end();
+    for (transport, entries) in [(Transport::Os, 4), (Transport::Loopback, 2)] {
+        let kernel = kernel(transport);
+        let client = Client::new(&kernel);
+        let nobody = std::ptr::null_mut();
+        let (status, size) = client.control(WSK_TRANSPORT_LIST_QUERY, None, None, nobody);
+        assert_eq!((status, size), (STATUS_BUFFER_OVERFLOW, entries * size_of::<WSK_TRANSPORT>()));
+        let mut list: [WSK_TRANSPORT; 4] = [zeroed(); 4];
+        let (status, returned) =
+            client.control(WSK_TRANSPORT_LIST_QUERY, None, Some(bytes_of(&mut list)), nobody);
+        assert_eq!((status, returned), (STATUS_SUCCESS, size));
+        let seen = list.map(|entry| (entry.AddressFamily, entry.SocketType, entry.Protocol));
+        let all = [
+            (AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+            (AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+            (AF_INET, SOCK_STREAM, IPPROTO_TCP),
+            (AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+        ];
+        assert_eq!(seen[..entries], all[..entries], "{transport:?}");
+        client.end();
+    }
 }
 
 #[test]

@@ -17,7 +17,9 @@ use skua_engine::abi::status::NTSTATUS;
 use self::descriptor::Descriptor;
 use self::drops::Drops;
 use self::receive::LinuxReceiver;
-use super::{Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackSocket, settings};
+use super::{
+    Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, settings,
+};
 use crate::kernel::lock::hold;
 use crate::receive::Wanted;
 use crate::status;
@@ -124,7 +126,7 @@ impl Shared {
     }
 }
 
-impl StackSocket for LinuxSocket {
+impl StackEndpoint for LinuxSocket {
     fn set(&self, setting: &Setting) -> std::result::Result<(), NTSTATUS> {
         self.0.set(setting).map_err(|error| status::of(&error))
     }
@@ -137,6 +139,16 @@ impl StackSocket for LinuxSocket {
         options::can_segment(&self.0.first)
     }
 
+    fn close(&self) {
+        let mut state = hold(&self.0.state);
+        if let State::Open(drops) = &mut *state {
+            *state = State::Closed(drops.sample(self.0.descriptors()));
+            self.0.descriptors().for_each(Descriptor::close);
+        }
+    }
+}
+
+impl StackSocket for LinuxSocket {
     fn bind(&self, local: SocketAddr, workers: u32) -> std::result::Result<SocketAddr, NTSTATUS> {
         self.0.bind(local, workers).map_err(|error| status::of(&error))
     }
@@ -163,14 +175,6 @@ impl StackSocket for LinuxSocket {
     fn stop(&self) {
         self.end();
         self.0.first.end_sending();
-    }
-
-    fn close(&self) {
-        let mut state = hold(&self.0.state);
-        if let State::Open(drops) = &mut *state {
-            *state = State::Closed(drops.sample(self.0.descriptors()));
-            self.0.descriptors().for_each(Descriptor::close);
-        }
     }
 
     fn lost(&self) -> Option<u64> {

@@ -23,7 +23,9 @@ use socket2::{SockRef, Socket};
 use self::event::{Event, Wakes};
 use self::receive::WindowsReceiver;
 use self::winsock::ReceiveMessage;
-use super::{Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackSocket, Stopped, settings};
+use super::{
+    Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, Stopped, settings,
+};
 use crate::kernel::lock::hold;
 use crate::receive::Wanted;
 use crate::status;
@@ -83,7 +85,7 @@ impl Shared {
     }
 }
 
-impl StackSocket for WindowsSocket {
+impl StackEndpoint for WindowsSocket {
     fn set(&self, setting: &Setting) -> std::result::Result<(), NTSTATUS> {
         let socket = self.0.socket()?;
         self.0.wanted.note(setting);
@@ -99,6 +101,12 @@ impl StackSocket for WindowsSocket {
         self.0.socket().is_ok_and(|socket| options::can_segment(&socket))
     }
 
+    fn close(&self) {
+        *hold(&self.0.socket) = None;
+    }
+}
+
+impl StackSocket for WindowsSocket {
     fn bind(&self, local: SocketAddr, _workers: u32) -> std::result::Result<SocketAddr, NTSTATUS> {
         let socket = self.0.socket()?;
         let bind = || {
@@ -133,10 +141,6 @@ impl StackSocket for WindowsSocket {
     fn stop(&self) {
         self.0.stopped.store(true, Ordering::SeqCst);
         self.end();
-    }
-
-    fn close(&self) {
-        *hold(&self.0.socket) = None;
     }
 
     fn lost(&self) -> Option<u64> {

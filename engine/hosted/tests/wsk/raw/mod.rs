@@ -1,7 +1,9 @@
 //! A WSK client in the plain C ABI, with nothing of the engine's above it.
 
+pub(crate) mod events;
 pub(crate) mod recorder;
 pub(crate) mod socket;
+pub(crate) mod stream;
 
 use std::ffi::c_void;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,0 +1,71 @@
+//! Waiting for sockets where nothing better is at hand: looking again after a while.
+
+use std::io::Result;
+use std::mem::MaybeUninit;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
+use socket2::Socket;
+
+use super::Interest;
+use crate::kernel::lock::hold;
+
+/// How soon a socket that something is expected of is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Wakes the one thread that waits.
+#[derive(Default)]
+pub(super) struct Waker {
+    woken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Waker {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self::default())
+    }
+
+    pub(super) fn wake(&self) {
+        *hold(&self.woken) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits to be woken, or a while when there is a socket to look at. True when the first of `sockets` is broken, unless
+    /// it is about to be read or written, which tells: looking takes the error away on some hosts.
+    pub(super) fn wait(&self, sockets: &[(Arc<Socket>, Interest)]) -> bool {
+        let looks = sockets.iter().any(|(_, interest)| *interest != Interest::NONE);
+        let mut woken = hold(&self.woken);
+        while !*woken {
+            if looks {
+                woken =
+                    self.changed.wait_timeout(woken, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
+                break;
+            }
+            woken = self.changed.wait(woken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *woken = false;
+        drop(woken);
+        sockets.first().is_some_and(|(socket, interest)| {
+            let is_idle = !interest.read && !interest.write;
+            interest.broken
+                && is_idle
+                && socket
+                    .peek(&mut [MaybeUninit::uninit(); 1])
+                    .is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+        })
+    }
+}
+
+/// Whether the connection is broken or ended by the other side, as far as that shows before what is unread.
+pub(super) fn has_hung_up(socket: &Socket) -> bool {
+    match socket.peek(&mut [MaybeUninit::uninit(); 1]) {
+        Ok(bytes) => bytes == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    }
+}
+
+/// There is no portable call for it.
+pub(super) fn readable(_socket: &Socket) -> std::result::Result<usize, NTSTATUS> {
+    Err(STATUS_NOT_SUPPORTED)
+}
