@@ -19,7 +19,7 @@ use crate::rig::{Rig, Start, local, sender};
 use crate::script::Script;
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
 
     #[test]
     fn whatever_is_done_to_the_driver_it_keeps_its_promises(script in script()) {

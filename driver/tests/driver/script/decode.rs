@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use skua_engine::abi::nt::{IRP_MJ_CLEANUP, IRP_MJ_CLOSE};
+use skua_protocol::{ControlCode, SinkRequest};
 
 use super::{Boot, Control, Cursor, Datagram, Failing, MAX_STEPS, Script, Step, input};
 
@@ -14,11 +15,18 @@ impl<'a> Arbitrary<'a> for Script {
         let mut script = Self {
             processors: 1 + u32::from(traits & 3).min(2),
             below_dispatch: traits & 4 != 0,
-            away: traits & 0xc0 == 0xc0,
+            away: traits >= 0xf0,
             boot,
-            // Most of what a program can do takes an open file and a sink.
             steps: vec![Step::Open],
         };
+        if traits & 8 == 0 {
+            // Most of what happens takes a sink with a reader.
+            let request =
+                |code: ControlCode, input| Step::Request { program: 0, code: code as u32, input, room: 4096 };
+            script.steps.push(request(ControlCode::StartSink, input::start(bytes)?.bytes()));
+            let attach = bytemuck::bytes_of(&SinkRequest::new(1)).to_vec();
+            script.steps.push(request(ControlCode::AttachReader, attach));
+        }
         while !bytes.is_empty() && script.steps.len() < MAX_STEPS {
             script.steps.push(Step::arbitrary(bytes)?);
         }
@@ -29,13 +37,13 @@ impl<'a> Arbitrary<'a> for Script {
 impl<'a> Arbitrary<'a> for Step {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> Result<Self> {
         Ok(match u8::arbitrary(bytes)? {
-            0..8 => Self::Open,
-            8..24 => {
+            0..16 => Self::Open,
+            16..26 => {
                 let majors: [&'static [u8]; 3] =
                     [&[IRP_MJ_CLEANUP, IRP_MJ_CLOSE], &[IRP_MJ_CLOSE], &[IRP_MJ_CLOSE, IRP_MJ_CLEANUP]];
                 Self::Close { program: program(bytes)?, majors: bytes.choose(&majors)? }
             }
-            24..28 => Self::Other { program: program(bytes)?, major: u8::arbitrary(bytes)? },
+            26..28 => Self::Other { program: program(bytes)?, major: u8::arbitrary(bytes)? },
             28..150 => {
                 let (code, input) = input::request(bytes)?;
                 Self::Request { program: program(bytes)?, code, input, room: input::room(bytes)? }
@@ -52,11 +60,11 @@ impl<'a> Arbitrary<'a> for Step {
                 ring: usize::from(u8::arbitrary(bytes)? % 4),
                 cursor: Cursor::arbitrary(bytes)?,
             },
-            238..250 => Self::Fail {
+            238..253 => Self::Fail {
                 what: *bytes.choose(&[Failing::Allocation, Failing::Mapping, Failing::Section])?,
                 nth: u64::from(u8::arbitrary(bytes)? % 32),
             },
-            250.. => Self::Away(bool::arbitrary(bytes)?),
+            253.. => Self::Away(bool::arbitrary(bytes)?),
         })
     }
 }

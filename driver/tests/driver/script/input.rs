@@ -6,8 +6,8 @@ use arbitrary::{Arbitrary as _, Result, Unstructured};
 use bytemuck::Zeroable as _;
 use skua_driver::{REG_DWORD, REG_MULTI_SZ, REG_QWORD};
 use skua_protocol::{
-    AllowedPrefix, ChangeSinkHeader, ControlCode, Group, Header, Limits, Listener, SinkRequest,
-    SourcesRequest, StartSinkHeader,
+    AllowedPrefix, ChangeSinkHeader, ControlCode, Group, Header, Limits, Listener, ListenerFlags,
+    SinkRequest, SourcesRequest, StartSinkHeader,
 };
 
 use super::decode::{address, several};
@@ -22,7 +22,12 @@ pub(super) fn request(bytes: &mut Unstructured<'_>) -> Result<(u32, Vec<u8>)> {
         60..80 => ControlCode::AttachReader,
         80..100 => ControlCode::WaitRecords,
         100..120 => ControlCode::ReadRecords,
-        120.. => *bytes.choose(ControlCode::ALL)?,
+        120..123 => ControlCode::Shutdown,
+        123.. => match *bytes.choose(ControlCode::ALL)? {
+            // It leaves little to do.
+            ControlCode::Shutdown => ControlCode::QuerySink,
+            other => other,
+        },
     };
     let mut input = match code {
         ControlCode::StartSink => start(bytes)?.bytes(),
@@ -79,8 +84,8 @@ fn damage(input: &mut Vec<u8>, bytes: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A sink with any settings.
-fn start(bytes: &mut Unstructured<'_>) -> Result<Start> {
+/// A request for a sink with any settings.
+pub(super) fn start(bytes: &mut Unstructured<'_>) -> Result<Start> {
     let mut start = Start::new();
     let traits = u8::arbitrary(bytes)?;
     start.header = StartSinkHeader {
@@ -93,10 +98,10 @@ fn start(bytes: &mut Unstructured<'_>) -> Result<Start> {
     start.header.watermark = start.header.ring_bytes / 2;
     if traits & 8 != 0 {
         start.header.rows = number(bytes)?;
-        start.header.allow_capacity = number(bytes)?;
+        start.header.allow_capacity = start.header.allow_capacity.saturating_add(number(bytes)?);
         start.header.receive_buffer = number(bytes)?;
         start.header.watermark = u64::from(number(bytes)?);
-        start.header.name[..4].copy_from_slice(&<[u8; 4]>::arbitrary(bytes)?);
+        start.header.name[0] = u8::arbitrary(bytes)? % 128;
     }
     if traits & 0x10 != 0 {
         start.listeners = several(bytes, 3, listener)?;
@@ -123,7 +128,7 @@ fn change(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 }
 
 fn limits(bytes: &mut Unstructured<'_>) -> Result<Limits> {
-    if bool::arbitrary(bytes)? {
+    if u8::arbitrary(bytes)? < 200 {
         return Ok(Limits::NONE);
     }
     Ok(Limits {
@@ -138,25 +143,27 @@ fn limits(bytes: &mut Unstructured<'_>) -> Result<Limits> {
 
 fn listener(bytes: &mut Unstructured<'_>) -> Result<Listener> {
     let port = if bool::arbitrary(bytes)? { 0 } else { 9 };
-    Ok(Listener::new(SocketAddr::new(address(bytes)?, port), u8::arbitrary(bytes)? & 3))
+    let address = address(bytes)?;
+    let flags = if address.is_ipv6() { ListenerFlags::ONLY_V6 } else { 0 } | ListenerFlags::SHARED;
+    Ok(Listener::new(SocketAddr::new(address, port), u8::arbitrary(bytes)? & flags))
 }
 
 fn group(bytes: &mut Unstructured<'_>) -> Result<Group> {
-    let source = if bool::arbitrary(bytes)? { Some(address(bytes)?) } else { None };
     Ok(match u8::arbitrary(bytes)? {
-        last @ 0..100 => Group::new([239, 0, 0, last].into(), source, 0),
-        last @ 100..200 => Group::new([0xff02, 0, 0, 0, 0, 0, 0, last.into()].into(), source, 1),
-        200.. => Group::new(address(bytes)?, source, number(bytes)?),
+        last @ 0..180 => Group::new([239, 0, 0, last].into(), None, 0),
+        last @ 180..220 => Group::new([0xff02, 0, 0, 0, 0, 0, 0, last.into()].into(), None, 1),
+        220.. => Group::new(address(bytes)?, Some(address(bytes)?), number(bytes)?),
     })
 }
 
 fn prefix(bytes: &mut Unstructured<'_>) -> Result<AllowedPrefix> {
-    Ok(AllowedPrefix::new(address(bytes)?, u8::arbitrary(bytes)?))
+    let bits = u8::arbitrary(bytes)?;
+    Ok(AllowedPrefix::new(address(bytes)?, if bits < 240 { bits % 33 } else { bits }))
 }
 
 fn ring_bytes(bytes: &mut Unstructured<'_>) -> Result<u64> {
     Ok(match u8::arbitrary(bytes)? {
-        kind @ 0..240 => 1 << (10 + kind % 8),
+        kind @ 0..240 => 1 << (12 + kind % 6),
         240.. => u64::arbitrary(bytes)?,
     })
 }
