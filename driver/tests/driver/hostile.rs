@@ -19,7 +19,12 @@ use crate::rig::{Rig, Start, local, sender};
 use crate::script::Script;
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        // One that hangs takes its time at every step of shrinking.
+        max_shrink_time: 60_000,
+        ..ProptestConfig::with_cases(400)
+    })]
 
     #[test]
     fn whatever_is_done_to_the_driver_it_keeps_its_promises(script in script()) {

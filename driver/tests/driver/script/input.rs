@@ -52,8 +52,10 @@ pub(super) fn request(bytes: &mut Unstructured<'_>) -> Result<(u32, Vec<u8>)> {
 /// Bytes of room for the output.
 pub(super) fn room(bytes: &mut Unstructured<'_>) -> Result<usize> {
     Ok(match u8::arbitrary(bytes)? {
-        kind @ 0..200 => [1 << 12, 1 << 14][usize::from(kind & 1)],
-        200..240 => usize::from(u8::arbitrary(bytes)?),
+        kind @ 0..160 => [1 << 12, 1 << 14][usize::from(kind & 1)],
+        // As records go.
+        160..230 => 8 * usize::from(u8::arbitrary(bytes)?),
+        230..240 => usize::from(u8::arbitrary(bytes)?),
         240.. => usize::from(u16::arbitrary(bytes)?),
     })
 }
