@@ -20,6 +20,9 @@ const CRASHES: [&str; 9] = [
     "panicked at",
 ];
 
+/// Lines to show of a check that failed.
+const TAIL: usize = 20;
+
 /// The log of a prefix, up to now.
 pub(super) struct Log(String);
 
@@ -42,6 +45,12 @@ impl Log {
     /// What came after the place `start`.
     pub(super) fn since(&self, start: usize) -> &str {
         self.0.get(start..).unwrap_or_default()
+    }
+
+    /// The last lines of what came after the place `start`.
+    pub(super) fn tail(&self, start: usize) -> String {
+        let lines: Vec<&str> = self.since(start).lines().collect();
+        lines[lines.len().saturating_sub(TAIL)..].join("\n")
     }
 }
 

@@ -25,7 +25,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use crate::cli::WineArguments;
 use crate::{image, interrupt, tool};
@@ -92,14 +92,19 @@ fn prepare(folder: &Path, images: &Path) -> Result<Prefix> {
 /// Runs a check in a room of its own. Whatever became of it, the next one finds a system without its driver.
 fn run_one(check: &Check, prefix: &Prefix, images: &Path) -> Result<()> {
     let room = Room::new(prefix, images)?;
+    let start = prefix.log()?.end();
     let outcome = (check.run)(&room);
-    // What the driver printed last says most about why.
     let sound = room.is_sound(None);
     let outcome = match (outcome, sound) {
         (Ok(()), sound) => sound,
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(crash)) => Err(error.context(format!("{crash:#}"))),
     };
+    // What drivers printed last says most about why.
+    let outcome = outcome.map_err(|error| match prefix.log() {
+        Ok(log) => anyhow!("{error:#}\nthe log's last lines:\n{}", log.tail(start)),
+        Err(_) => error,
+    });
     if outcome.is_err() {
         prefix.reboot()?;
         for name in std::iter::once("skua").chain(checks::CLIENTS) {

@@ -25,6 +25,11 @@ pub(in crate::wine) const CHECKS: &[Check] = &[
         run: at_entry,
     },
     Check {
+        name: "fault-bug-check",
+        proves: "a driver that stops the system fails its check",
+        run: bug_check,
+    },
+    Check {
         name: "fault-vanished",
         proves: "a driver whose process vanishes without a word fails its check",
         run: vanished,
@@ -48,10 +53,28 @@ fn in_callback(room: &Room<'_>) -> Result<()> {
 }
 
 fn at_entry(room: &Room<'_>) -> Result<()> {
-    let mut driver = room.driver_with(|image| {
-        let entry = Image::parse(image)?.headers().optional_header.address_of_entry_point.get(LE);
-        // xor ecx, ecx; int 29h
-        copy::plant(image, entry, &[0x31, 0xc9, 0xcd, 0x29])
+    // xor ecx, ecx; int 29h
+    while_loaded(room, |_, _| Ok(vec![0x31, 0xc9, 0xcd, 0x29]))
+}
+
+fn bug_check(room: &Room<'_>) -> Result<()> {
+    while_loaded(room, |image, entry| {
+        let imports = image.imports()?;
+        let routine = imports.iter().find(|import| import.function == "KeBugCheckEx");
+        let slot = routine.context("the driver never stops the system")?.slot;
+        // mov ecx, 0e2h (MANUALLY_INITIATED_CRASH); jmp [rip + to the slot from behind these 11 bytes]
+        let offset = slot.wrapping_sub(entry + 11).to_le_bytes();
+        Ok([&[0xb9, 0xe2, 0, 0, 0, 0xff, 0x25], &offset[..]].concat())
+    })
+}
+
+/// Has the driver run what `code` makes of its image and its entry point's address, in the place of DriverEntry.
+fn while_loaded(room: &Room<'_>, code: fn(&Image<'_>, u32) -> Result<Vec<u8>>) -> Result<()> {
+    let mut driver = room.driver_with(|bytes| {
+        let image = Image::parse(bytes)?;
+        let entry = image.headers().optional_header.address_of_entry_point.get(LE);
+        let code = code(&image, entry)?;
+        copy::plant(bytes, entry, &code)
     })?;
     let started = driver.start();
     ensure!(room.is_sound(None).is_err(), "the log does not tell of the fault");
