@@ -4,6 +4,7 @@ use std::ffi::c_void;
 
 use crate::raw::recorder::DISPATCH;
 use crate::raw::socket::{Arguments, Socket};
+use crate::raw::stream::Stream;
 use crate::raw::{Client, LOCALHOST, TRANSPORTS, bytes_of, kernel};
 use skua_engine::abi::sockaddr::{
     AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, IPPROTO_UDP, SO_RCVBUF, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
@@ -119,6 +120,27 @@ fn only_cached_security_descriptors_can_be_attached() {
     assert_eq!(release(), STATUS_SUCCESS, "the copy that was read");
     assert_eq!(release(), STATUS_INVALID_PARAMETER, "no more");
     assert_eq!(with(cached), Err(STATUS_INVALID_PARAMETER));
+    client.end();
+}
+
+#[test]
+fn sockets_over_tcp_take_cached_security_descriptors_before_bind() {
+    let kernel = kernel(Transport::Os);
+    let client = Client::new(&kernel);
+    let mut own = std::ptr::dangling_mut::<u64>().cast::<c_void>();
+    let mut cached: *mut c_void = std::ptr::null_mut();
+    let nobody = std::ptr::null_mut();
+    let output = Some(bytes_of(&mut cached));
+    assert_eq!(client.control(WSK_CACHE_SD, Some(bytes_of(&mut own)), output, nobody).0, STATUS_SUCCESS);
+    for flags in [WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_CONNECTION_SOCKET, WSK_FLAG_STREAM_SOCKET] {
+        let socket = Stream::open(&client, flags, true);
+        assert_eq!(socket.set(SOL_SOCKET, SO_WSK_SECURITY, own.addr()), STATUS_INVALID_PARAMETER);
+        assert_eq!(socket.set(SOL_SOCKET, SO_WSK_SECURITY, cached.addr()), STATUS_SUCCESS);
+        assert_eq!(socket.bind(LOCALHOST), STATUS_SUCCESS);
+        assert_eq!(socket.set(SOL_SOCKET, SO_WSK_SECURITY, cached.addr()), STATUS_INVALID_DEVICE_STATE);
+        socket.close();
+    }
+    assert_eq!(client.control(WSK_RELEASE_SD, Some(bytes_of(&mut cached)), None, nobody).0, STATUS_SUCCESS);
     client.end();
 }
 

@@ -24,6 +24,7 @@ mod rest;
 mod send;
 mod stream;
 mod stream_event;
+mod stream_race;
 mod stream_receive;
 mod stream_send;
 mod volume;
