@@ -1,7 +1,7 @@
 //! Rules of WskDisconnect, WskDisconnectEvent and of closing a connection.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 
 use skua_engine::abi::status::{
     STATUS_CANCELLED, STATUS_CONNECTION_ABORTED, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
@@ -13,21 +13,8 @@ use skua_engine::abi::wsk::{
 use skua_hosted::Transport;
 
 use crate::raw::socket::Buffer;
-use crate::raw::stream::{Stream, room};
-use crate::raw::{Client, Irp, LIMIT, check, kernel};
-use crate::stream_receive::reset;
-
-/// All that a peer receives, until the end or a reset.
-fn rest(peer: &mut TcpStream) -> (Vec<u8>, bool) {
-    peer.set_read_timeout(Some(LIMIT)).unwrap();
-    let mut received = Vec::new();
-    let is_reset = match peer.read_to_end(&mut received) {
-        Ok(_) => false,
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => true,
-        Err(error) => panic!("{error}"),
-    };
-    (received, is_reset)
-}
+use crate::raw::stream::{Stream, is_dropped, rest_of, room};
+use crate::raw::{Client, Irp, check, kernel};
 
 #[test]
 fn a_graceful_disconnect_ends_what_is_sent_and_nothing_else() {
@@ -36,7 +23,7 @@ fn a_graceful_disconnect_ends_what_is_sent_and_nothing_else() {
     let (connection, mut peer) = Stream::pair(&client);
     assert_eq!(connection.send(&[b"data"], 0), (STATUS_SUCCESS, 4));
     assert_eq!(connection.disconnect(None, 0), STATUS_SUCCESS);
-    assert_eq!(rest(&mut peer), (b"data".to_vec(), false));
+    assert_eq!(rest_of(&mut peer), (b"data".to_vec(), false));
     assert_eq!(connection.send(&[b"x"], 0).0, STATUS_INVALID_DEVICE_STATE, "over");
     assert_eq!(connection.disconnect(None, 0), STATUS_INVALID_DEVICE_STATE, "once");
     peer.write_all(b"answer").unwrap();
@@ -57,7 +44,7 @@ fn the_last_data_of_a_disconnect_goes_behind_what_waits() {
     assert_eq!(connection.start_disconnect(Some(&last), 0, irps[1].raw()), STATUS_PENDING);
     assert_eq!(connection.send(&[b"x"], 0).0, STATUS_INVALID_DEVICE_STATE, "behind the end");
     kernel.set_congested(false);
-    assert_eq!(rest(&mut peer), (b"first last".to_vec(), false));
+    assert_eq!(rest_of(&mut peer), (b"first last".to_vec(), false));
     for irp in &irps {
         check(STATUS_PENDING, irp.wait());
         assert_eq!(irp.wait().status, Some(STATUS_SUCCESS));
@@ -80,7 +67,7 @@ fn an_abortive_disconnect_resets_and_ends_what_waits() {
     assert_eq!(connection.disconnect(None, WSK_FLAG_ABORTIVE), STATUS_SUCCESS);
     check(STATUS_PENDING, irp.wait());
     assert_eq!(irp.wait().status, Some(STATUS_CONNECTION_ABORTED));
-    assert_eq!(rest(&mut peer), (Vec::new(), true));
+    assert!(is_dropped(&mut peer));
     assert_eq!(connection.send(&[b"x"], 0).0, STATUS_CONNECTION_ABORTED);
     assert!(connection.tape.state().disconnects.is_empty(), "it was the client's own doing");
     connection.close();
@@ -98,7 +85,7 @@ fn a_disconnect_that_is_cancelled_resets() {
     assert_eq!(connection.start_disconnect(Some(&data), 0, irp.raw()), STATUS_PENDING);
     assert!(irp.cancel());
     assert_eq!(irp.wait().status, Some(STATUS_CANCELLED));
-    assert_eq!(rest(&mut peer), (Vec::new(), true));
+    assert!(is_dropped(&mut peer));
     kernel.set_congested(false);
     connection.close();
     client.end();
@@ -115,7 +102,7 @@ fn an_abortive_disconnect_overtakes_a_graceful_one_that_waits() {
     assert_eq!(connection.start_disconnect(Some(&data), 0, irp.raw()), STATUS_PENDING);
     assert_eq!(connection.disconnect(None, WSK_FLAG_ABORTIVE), STATUS_SUCCESS);
     assert_eq!(irp.wait().status, Some(STATUS_CONNECTION_ABORTED));
-    assert_eq!(rest(&mut peer), (Vec::new(), true));
+    assert!(is_dropped(&mut peer));
     kernel.set_congested(false);
     connection.close();
     client.end();
@@ -138,7 +125,7 @@ fn the_disconnect_event_follows_the_data() {
     // The other direction goes on.
     assert_eq!(connection.send(&[b"answer"], 0).0, STATUS_SUCCESS);
     assert_eq!(connection.disconnect(None, 0), STATUS_SUCCESS);
-    assert_eq!(rest(&mut peer), (b"answer".to_vec(), false));
+    assert_eq!(rest_of(&mut peer), (b"answer".to_vec(), false));
     assert_eq!(connection.tape.state().disconnects.len(), 1, "once");
     connection.close();
     client.end();
@@ -153,22 +140,6 @@ fn the_disconnect_event_comes_without_anybody_receiving() {
     drop(peer);
     connection.tape.wait("no end", |state| state.disconnects == [WSK_FLAG_AT_DISPATCH_LEVEL]);
     connection.close();
-    client.end();
-}
-
-#[test]
-fn a_reset_is_an_abortive_disconnect() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    for receives in [false, true] {
-        let (connection, peer) = Stream::pair(&client);
-        let mask = WSK_EVENT_DISCONNECT | if receives { WSK_EVENT_RECEIVE } else { 0 };
-        assert_eq!(connection.event(mask), STATUS_SUCCESS);
-        reset(peer);
-        let abortive = WSK_FLAG_ABORTIVE | WSK_FLAG_AT_DISPATCH_LEVEL;
-        connection.tape.wait("no end", |state| state.disconnects == [abortive]);
-        connection.close();
-    }
     client.end();
 }
 
@@ -198,8 +169,10 @@ fn a_close_resets_unless_both_directions_have_ended() {
                 peer.write_all(b"x").is_err()
             });
             assert!(broken);
+        } else if resets {
+            assert!(is_dropped(&mut peer), "{own} {theirs}");
         } else {
-            assert_eq!(rest(&mut peer), (Vec::new(), resets), "{own} {theirs}");
+            assert_eq!(rest_of(&mut peer), (Vec::new(), false), "{own} {theirs}");
         }
     }
     client.end();

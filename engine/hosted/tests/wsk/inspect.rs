@@ -1,6 +1,5 @@
 //! Rules of conditional accept: WskInspectEvent, WskInspectComplete, WskAbortEvent.
 
-use std::io::Read;
 use std::net::TcpStream;
 
 use skua_engine::abi::sockaddr::{SO_CONDITIONAL_ACCEPT, SOL_SOCKET};
@@ -16,7 +15,7 @@ use skua_engine::abi::zeroed;
 use skua_hosted::Transport;
 
 use crate::raw::events::Tape;
-use crate::raw::stream::{Stream, arguments};
+use crate::raw::stream::{Stream, arguments, is_dropped};
 use crate::raw::{Client, LOCALHOST, bytes_of, kernel};
 
 /// A listening socket that asks.
@@ -27,11 +26,6 @@ fn asking(client: &Client) -> Stream {
     assert_eq!(listener.get(SOL_SOCKET, SO_CONDITIONAL_ACCEPT), Ok(1));
     assert_eq!(listener.bind(LOCALHOST), STATUS_SUCCESS);
     listener
-}
-
-fn is_reset(peer: &mut TcpStream) -> bool {
-    peer.set_read_timeout(Some(crate::raw::LIMIT)).unwrap();
-    peer.read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 fn inspect_id(socket: &Stream) -> Result<WSK_INSPECT_ID, NTSTATUS> {
@@ -69,7 +63,7 @@ fn a_rejected_inspection_ends_the_connection() {
     listener.tape.answer_inspections(WskInspectReject);
     assert_eq!(listener.event(WSK_EVENT_ACCEPT), STATUS_SUCCESS);
     let mut peer = TcpStream::connect(listener.listens_at()).unwrap();
-    assert!(is_reset(&mut peer));
+    assert!(is_dropped(&mut peer));
     assert_eq!(listener.tape.accepted_count(), 0);
     listener.close();
     client.end();
@@ -94,7 +88,7 @@ fn a_pended_inspection_waits_for_its_completion() {
     let (accept, reject) = (id_of(&first), id_of(&second));
     assert_eq!(listener.inspect_complete(accept, WskInspectPend), STATUS_INVALID_PARAMETER);
     assert_eq!(listener.inspect_complete(reject, WskInspectReject), STATUS_SUCCESS);
-    assert!(is_reset(&mut second));
+    assert!(is_dropped(&mut second));
     assert_eq!(listener.inspect_complete(reject, WskInspectAccept), STATUS_INVALID_PARAMETER, "decided");
     assert_eq!(listener.inspect_complete(accept, WskInspectAccept), STATUS_SUCCESS);
     let accepted = listener.tape.accepted();
@@ -130,7 +124,7 @@ fn a_dead_listener_says_so_to_the_inspect_event_with_null() {
     listener.tape.wait("it was not inspected", |state| state.inspected.len() == 1);
     assert_eq!(kernel.kill(&listener.listens_at()), 1);
     listener.tape.wait("it was not told", |state| state.deaths == 1);
-    assert!(is_reset(&mut peer), "what was pending is dropped");
+    assert!(is_dropped(&mut peer), "what was pending is dropped");
     listener.close();
     client.end();
 }
@@ -144,7 +138,7 @@ fn closing_drops_what_was_left_pending() {
     let mut peer = TcpStream::connect(listener.listens_at()).unwrap();
     listener.tape.wait("it was not inspected", |state| state.inspected.len() == 1);
     listener.close();
-    assert!(is_reset(&mut peer));
+    assert!(is_dropped(&mut peer));
     client.end();
 }
 

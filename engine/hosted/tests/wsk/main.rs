@@ -26,5 +26,6 @@ mod stream;
 mod stream_event;
 mod stream_race;
 mod stream_receive;
+mod stream_reset;
 mod stream_send;
 mod volume;

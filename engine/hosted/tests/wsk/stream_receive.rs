@@ -1,23 +1,16 @@
 //! Rules of WskReceive.
 
 use std::io::Write;
-use std::net::TcpStream;
 
 use skua_engine::abi::status::{
-    STATUS_CANCELLED, STATUS_CONNECTION_RESET, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_PARAMETER,
-    STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS,
+    STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
+    STATUS_PENDING, STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::{SIO_WSK_QUERY_RECEIVE_BACKLOG, WSK_FLAG_DRAIN, WSK_FLAG_WAITALL, WskIoctl};
 use skua_hosted::Transport;
 
 use crate::raw::stream::{Stream, room};
 use crate::raw::{Client, Irp, bytes_of, check, eventually, kernel};
-
-/// Ends a connection without ceremony.
-pub(crate) fn reset(peer: TcpStream) {
-    socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO)).unwrap();
-    drop(peer);
-}
 
 #[test]
 fn a_receive_ends_with_what_has_come() {
@@ -149,26 +142,6 @@ fn cancels_and_data_that_race_complete_every_receive_once() {
     drop(peer);
     let (status, rest) = connection.receive(&[4096], WSK_FLAG_WAITALL);
     assert_eq!((status, received + rest.len()), (STATUS_SUCCESS, sent), "nothing was lost");
-    connection.close();
-    client.end();
-}
-
-#[test]
-fn a_reset_ends_what_waits_and_what_follows() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, peer) = Stream::pair(&client);
-    let target = room(&kernel, &[8]);
-    let mut irp = Irp::new(&kernel);
-    assert_eq!(connection.start_receive(&target, 0, irp.raw()), STATUS_PENDING);
-    reset(peer);
-    check(STATUS_PENDING, irp.wait());
-    assert_eq!(irp.wait().status, Some(STATUS_CONNECTION_RESET));
-    eventually("the socket still works", || {
-        let (status, _) = connection.receive(&[8], 0);
-        status == STATUS_CONNECTION_RESET
-    });
-    assert_eq!(connection.send(&[b"x"], 0).0, STATUS_CONNECTION_RESET);
     connection.close();
     client.end();
 }

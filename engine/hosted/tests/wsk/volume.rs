@@ -10,7 +10,7 @@ use skua_engine::abi::wsk::{WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT, WSK_EVENT_RE
 use skua_hosted::Transport;
 
 use crate::raw::socket::Buffer;
-use crate::raw::stream::{Stream, room};
+use crate::raw::stream::{Stream, reset, room};
 use crate::raw::{Client, Irp, check, eventually, kernel};
 
 #[test]
@@ -180,7 +180,7 @@ proptest! {
                 }
                 Step::PeerResets => {
                     if let Some(peer) = peer.take() {
-                        crate::stream_receive::reset(peer);
+                        reset(peer);
                     }
                     continue;
                 }

@@ -1,5 +1,5 @@
 //! TCP of this host: one nonblocking socket below each WSK socket that listens or connects, the same on every host but for
-//! how a thread waits for it.
+//! how a thread waits for it. Wine 8 ends a connection in order where it should be reset.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::mem::MaybeUninit;

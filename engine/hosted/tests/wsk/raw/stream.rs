@@ -1,6 +1,7 @@
 //! Sockets over TCP of the raw client.
 
 use std::ffi::c_void;
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
@@ -306,6 +307,34 @@ impl Stream {
     pub(crate) fn close(self) {
         self.socket.close();
     }
+}
+
+/// Ends a connection without ceremony.
+pub(crate) fn reset(peer: TcpStream) {
+    socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    drop(peer);
+}
+
+/// Whether a connection that is reset always looks so to the other end: Wine 8 may end it instead.
+const RESETS_SHOW: bool = !cfg!(windows);
+
+/// All that a peer receives until the connection is over, and whether it was reset.
+#[track_caller]
+pub(crate) fn rest_of(peer: &mut TcpStream) -> (Vec<u8>, bool) {
+    peer.set_read_timeout(Some(super::LIMIT)).unwrap();
+    let mut received = Vec::new();
+    match peer.read_to_end(&mut received) {
+        Ok(_) => (received, false),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => (received, true),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Whether a peer finds its connection dropped, with nothing received.
+#[track_caller]
+pub(crate) fn is_dropped(peer: &mut TcpStream) -> bool {
+    let (received, is_reset) = rest_of(peer);
+    received.is_empty() && (is_reset || !RESETS_SHOW)
 }
 
 /// A buffer to receive into, one MDL for each size.
