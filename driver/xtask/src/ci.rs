@@ -12,6 +12,10 @@ use crate::{cargo, code, e2e, fuzz, image, loom, no_std, process, wdk, wine};
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
 
+/// What is no default member and still runs on this machine: what the end-to-end cases compare with, what reads the driver's
+/// events under Wine, and what makes hostile requests up.
+const TOOLS: [&str; 6] = ["--package", "xtask", "--package", "skua-wine", "--package", "skua-hammer"];
+
 /// Longest that one cargo call may take.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
@@ -23,8 +27,7 @@ pub(crate) fn run() -> Result<()> {
     steps.run("e2e", || e2e::run(&E2eArguments::default()));
     steps.run("clippy", || {
         cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])?;
-        let rest = ["--package", "xtask", "--package", "skua-wine", "--all-targets", "--", "-D", "warnings"];
-        cargo(&[&["clippy"][..], &rest].concat())
+        cargo(&[&["clippy"][..], &TOOLS, &["--all-targets", "--", "-D", "warnings"]].concat())
     });
     steps.run("docs", docs);
     steps.run("fuzz", || fuzz::run(&FuzzArguments { seconds: 30, targets: Vec::new() }));
@@ -52,12 +55,11 @@ fn test() -> Result<()> {
     ensure!(readme.lines().any(|line| line.trim() == TEST), "README.md does not give the command `{TEST}`");
     let arguments: Vec<&str> = TEST.split_whitespace().skip(1).collect();
     cargo(&arguments)?;
-    // What the end-to-end cases compare with, and what reads the driver's events under Wine.
-    cargo(&["test", "--package", "xtask", "--package", "skua-wine"])
+    cargo(&[&["test"][..], &TOOLS].concat())
 }
 
 fn docs() -> Result<()> {
-    for packages in [&[][..], &["--package", "xtask", "--package", "skua-wine"][..]] {
+    for packages in [&[][..], &TOOLS[..]] {
         let mut command = cargo::command();
         command.args(["doc", "--no-deps"]).args(packages).env("RUSTDOCFLAGS", "-D warnings");
         process::run_shown(&mut command, LIMIT)?;
