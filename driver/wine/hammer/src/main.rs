@@ -1,7 +1,7 @@
 //! `hammer`: what a program that means the driver harm can do through `\\.\Skua` and the sections it maps.
 //!
 //! * `hammer requests` sends requests of every code with buffers that are short, long, misaligned, random, or right but
-//!   for some bits ([`attempt`]), through handles of every access, and cancels what pends.
+//!   for some bits, through handles of every access, and cancels what pends.
 //! * `hammer cursors` becomes a sink's reader and writes nonsense into its cursors.
 //! * `hammer self-test` asks a driver that was built with its checks for their results.
 //!
