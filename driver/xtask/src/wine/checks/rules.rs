@@ -1,19 +1,28 @@
 //! Filters and limits that change while datagrams arrive.
 
-use anyhow::{Result, ensure};
-use rustix::process::Signal;
+use std::thread;
 use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use rustix::process::Signal;
 
 use crate::wine::check::{Check, Room};
 use crate::wine::kept::{Kept, Stats};
 use crate::wine::pcapng;
 use crate::wine::traffic::{Prints, Traffic};
 
-pub(in crate::wine) const CHECKS: &[Check] = &[Check {
-    name: "changes",
-    proves: "filters and limits change while the sink runs, and each refusal is counted under its reason",
-    run: changes,
-}];
+pub(in crate::wine) const CHECKS: &[Check] = &[
+    Check {
+        name: "changes",
+        proves: "filters and limits change while the sink runs, and each refusal is counted under its reason",
+        run: changes,
+    },
+    Check {
+        name: "changes-under-load",
+        proves: "while rules change at full rate, every datagram is either in the capture or counted as refused",
+        run: changes_under_load,
+    },
+];
 
 /// Longest that a reader may take to end.
 const END: Duration = Duration::from_secs(30);
@@ -49,6 +58,49 @@ fn changes(room: &Room<'_>) -> Result<()> {
     let found = pcapng::read(&path)?;
     sent.contains(&found)?;
     ensure!(u64::try_from(found.len())? == after.published, "{} in the capture, {after:?}", found.len());
+    sink.stop()?;
+    room.is_sound(Some(&driver))?;
+    driver.stop()?;
+    driver.delete()
+}
+
+fn changes_under_load(room: &Room<'_>) -> Result<()> {
+    const RATE: u32 = 10_000;
+    let changes: [&[&str]; 6] = [
+        &["--allow", "10.0.0.0/8"],
+        &["--allow-everyone", "--sample", "1/3"],
+        &["--source-rate", "100"],
+        &["--allow", "127.0.0.0/8", "--sample", "1/1"],
+        &["--source-rate", "max"],
+        &["--allow-everyone"],
+    ];
+    let mut driver = room.driver()?;
+    driver.start()?;
+    let sink = Kept::start(room, "changing", &["127.0.0.1:0", "[::1]:0"], &["--ring", "64M"])?;
+    let path = room.file("capture.pcapng");
+    let reader = sink.read(&path)?;
+    let sent = thread::scope(|scope| -> Result<_> {
+        let traffic =
+            Traffic { to: &sink.local, count: 5 * u64::from(RATE), rate: RATE, first: 0, size: Some(200) };
+        let sender = scope.spawn(move || traffic.send());
+        let mut changes = changes.iter().cycle();
+        while !sender.is_finished() {
+            sink.change(changes.next().context("no changes")?)?;
+        }
+        sender.join().map_err(|_| anyhow!("the sender panicked"))?
+    })?;
+    let count = u64::try_from(sent.len())?;
+    let stats = sink.until("everything indicated", |stats| stats.indicated == count)?;
+    let refused: u64 = stats.drops.values().sum();
+    ensure!(stats.delivered + refused == count, "{count} sent: {stats:?}");
+    for reason in ["not_allowed", "sampled", "rate_limited"] {
+        ensure!(stats.dropped(reason) > 0, "nothing {reason}: {stats:?}");
+    }
+    reader.signal(Signal::INT)?;
+    reader.wait(END)?.success()?;
+    let found = pcapng::read(&path)?;
+    sent.contains(&found)?;
+    ensure!(u64::try_from(found.len())? == stats.delivered, "{} in the capture, {stats:?}", found.len());
     sink.stop()?;
     room.is_sound(Some(&driver))?;
     driver.stop()?;
