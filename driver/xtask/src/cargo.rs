@@ -20,6 +20,14 @@ pub(crate) fn target_directory() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Where cargo keeps the sources of what it fetched.
+pub(crate) fn home() -> PathBuf {
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+        .unwrap_or_else(|| PathBuf::from(".cargo"))
+}
+
 /// `cargo`, at the root of the workspace.
 pub(crate) fn command() -> Command {
     // The cargo that runs this program, and so the toolchain the user chose.

@@ -96,12 +96,18 @@ struct Target {
     library: Option<Library>,
     /// The linker and what else the compiler calls.
     programs: &'static [Tool],
+    /// What the compiler is told for every crate.
+    flags: String,
 }
 
 impl Target {
     fn kernel() -> Self {
         let triple = "x86_64-pc-windows-msvc";
-        Self { triple, library: Library::find(triple, Part::Core), programs: &[tool::LLD_LINK] }
+        // Functions are named alike by every compiler, for the lists that name them; and files alike on every machine, for
+        // an image with the same bytes.
+        let flags =
+            format!("-Csymbol-mangling-version=v0 --remap-path-prefix={}=cargo", cargo::home().display());
+        Self { triple, library: Library::find(triple, Part::Core), programs: &[tool::LLD_LINK], flags }
     }
 
     /// From source by preference: the std of rustup's targets imports bcryptprimitives.dll, which Wine and Windows 7
@@ -109,10 +115,11 @@ impl Target {
     fn user() -> Self {
         let programs = &[tool::MINGW_GCC, tool::MINGW_DLLTOOL];
         if let Some(library) = Library::source(Part::Std) {
-            return Self { triple: "x86_64-win7-windows-gnu", library: Some(library), programs };
+            let triple = "x86_64-win7-windows-gnu";
+            return Self { triple, library: Some(library), programs, flags: String::new() };
         }
         let triple = "x86_64-pc-windows-gnu";
-        Self { triple, library: Library::find(triple, Part::Std), programs }
+        Self { triple, library: Library::find(triple, Part::Std), programs, flags: String::new() }
     }
 
     /// All that a build for it needs, as far as packages have it.
@@ -127,8 +134,11 @@ impl Target {
         let mut command = cargo::command();
         command.args([verb, "--target", self.triple]);
         self.library()?.apply(&mut command);
-        let linker = format!("CARGO_TARGET_{}_LINKER", self.triple.to_uppercase().replace('-', "_"));
-        command.env(linker, self.programs[0].path());
+        let variable = format!("CARGO_TARGET_{}", self.triple.to_uppercase().replace('-', "_"));
+        command.env(format!("{variable}_LINKER"), self.programs[0].path());
+        if !self.flags.is_empty() {
+            command.env(format!("{variable}_RUSTFLAGS"), &self.flags);
+        }
         Ok(command)
     }
 
