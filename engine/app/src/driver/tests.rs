@@ -84,13 +84,15 @@ fn send(port: u16, numbers: std::ops::Range<u32>) {
     }
 }
 
-/// The numbers in a file of NDJSON.
+/// The numbers in a file of NDJSON, which may be written to meanwhile: a line without its end is not there yet.
 fn numbers(path: &Path) -> Vec<u32> {
     let number = |line: &str| {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         value["text"].as_str().unwrap().parse().unwrap()
     };
-    fs::read_to_string(path).unwrap_or_default().lines().map(number).collect()
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(number).collect()
 }
 
 /// Waits until something is so.
