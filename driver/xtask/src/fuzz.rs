@@ -124,7 +124,7 @@ impl Run {
             .arg(format!("-timeout={INPUT_SECONDS}"))
             // Scripts of a useful length from the start: inputs of the driver's are too slow to grow to it.
             .args([format!("-max_len={LONGEST}"), "-len_control=0".to_owned()])
-            .arg("-print_final_stats=1")
+            .args(["-print_final_stats=1", "-print_funcs=0"])
             // A path and a slash: libFuzzer puts the finding's name behind it as it is.
             .arg(format!("-artifact_prefix={}/", findings.display()))
             .arg(&corpus)
