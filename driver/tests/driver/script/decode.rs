@@ -21,8 +21,12 @@ impl<'a> Arbitrary<'a> for Script {
         };
         if traits & 8 == 0 {
             // Most of what happens takes a sink with a reader.
-            let request =
-                |code: ControlCode, input| Step::Request { program: 0, code: code as u32, input, room: 4096 };
+            let request = |code: ControlCode, input| Step::Request {
+                program: Some(0),
+                code: code as u32,
+                input,
+                room: 4096,
+            };
             script.steps.push(request(ControlCode::StartSink, input::start(bytes)?.bytes()));
             let attach = bytemuck::bytes_of(&SinkRequest::new(1)).to_vec();
             script.steps.push(request(ControlCode::AttachReader, attach));
@@ -46,7 +50,8 @@ impl<'a> Arbitrary<'a> for Step {
             26..28 => Self::Other { program: program(bytes)?, major: u8::arbitrary(bytes)? },
             28..150 => {
                 let (code, input) = input::request(bytes)?;
-                Self::Request { program: program(bytes)?, code, input, room: input::room(bytes)? }
+                let program = if bool::arbitrary(bytes)? { Some(program(bytes)?) } else { None };
+                Self::Request { program, code, input, room: input::room(bytes)? }
             }
             150..162 => Self::Cancel { wait: usize::from(u8::arbitrary(bytes)? % 4) },
             162..218 => Self::Datagrams {
@@ -117,10 +122,15 @@ fn program(bytes: &mut Unstructured<'_>) -> Result<usize> {
     Ok(usize::from(u8::arbitrary(bytes)? % 3))
 }
 
-/// The length of a datagram or of a part of one: mostly short, because time goes into copying long ones.
+/// The length of a datagram or of a part of one: mostly one of a few, so that records of the same size come up again, and
+/// short, because time goes into copying long ones.
 fn length(bytes: &mut Unstructured<'_>) -> Result<usize> {
     let length = usize::from(u8::arbitrary(bytes)?);
-    Ok(if length < 250 { length } else { (length - 249) * 11_000 })
+    Ok(match length {
+        0..160 => [0, 1, 8, 13, 40, 64, 100, 150][length % 8],
+        160..250 => length,
+        _ => (length - 249) * 11_000,
+    })
 }
 
 /// Any address, mostly one that others use too.

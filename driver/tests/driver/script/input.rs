@@ -19,9 +19,9 @@ pub(super) fn request(bytes: &mut Unstructured<'_>) -> Result<(u32, Vec<u8>)> {
     let code = match kind {
         // What everything else needs.
         0..60 => ControlCode::StartSink,
-        60..80 => ControlCode::AttachReader,
-        80..100 => ControlCode::WaitRecords,
-        100..120 => ControlCode::ReadRecords,
+        60..70 => ControlCode::AttachReader,
+        70..85 => ControlCode::WaitRecords,
+        85..120 => ControlCode::ReadRecords,
         120..123 => ControlCode::Shutdown,
         123.. => match *bytes.choose(ControlCode::ALL)? {
             // It leaves little to do.
@@ -53,8 +53,8 @@ pub(super) fn request(bytes: &mut Unstructured<'_>) -> Result<(u32, Vec<u8>)> {
 pub(super) fn room(bytes: &mut Unstructured<'_>) -> Result<usize> {
     Ok(match u8::arbitrary(bytes)? {
         kind @ 0..160 => [1 << 12, 1 << 14][usize::from(kind & 1)],
-        // As records go.
-        160..230 => 8 * usize::from(u8::arbitrary(bytes)?),
+        // What short records take, or some of them.
+        160..230 => 64 + 8 * usize::from(u8::arbitrary(bytes)? % 32),
         230..240 => usize::from(u8::arbitrary(bytes)?),
         240.. => usize::from(u16::arbitrary(bytes)?),
     })

@@ -35,8 +35,8 @@ enum Step {
     Close { program: usize, majors: &'static [u8] },
     /// A packet that is no device control.
     Other { program: usize, major: u8 },
-    /// A request, waited for unless it is a wait for records.
-    Request { program: usize, code: u32, input: Vec<u8>, room: usize },
+    /// A request, of this program or of the reader of the sink that it is about, waited for unless it is a wait for records.
+    Request { program: Option<usize>, code: u32, input: Vec<u8>, room: usize },
     /// A wait is cancelled.
     Cancel { wait: usize },
     /// A list of datagrams comes in at a listener of a sink.

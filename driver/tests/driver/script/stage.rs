@@ -125,7 +125,12 @@ impl Stage {
                 }
             }
             Step::Request { program, code, input, room } => {
-                if let Some(program) = self.chosen(*program) {
+                let reader = || self.known(SinkRequest::parse(input).ok()?.sink)?.reader;
+                let program = match program {
+                    Some(program) => self.chosen(*program),
+                    None => reader().or_else(|| self.chosen(0)),
+                };
+                if let Some(program) = program {
                     self.request(program, *code, input, *room);
                 }
             }
