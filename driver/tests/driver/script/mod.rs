@@ -3,9 +3,12 @@
 
 mod decode;
 mod input;
+mod known;
 mod stage;
 
 use std::net::SocketAddr;
+
+use skua_hosted::{Control as Messages, Facts, Injected};
 
 pub(crate) use input::Boot;
 
@@ -84,4 +87,27 @@ enum Failing {
     Allocation,
     Mapping,
     Section,
+}
+
+impl Datagram {
+    /// For a socket at `local`.
+    fn injected(&self, local: &SocketAddr) -> Injected {
+        Injected {
+            source: self.source,
+            parts: self.parts.iter().map(|length| vec![0xd5; *length]).collect(),
+            offset: self.offset,
+            length: self.length,
+            unmapped: self.unmapped,
+            control: match &self.control {
+                Control::Missing => Messages::Missing,
+                Control::Good => Messages::Facts(Facts {
+                    destination: Some((local.ip(), 1)),
+                    type_of_service: Some(3),
+                    hop_limit: Some(64),
+                    time: Some(1),
+                }),
+                Control::Raw(bytes) => Messages::Raw(bytes.clone()),
+            },
+        }
+    }
 }

@@ -1,10 +1,6 @@
 //! Playing a script: a driver, what happens to it, and what is known to hold.
 
-// UNSAFETY: reads and writes the words of a ring as its reader.
-#![expect(unsafe_code, reason = "sections are reached by address")]
-
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use skua_engine::Kernel as _;
@@ -13,17 +9,15 @@ use skua_engine::abi::status::{
     NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_SHARING_VIOLATION,
     STATUS_SHUTDOWN_IN_PROGRESS, STATUS_SUCCESS,
 };
-use skua_hosted::{
-    Control as Messages, Facts, HostConfig, HostKernel, Indicated, Injected, ProviderConfig, Transport,
-};
+use skua_hosted::{HostConfig, HostKernel, Indicated, ProviderConfig, Transport};
 use skua_protocol::{
-    ControlCode, Header, ReaderAttached, Region, SinkReport, SinkRequest, SinksReport, StartStep,
-    StartedSink, Version, section_name,
+    ControlCode, Header, SinkReport, SinkRequest, SinksReport, StartStep, StartedSink, Version,
 };
-use skua_record::{PackedRecords, RingHeader};
+use skua_record::PackedRecords;
 
-use super::{Control, Cursor, Datagram, Failing, Script, Step};
-use crate::host::{HostExecutive, OpenSection};
+use super::known::{Known, open_rings};
+use super::{Control, Datagram, Failing, Script, Step};
+use crate::host::HostExecutive;
 use crate::program::{Pending, Program};
 use crate::rig::{KEY, Rig};
 
@@ -63,20 +57,6 @@ struct Wait {
     program: usize,
     sink: Option<u64>,
     pending: Pending,
-}
-
-/// What is known of a sink that runs.
-struct Known {
-    number: u64,
-    listeners: Vec<SocketAddr>,
-    reader: Option<usize>,
-    /// The sections of each ring, as its reader has them.
-    rings: Vec<(OpenSection, OpenSection)>,
-    /// Datagrams that came in, and whether that is all that the sink counts.
-    datagrams: u64,
-    certain: bool,
-    /// Whether nothing was done with it before it was known: the registry's sink may start at any time.
-    from_start: bool,
 }
 
 impl Stage {
@@ -386,76 +366,8 @@ impl Wait {
     }
 }
 
-impl Known {
-    /// Every datagram that came in is in the counts, once.
-    fn compare(&self, report: &SinkReport) {
-        assert!(!self.from_start || (report.attached == 1) == self.reader.is_some(), "{report:?}");
-        assert_eq!(report.exact, 1, "nothing is under way: {report:?}");
-        let dropped: u64 = report.drops.iter().sum();
-        assert_eq!(report.indicated, report.accepted + report.kept + dropped, "{report:?}");
-        assert_eq!(report.published, report.accepted, "{report:?}");
-        assert!(report.indicated >= self.datagrams, "{} came in: {report:?}", self.datagrams);
-        assert!(
-            !self.certain || report.indicated == self.datagrams,
-            "{} came in: {report:?}",
-            self.datagrams
-        );
-    }
-}
-
-impl Datagram {
-    fn injected(&self, local: &SocketAddr) -> Injected {
-        Injected {
-            source: self.source,
-            parts: self.parts.iter().map(|length| vec![0xd5; *length]).collect(),
-            offset: self.offset,
-            length: self.length,
-            unmapped: self.unmapped,
-            control: match &self.control {
-                Control::Missing => Messages::Missing,
-                Control::Good => Messages::Facts(Facts {
-                    destination: Some((local.ip(), 1)),
-                    type_of_service: Some(3),
-                    hop_limit: Some(64),
-                    time: Some(1),
-                }),
-                Control::Raw(bytes) => Messages::Raw(bytes.clone()),
-            },
-        }
-    }
-}
-
-impl Cursor {
-    fn store(self, data: &OpenSection, cursor: &OpenSection) {
-        let word = match self {
-            Self::Word(word) => word,
-            Self::Behind { bytes, bits } => {
-                // SAFETY: in the section's first page.
-                let head = unsafe { data.address().add(RingHeader::HEAD_OFFSET) };
-                // SAFETY: aligned, mapped for reading, and only accessed atomically.
-                let head = unsafe { AtomicU64::from_ptr(head.as_ptr().cast()) }.load(Ordering::Acquire);
-                head.wrapping_sub(bytes) | bits
-            }
-        };
-        // SAFETY: mapped for writing; the driver reads it atomically.
-        unsafe { AtomicU64::from_ptr(cursor.address().as_ptr().cast()) }.store(word, Ordering::SeqCst);
-    }
-}
-
 /// Takes the provider away or brings it back. Who waits for it then waits no second.
 fn set_away(kernel: &HostKernel, away: bool) {
     kernel.shorten_waits(500);
     kernel.set_provider_away(away);
-}
-
-/// The sections of every ring, data and cursor, as a reader opens them.
-fn open_rings(attached: &ReaderAttached) -> Vec<(OpenSection, OpenSection)> {
-    let open = |ring, region| {
-        let name = section_name(&attached.sections, ring, region);
-        let path: Vec<u16> = r"\BaseNamedObjects\".encode_utf16().chain(name).collect();
-        OpenSection::open(&path).expect("the section is there")
-    };
-    (0..u16::try_from(attached.rings).unwrap())
-        .map(|ring| (open(ring, Region::Data), open(ring, Region::Cursor)))
-        .collect()
 }
