@@ -155,6 +155,7 @@ fn socket_pairs() -> Vec<Pair> {
         SOCKET_ADDRESS is winsock::SOCKET_ADDRESS { lpSockaddr, iSockaddrLength }
         SOCKET_ADDRESS_LIST is winsock::SOCKET_ADDRESS_LIST { iAddressCount, Address }
         SOCKET_PROCESSOR_AFFINITY is winsock::SOCKET_PROCESSOR_AFFINITY { Processor, NumaNodeId, Reserved }
+        tcp_keepalive is winsock::tcp_keepalive { onoff, keepalivetime, keepaliveinterval }
         RSS_SCALABILITY_INFO is winsock::RSS_SCALABILITY_INFO { RssEnabled }
         TIMESTAMPING_CONFIG is winsock::TIMESTAMPING_CONFIG { Flags, TxTimestampsBuffered }
         IP_MREQ is winsock::IP_MREQ { imr_multiaddr, imr_interface }

@@ -25,6 +25,8 @@ pub const SIO_ADDRESS_LIST_SORT: u32 = IOC_IN | IOC_OUT | IOC_WS2 | 25;
 pub const SIO_QUERY_RSS_PROCESSOR_INFO: u32 = IOC_OUT | IOC_WS2 | 37;
 /// Returns whether receive-side scaling is on, [`RSS_SCALABILITY_INFO`].
 pub const SIO_QUERY_RSS_SCALABILITY_INFO: u32 = IOC_OUT | IOC_VENDOR | 210;
+/// Takes when idle connections are probed, [`tcp_keepalive`].
+pub const SIO_KEEPALIVE_VALS: u32 = IOC_IN | IOC_VENDOR | 4;
 /// Takes whether ICMP "port unreachable" fails receives. A matter of user mode's sockets.
 pub const SIO_UDP_CONNRESET: u32 = IOC_IN | IOC_VENDOR | 12;
 /// Lets loopback take a shorter path.
@@ -56,6 +58,19 @@ pub struct RSS_SCALABILITY_INFO {
     pub RssEnabled: BOOLEAN,
 }
 layout!(RSS_SCALABILITY_INFO { size: 1, align: 1, RssEnabled: 0 });
+
+/// What [`SIO_KEEPALIVE_VALS`] takes.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable)]
+pub struct tcp_keepalive {
+    /// Whether idle connections are probed; 0 is off, and then the others have no meaning.
+    pub onoff: u32,
+    /// Milliseconds without traffic before the first probe.
+    pub keepalivetime: u32,
+    /// Milliseconds between probes.
+    pub keepaliveinterval: u32,
+}
+layout!(tcp_keepalive { size: 12, align: 4, onoff: 0, keepalivetime: 4, keepaliveinterval: 8 });
 
 /// What [`SIO_TIMESTAMPING`] takes.
 #[repr(C)]

@@ -2,7 +2,7 @@
 //!
 //! * Addresses: [`SOCKADDR_IN`], [`SOCKADDR_IN6`], and [`SOCKADDR_INET`], which is either and converts from and to
 //!   [`core::net::SocketAddr`].
-//! * Socket options, by level: [`SOL_SOCKET`], [`IPPROTO_IP`], [`IPPROTO_IPV6`], [`IPPROTO_UDP`].
+//! * Socket options, by level: [`SOL_SOCKET`], [`IPPROTO_IP`], [`IPPROTO_IPV6`], [`IPPROTO_UDP`], [`IPPROTO_TCP`].
 //! * Multicast: [`IP_MREQ`], [`IPV6_MREQ`], [`GROUP_REQ`], [`GROUP_SOURCE_REQ`] and the options that take them.
 //! * I/O controls: `SIO_` codes and what they take and return.
 //!

@@ -21,6 +21,10 @@ pub const IP_DROP_MEMBERSHIP: u32 = 13;
 pub const IP_ADD_SOURCE_MEMBERSHIP: u32 = 15;
 /// `IPPROTO_IP`: leave a group for one source, [`IP_MREQ_SOURCE`].
 pub const IP_DROP_SOURCE_MEMBERSHIP: u32 = 16;
+/// `IPPROTO_IP`: refuse one source of a group, [`IP_MREQ_SOURCE`].
+pub const IP_BLOCK_SOURCE: u32 = 17;
+/// `IPPROTO_IP`: admit it again, [`IP_MREQ_SOURCE`].
+pub const IP_UNBLOCK_SOURCE: u32 = 18;
 
 /// `IPPROTO_IPV6`: the interface that multicast leaves by, its index in host byte order.
 pub const IPV6_MULTICAST_IF: u32 = 9;

@@ -4,12 +4,16 @@
 pub const SOL_SOCKET: u32 = 0xFFFF;
 /// Level of IPv4 options; as a protocol, any.
 pub const IPPROTO_IP: u32 = 0;
-/// Protocol: TCP.
+/// Protocol: ICMP.
+pub const IPPROTO_ICMP: u32 = 1;
+/// Protocol, and level of its options: TCP.
 pub const IPPROTO_TCP: u32 = 6;
 /// Protocol, and level of its options: UDP.
 pub const IPPROTO_UDP: u32 = 17;
 /// Level of IPv6 options.
 pub const IPPROTO_IPV6: u32 = 41;
+/// Protocol: ICMP of IPv6.
+pub const IPPROTO_ICMPV6: u32 = 58;
 
 /// [`SOL_SOCKET`]: several sockets may bind the same address.
 pub const SO_REUSEADDR: u32 = 0x0004;
@@ -66,7 +70,7 @@ pub const IP_ECN: u32 = 50;
 pub const IP_RECVECN: u32 = 50;
 /// [`IPPROTO_IP`]: as [`IP_PKTINFO`], with the compartment.
 pub const IP_PKTINFO_EX: u32 = 51;
-/// [`IPPROTO_IP`]: whether the path MTU is discovered.
+/// [`IPPROTO_IP`]: whether the path MTU is discovered, one of `IP_PMTUDISC_`.
 pub const IP_MTU_DISCOVER: u32 = 71;
 /// [`IPPROTO_IP`]: the path MTU of a connected socket.
 pub const IP_MTU: u32 = 73;
@@ -75,6 +79,17 @@ pub const IP_RECVERR: u32 = 75;
 /// [`IPPROTO_IP`]: an upper bound of the path MTU.
 pub const IP_USER_MTU: u32 = 76;
 
+/// [`IP_MTU_DISCOVER`]: as the system does it.
+pub const IP_PMTUDISC_NOT_SET: u32 = 0;
+/// [`IP_MTU_DISCOVER`]: nothing is fragmented, and the path MTU is heeded.
+pub const IP_PMTUDISC_DO: u32 = 1;
+/// [`IP_MTU_DISCOVER`]: everything may be fragmented.
+pub const IP_PMTUDISC_DONT: u32 = 2;
+/// [`IP_MTU_DISCOVER`]: nothing is fragmented, and the path MTU is not heeded.
+pub const IP_PMTUDISC_PROBE: u32 = 3;
+
+/// [`IPPROTO_IPV6`]: hop limit of unicast that is sent.
+pub const IPV6_UNICAST_HOPS: u32 = 4;
 /// [`IPPROTO_IPV6`]: datagrams are not to be fragmented.
 pub const IPV6_DONTFRAG: u32 = 14;
 /// [`IPPROTO_IPV6`]: report destination and interface; also a control message.
@@ -117,3 +132,20 @@ pub const UDP_RECV_MAX_COALESCED_SIZE: u32 = 3;
 pub const UDP_COALESCED_INFO: u32 = 3;
 /// [`IPPROTO_UDP`]: how much of a datagram the checksum covers.
 pub const UDP_CHECKSUM_COVERAGE: u32 = 20;
+
+/// [`IPPROTO_TCP`]: segments go out as soon as there is data.
+pub const TCP_NODELAY: u32 = 1;
+/// [`IPPROTO_TCP`]: seconds that a connection is idle before [`SO_KEEPALIVE`] probes it.
+pub const TCP_KEEPALIVE: u32 = 3;
+/// Another name of [`TCP_KEEPALIVE`].
+pub const TCP_KEEPIDLE: u32 = 3;
+/// [`IPPROTO_TCP`]: bytes of data in a segment at most. Can only be got.
+pub const TCP_MAXSEG: u32 = 4;
+/// [`IPPROTO_TCP`]: seconds of retransmission after which a connection is given up.
+pub const TCP_MAXRT: u32 = 5;
+/// [`IPPROTO_TCP`]: data goes out with the connection request, and is taken with one.
+pub const TCP_FASTOPEN: u32 = 15;
+/// [`IPPROTO_TCP`]: probes without an answer after which a connection is given up.
+pub const TCP_KEEPCNT: u32 = 16;
+/// [`IPPROTO_TCP`]: seconds between probes.
+pub const TCP_KEEPINTVL: u32 = 17;
