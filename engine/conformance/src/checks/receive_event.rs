@@ -1,0 +1,247 @@
+//! WskReceiveFromEvent and WskRelease.
+
+use core::sync::atomic::Ordering;
+
+use skua_engine::Kernel;
+use skua_engine::abi::nt::DISPATCH_LEVEL;
+use skua_engine::abi::status::{STATUS_EVENT_PENDING, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use skua_engine::abi::wsk::{
+    NPI_WSK_INTERFACE_ID, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
+};
+
+use crate::check::{Category, Check, Group};
+use crate::client::buffer::{Buffer, digest};
+use crate::client::datagram::{DatagramSocket, Sending};
+use crate::client::handle::set_events;
+use crate::client::recorder::Answer;
+use crate::client::{Client, LOCALHOST};
+use crate::outcome::{Outcome, Verdict, expect, expect_at};
+
+pub(super) const fn group<K: Kernel>() -> Group<K> {
+    Group {
+        category: Category::ReceiveEvent,
+        checks: &const {
+            [
+                Check::contract(
+                    "events are off on a new socket",
+                    "Enabling and Disabling Event Callback Functions",
+                    off_at_first,
+                ),
+                Check::contract(
+                    "an event is enabled after bind only",
+                    "SO_WSK_EVENT_CALLBACK: after the socket is bound",
+                    after_bind,
+                ),
+                Check::contract(
+                    "a datagram is indicated whole and with its source",
+                    "WSK_DATAGRAM_INDICATION, Buffer and RemoteAddress",
+                    whole,
+                ),
+                Check::contract(
+                    "a callback that is told AT_DISPATCH_LEVEL runs there",
+                    "WskReceiveFromEvent, Flags",
+                    at_dispatch,
+                ),
+                Check::contract(
+                    "an event enabled once is called for what waited",
+                    "Enabling and Disabling Event Callback Functions",
+                    late,
+                ),
+                Check::contract(
+                    "datagrams that are retained keep their bytes until they are released",
+                    "WskReceiveFromEvent, Return value: STATUS_PENDING",
+                    retained,
+                ),
+                Check::contract(
+                    "retained datagrams are released one by one in any order",
+                    "facts 5, WskRelease",
+                    any_order,
+                ),
+                Check::contract(
+                    "a datagram may be released inside the callback that returns PENDING",
+                    "facts 5, WskRelease",
+                    released_inside,
+                ),
+                Check::contract(
+                    "a dynamic event that refuses is off until it is enabled again",
+                    "WskReceiveFromEvent, Return value: STATUS_DATA_NOT_ACCEPTED",
+                    refused,
+                ),
+                Check::contract(
+                    "an idle event is disabled at once",
+                    "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE",
+                    disable,
+                ),
+                Check::contract(
+                    "disabling an event that runs, without an IRP, answers EVENT_PENDING",
+                    "SO_WSK_EVENT_CALLBACK: STATUS_EVENT_PENDING",
+                    disable_inside,
+                ),
+                Check::contract(
+                    "a static event is enabled from the start",
+                    "WSK_SET_STATIC_EVENT_CALLBACKS",
+                    static_event,
+                ),
+                Check::contract(
+                    "a static event cannot be disabled",
+                    "WSK_SET_STATIC_EVENT_CALLBACKS",
+                    static_stays,
+                ),
+            ]
+        },
+    }
+}
+
+/// A sender, and a receiver whose event is enabled.
+fn pair<'c, K: Kernel>(
+    client: &'c Client<'_, K>,
+) -> Result<(DatagramSocket<'c, K>, DatagramSocket<'c, K>), Outcome> {
+    let receiver = DatagramSocket::bound(client, LOCALHOST)?;
+    expect_at("SO_WSK_EVENT_CALLBACK", STATUS_SUCCESS, receiver.set_events(WSK_EVENT_RECEIVE_FROM))?;
+    Ok((DatagramSocket::bound(client, LOCALHOST)?, receiver))
+}
+
+fn off_at_first<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let receiver = DatagramSocket::bound(client, LOCALHOST)?;
+    let sender = DatagramSocket::bound(client, LOCALHOST)?;
+    sender.deliver(receiver.local()?, b"silence")?;
+    expect_at("no call", true, receiver.event.is_quiet(0))?;
+    expect(0_usize, receiver.event.calls())
+}
+
+fn after_bind<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let socket = DatagramSocket::open(client, LOCALHOST)?;
+    let early = socket.set_events(WSK_EVENT_RECEIVE_FROM);
+    expect_at("before bind, a success", false, early.is_success())?;
+    expect_at("WskBind", STATUS_SUCCESS, socket.bind(LOCALHOST)?)?;
+    expect(STATUS_SUCCESS, socket.set_events(WSK_EVENT_RECEIVE_FROM))
+}
+
+fn whole<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    let buffer = Buffer::patterned(client.bench(), 3, 1400)?;
+    sender.send(Sending::of(&buffer).to(receiver.local()?))?.succeeds("WskSendTo")?;
+    let seen = receiver.event.seen(0)?;
+    expect_at("bytes", 1400_usize, seen.said)?;
+    expect_at("the same bytes", true, seen.digest == digest(buffer.bytes().iter().copied()))?;
+    expect(sender.local()?, seen.source().unwrap_or(LOCALHOST))
+}
+
+fn at_dispatch<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    sender.deliver(receiver.local()?, b"level")?;
+    let seen = receiver.event.seen(0)?;
+    if seen.flags & WSK_FLAG_AT_DISPATCH_LEVEL == 0 {
+        return expect("at most DISPATCH_LEVEL", at_most_dispatch(seen.irql));
+    }
+    expect(DISPATCH_LEVEL, seen.irql)
+}
+
+const fn at_most_dispatch(irql: u8) -> &'static str {
+    if irql <= DISPATCH_LEVEL { "at most DISPATCH_LEVEL" } else { "above DISPATCH_LEVEL" }
+}
+
+fn late<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let receiver = DatagramSocket::bound(client, LOCALHOST)?;
+    let sender = DatagramSocket::bound(client, LOCALHOST)?;
+    sender.deliver(receiver.local()?, b"early")?;
+    expect_at("SO_WSK_EVENT_CALLBACK", STATUS_SUCCESS, receiver.set_events(WSK_EVENT_RECEIVE_FROM))?;
+    sender.deliver(receiver.local()?, b"late")?;
+    receiver.event.wait_for(1)?;
+    expect(true, matches!(receiver.event.seen(0)?.payload(), b"early" | b"late"))
+}
+
+fn retained<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    receiver.event.answer(Answer::Retain);
+    let remote = receiver.local()?;
+    for _ in 0..4 {
+        sender.deliver(remote, b"kept as it is")?;
+    }
+    receiver.event.wait_for(4)?;
+    receiver.event.answer(Answer::Consume);
+    sender.deliver(remote, b"something else")?;
+    receiver.event.wait_for(5)?;
+    let node = receiver.event.take_retained(0);
+    let same = receiver.event.read(node) == digest(*b"kept as it is");
+    expect_at("WskRelease", STATUS_SUCCESS, receiver.release_one(node))?;
+    expect(true, same)
+}
+
+fn any_order<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    receiver.event.answer(Answer::Retain);
+    for _ in 0..3 {
+        sender.deliver(receiver.local()?, b"one of three")?;
+    }
+    receiver.event.wait_for(3)?;
+    for index in [1, 2, 0] {
+        let node = receiver.event.take_retained(index);
+        expect(STATUS_SUCCESS, receiver.release_one(node))?;
+    }
+    expect(STATUS_SUCCESS, receiver.close()?.status)
+}
+
+fn released_inside<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    receiver.event.answer(Answer::ReleaseInside);
+    for _ in 0..2 {
+        sender.deliver(receiver.local()?, b"back already")?;
+    }
+    receiver.event.wait_for(2)?;
+    expect(STATUS_SUCCESS, receiver.close()?.status)
+}
+
+fn refused<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    receiver.event.answer(Answer::Refuse);
+    sender.deliver(receiver.local()?, b"first")?;
+    receiver.event.wait_for_calls(1)?;
+    sender.deliver(receiver.local()?, b"second")?;
+    expect_at("not called again", true, receiver.event.is_quiet(1))?;
+    receiver.event.answer(Answer::Consume);
+    expect_at("enabled again", STATUS_SUCCESS, receiver.set_events(WSK_EVENT_RECEIVE_FROM))?;
+    sender.deliver(receiver.local()?, b"third")?;
+    receiver.event.wait_for(1)?;
+    expect(true, receiver.event.count() >= 1)
+}
+
+fn disable<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    expect(STATUS_SUCCESS, receiver.set_events(WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE))?;
+    sender.deliver(receiver.local()?, b"nobody listens")?;
+    expect_at("no call", true, receiver.event.is_quiet(0))?;
+    let again = receiver.set_events_waiting(WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE)?;
+    expect(STATUS_SUCCESS, again.status)
+}
+
+fn disable_inside<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let (sender, receiver) = pair(client)?;
+    receiver.event.inside(
+        |record, _| {
+            let mask = WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE;
+            let status =
+                set_events(record.socket(), &raw const NPI_WSK_INTERFACE_ID, mask, core::ptr::null_mut());
+            record.note.store(status.to_bits(), Ordering::Release);
+        },
+        core::ptr::null_mut(),
+    );
+    sender.deliver(receiver.local()?, b"the last one")?;
+    receiver.event.wait_for(1)?;
+    expect(STATUS_EVENT_PENDING, receiver.event.note())
+}
+
+fn static_event<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let other = client.with_static_events(WSK_EVENT_RECEIVE_FROM)?;
+    let receiver = DatagramSocket::bound(&other, LOCALHOST)?;
+    let sender = DatagramSocket::bound(client, LOCALHOST)?;
+    sender.deliver(receiver.local()?, b"static")?;
+    expect(true, receiver.event.seen(0)?.payload() == b"static")
+}
+
+fn static_stays<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let other = client.with_static_events(WSK_EVENT_RECEIVE_FROM)?;
+    let socket = DatagramSocket::bound(&other, LOCALHOST)?;
+    let status = socket.set_events(WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE);
+    expect(STATUS_INVALID_PARAMETER, status)
+}

@@ -1,0 +1,44 @@
+//! The conformance suite over the hosted provider: every transport, one worker and several.
+
+#![expect(unsafe_code, reason = "registers, captures and hands the NPI over by hand")]
+
+mod table;
+
+use skua_hosted::{HostConfig, HostKernel, ProviderConfig, Transport};
+
+use crate::table::Table;
+
+/// A kernel whose sockets have as many workers as there are processors.
+fn kernel(transport: Transport, workers: u32) -> HostKernel {
+    let provider = ProviderConfig { transport, workers, ..ProviderConfig::default() };
+    HostKernel::new(HostConfig { processors: workers.max(2), provider, ..HostConfig::default() })
+}
+
+#[test]
+fn sockets_of_the_host_keep_every_rule() {
+    Table::of(&kernel(Transport::Os, 1)).keeps_every_rule();
+}
+
+#[test]
+fn sockets_with_several_workers_keep_every_rule() {
+    Table::of(&kernel(Transport::Os, 3)).keeps_every_rule();
+}
+
+#[test]
+fn portable_sockets_keep_every_rule() {
+    Table::of(&kernel(Transport::Portable, 1)).keeps_every_rule();
+}
+
+#[test]
+fn the_loopback_keeps_every_rule() {
+    Table::of(&kernel(Transport::Loopback, 1)).keeps_every_rule();
+}
+
+#[test]
+fn names_are_told_apart_and_every_rule_says_where_it_is_written() {
+    let mut names = std::collections::HashSet::new();
+    for (_, check) in skua_conformance::checks::<HostKernel>() {
+        assert!(names.insert(check.name), "two checks are called {:?}", check.name);
+        assert!(!check.citation.is_empty(), "{:?} cites nothing", check.name);
+    }
+}

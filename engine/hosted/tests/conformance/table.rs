@@ -1,0 +1,101 @@
+//! Runs the suite over a kernel, and prints the table.
+
+use std::fmt;
+
+use skua_conformance::{Category, Check, Outcome, Surroundings, TAG, checks, survey};
+use skua_engine::Kernel;
+use skua_engine::abi::status::STATUS_SUCCESS;
+use skua_engine::abi::wsk::{
+    WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_PROVIDER_NPI, WSK_REGISTRATION,
+};
+use skua_engine::abi::zeroed;
+use skua_hosted::HostKernel;
+
+static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
+    WSK_CLIENT_DISPATCH { Version: 0x0100, Reserved: 0, WskClientEvent: None };
+
+/// One check and how it ended.
+pub(crate) struct Row {
+    pub(crate) category: Category,
+    pub(crate) check: &'static Check<HostKernel>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What the suite found.
+pub(crate) struct Table {
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Table {
+    /// Runs every check over `kernel`, which is left as it was.
+    #[track_caller]
+    pub(crate) fn of(kernel: &HostKernel) -> Self {
+        Self::with(kernel, |found| found)
+    }
+
+    /// The same, with what was found out about the surroundings changed.
+    #[track_caller]
+    pub(crate) fn with(kernel: &HostKernel, change: impl FnOnce(Surroundings) -> Surroundings) -> Self {
+        let mut registration: Box<WSK_REGISTRATION> = Box::new(zeroed());
+        let mut client =
+            WSK_CLIENT_NPI { ClientContext: std::ptr::null_mut(), Dispatch: &raw const CLIENT_DISPATCH };
+        // SAFETY: the block is boxed and the table static.
+        assert_eq!(unsafe { kernel.wsk_register(&raw mut client, &raw mut *registration) }, STATUS_SUCCESS);
+        let mut npi: WSK_PROVIDER_NPI = zeroed();
+        // SAFETY: registered above.
+        let status = unsafe {
+            kernel.wsk_capture_provider_npi(&raw mut *registration, WSK_INFINITE_WAIT, &raw mut npi)
+        };
+        assert_eq!(status, STATUS_SUCCESS);
+        // SAFETY: captured above, released below.
+        let surroundings = change(unsafe { survey(kernel, npi) });
+        let only = std::env::var("SKUA_CHECK").unwrap_or_default();
+        let rows: Vec<Row> = checks::<HostKernel>()
+            .filter(|(_, check)| check.name.contains(&only))
+            .map(|(category, check)| {
+                // SAFETY: as above.
+                let outcome = unsafe { check.run(kernel, npi, surroundings) };
+                Row { category, check, outcome }
+            })
+            .collect();
+        if rows.iter().any(|row| matches!(row.outcome, Outcome::Hung { .. })) {
+            // What hung may still use the registration, and deregistering would wait for it.
+            let _left = Box::leak(registration);
+            return Self { rows };
+        }
+        // SAFETY: pays for the capture above.
+        unsafe { kernel.wsk_release_provider_npi(&raw mut *registration) };
+        // SAFETY: registered above.
+        unsafe { kernel.wsk_deregister(&raw mut *registration) };
+        let outstanding = kernel.outstanding();
+        assert!(outstanding.is_empty(), "{outstanding:?}");
+        let tags = kernel.memory_by_tag();
+        assert!(tags.iter().all(|tag| tag.tag != TAG || tag.in_use == 0), "{tags:?}");
+        Self { rows }
+    }
+
+    /// Fails with the rows that are not kept.
+    #[track_caller]
+    pub(crate) fn keeps_every_rule(&self) {
+        println!("{self}");
+        let broken = Self::render(self.rows.iter().filter(|row| row.outcome.is_failure()));
+        assert!(broken.is_empty(), "the provider breaks rules:\n{broken}");
+    }
+
+    fn render<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+        rows.map(|Row { category, check, outcome }| {
+            let (word, expected, seen) = (outcome.word(), outcome.expected(), outcome.seen());
+            format!("{word:6} {:16} {}  | {expected} | {seen}\n", category.name(), check.name)
+        })
+        .collect()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Self::render(self.rows.iter()))?;
+        let count = |word| self.rows.iter().filter(|row| row.outcome.word() == word).count();
+        let (kept, elsewhere) = (count("ok"), count("n/a"));
+        write!(f, "{} rules: {kept} kept, {elsewhere} not applicable", self.rows.len())
+    }
+}
