@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use skua_engine::abi::status::STATUS_SUCCESS;
@@ -16,7 +17,7 @@ use skua_hosted::{Control, Facts, HostConfig, HostKernel, Injected};
 
 use crate::indications::Indications;
 use crate::setting::Setting;
-use crate::tap::{ReceiveEvent, take_event, take_list, tapped};
+use crate::tap::{ReceiveEvent, Tap};
 
 /// How long open and close may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// An engine with handler `H` on a kernel of one processor, and one socket of it on the in-memory loopback.
 pub struct Receiver<H: Handler<HostKernel>> {
     event: ReceiveEvent,
+    tap: Arc<Tap>,
     // Dropped in this order: nothing is closed before what hangs on it.
     socket: Option<DatagramSocket<HostKernel, H>>,
     _provider: Provider<HostKernel>,
@@ -39,7 +41,8 @@ impl<H: Handler<HostKernel>> Receiver<H> {
     /// Where memory is exhausted.
     pub fn open(setting: Setting, handler: impl FnOnce(&HostKernel) -> H) -> Self {
         let mut host = HostConfig::loopback(1);
-        host.provider.interpose = Some(tapped);
+        let tap = Arc::new(Tap::default());
+        host.provider.middleware.push(tap.clone());
         let kernel = HostKernel::new(host);
         let handler = handler(&kernel);
         let passive = Passive::acquire(&kernel).expect("a thread begins at PASSIVE_LEVEL");
@@ -49,9 +52,10 @@ impl<H: Handler<HostKernel>> Receiver<H> {
         let config = Config { admission: setting.admission(), ..Config::default() };
         let engine = Engine::open(kernel.clone(), handler, &config, &passive).expect("an engine");
         let socket = engine.open_socket(&provider, &setting.socket(), &passive).expect("a socket");
-        let event = take_event().expect("the event of the socket that was just created");
+        let event = tap.take_event().expect("the event of the socket that was just created");
         Self {
             event,
+            tap,
             socket: Some(socket),
             _provider: provider,
             _registration: registration,
@@ -81,7 +85,10 @@ impl<H: Handler<HostKernel>> Receiver<H> {
             .collect();
         let prepared = self.kernel.prepare(&local, &datagrams).expect("a bound socket");
         let _ = prepared.indicate(0);
-        Indications { first: take_list().expect("the list that was just indicated"), _prepared: prepared }
+        Indications {
+            first: self.tap.take_list().expect("the list that was just indicated"),
+            _prepared: prepared,
+        }
     }
 
     /// Runs `work` at DISPATCH_LEVEL, where it may indicate lists.

@@ -1,8 +1,9 @@
 //! What a kernel and its provider are made with.
 
-use skua_engine::abi::wsk::WSK_PROVIDER_NPI;
+use std::sync::Arc;
 
 use crate::kernel::Executive;
+use crate::middleware::Middleware;
 
 /// How a [`HostKernel`](crate::HostKernel) is made.
 #[derive(Clone, Debug)]
@@ -65,8 +66,8 @@ pub struct ProviderConfig {
     pub pending_sends: u32,
     /// Calls receive events below DISPATCH_LEVEL and without WSK_FLAG_AT_DISPATCH_LEVEL, as WSK is allowed to.
     pub indicate_below_dispatch: bool,
-    /// Sees, and may change, what each successful capture hands out.
-    pub interpose: Option<Interpose>,
+    /// Who stands between clients and the provider, nearest to the clients first.
+    pub middleware: Vec<Arc<dyn Middleware>>,
     /// Datagrams that a socket of [`Transport::Loopback`] buffers, in bytes of payload and 64 each, up to 64 MiB; SO_RCVBUF
     /// changes it.
     pub loopback_buffer: u32,
@@ -81,7 +82,7 @@ impl Default for ProviderConfig {
             batch: 32,
             pending_sends: 256,
             indicate_below_dispatch: false,
-            interpose: None,
+            middleware: Vec::new(),
             loopback_buffer: 256 << 10,
         }
     }
@@ -97,10 +98,6 @@ impl ProviderConfig {
         self
     }
 }
-
-/// Comes between clients and the provider: is given the NPI of a capture and may put another table into it, one that
-/// outlives the kernel and whose functions call those that it found. A tool or a test watches every call that way.
-pub type Interpose = fn(&mut WSK_PROVIDER_NPI);
 
 /// What carries datagrams under the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

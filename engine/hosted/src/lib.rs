@@ -38,6 +38,7 @@
 //! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.
 //! * [`Executive`]: routines of another kernel, where clients run on one.
 //! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
+//! * [`middleware`]: what can be put between clients and the provider.
 //! * [`Injected`], [`Control`], [`Facts`], [`Prepared`], [`Stage`], [`Indicated`]: indications made by hand.
 
 mod buffer;
@@ -47,6 +48,7 @@ mod create;
 mod inject;
 mod kernel;
 mod loopback;
+pub mod middleware;
 mod npi;
 mod os;
 mod receive;
@@ -56,6 +58,6 @@ mod socket;
 mod status;
 mod stream;
 
-pub use config::{HostConfig, Interpose, ProviderConfig, Transport};
+pub use config::{HostConfig, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
 pub use kernel::{Executive, HostKernel, Outstanding, TagUse};

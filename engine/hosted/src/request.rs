@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{
     DRIVER_CANCEL, IO_NETWORK_INCREMENT, IRP, io_mark_irp_pending, io_set_cancel_routine,
-    io_set_next_irp_stack_location,
+    io_set_next_irp_stack_location, io_skip_current_irp_stack_location,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_PENDING};
 
@@ -74,6 +74,15 @@ impl Request {
     /// Completes a kept packet with STATUS_CANCELLED.
     pub(crate) fn cancel(self, kernel: &HostKernel) {
         self.complete_later(kernel, STATUS_CANCELLED, 0);
+    }
+
+    /// Gives the packet back as it was handed over, uncompleted.
+    pub(crate) fn abandon(self, kernel: &HostKernel) {
+        let irp = self.irp.as_ptr();
+        std::mem::forget(self);
+        // SAFETY: the packet is the provider's, and `accept` gave it this location.
+        unsafe { io_skip_current_irp_stack_location(irp) };
+        kernel.ledger().irps.remove(1);
     }
 
     /// Announces that the call that took the packet returns STATUS_PENDING.

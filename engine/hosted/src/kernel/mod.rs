@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use skua_engine::abi::nt::{KIRQL, PASSIVE_LEVEL};
 
 use crate::config::{HostConfig, ProviderConfig};
+use crate::middleware::Layers;
 use crate::os::{self, Stack};
 use crate::socket::Sockets;
 
@@ -58,6 +59,8 @@ struct Host {
     cancel: Seat,
     ledger: Ledger,
     registrations: Registrations,
+    /// What stands before the provider, by registration.
+    layers: Layers,
     sockets: Sockets,
     /// Whether every send finds the socket buffer full.
     congested: AtomicBool,
@@ -83,6 +86,7 @@ impl HostKernel {
             cancel: Seat::default(),
             ledger: Ledger::default(),
             registrations: Registrations::default(),
+            layers: Layers::default(),
             sockets: Sockets::default(),
             congested: AtomicBool::new(false),
             haste: AtomicU32::new(1),
@@ -124,7 +128,7 @@ impl HostKernel {
     #[must_use]
     pub fn outstanding(&self) -> Outstanding {
         Outstanding {
-            irps: self.host.ledger.irps.get(),
+            irps: self.host.ledger.irps.get().saturating_sub(self.host.ledger.passed.get()),
             sockets: self.host.ledger.sockets.get(),
             indications: self.host.ledger.indications.get(),
             captures: self.host.registrations.captures(),

@@ -30,6 +30,8 @@ impl Outstanding {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) irps: Count,
+    /// Those of `irps` that a layer has passed down for one of a client, which is among them too.
+    pub(crate) passed: Count,
     pub(crate) sockets: Count,
     pub(crate) indications: Count,
 }

@@ -161,7 +161,8 @@ unsafe impl Kernel for HostKernel {
     unsafe fn wsk_deregister(&self, registration: *mut WSK_REGISTRATION) {
         self.host.processors.require_passive("WskDeregister");
         // SAFETY: the caller's contract is the same.
-        unsafe { self.host.registrations.deregister(registration) }
+        unsafe { self.host.registrations.deregister(registration) };
+        self.host.layers.deregistered(registration);
     }
 
     unsafe fn wsk_capture_provider_npi(
@@ -179,9 +180,9 @@ unsafe impl Kernel for HostKernel {
         }
         // SAFETY: the caller's contract is the same.
         let status = unsafe { self.host.registrations.capture(registration, wait_timeout, npi) };
-        if let (true, Some(interpose)) = (status.is_success(), self.host.provider.interpose) {
+        if status.is_success() {
             // SAFETY: the caller gave it to be filled, and a success filled it.
-            interpose(unsafe { &mut *npi });
+            unsafe { self.host.layers.interpose(self, registration, npi) };
         }
         status
     }

@@ -8,7 +8,7 @@ use skua_engine::{
 use skua_hosted::{HostConfig, HostKernel, ProviderConfig};
 
 use crate::fixture::{Ends, PATIENCE, Policy, Recorder, sender, told};
-use crate::points::{NAMES, Points, watched};
+use crate::points::{NAMES, Points};
 
 /// Datagrams that the scenario receives and sends.
 const DATAGRAMS: usize = 6;
@@ -26,9 +26,9 @@ fn config() -> Config<'static> {
 
 /// Opens, receives, retains, sends and closes; closes at once when the point fires. Whether it did.
 fn run(name: &'static str, fire_at: u64) -> bool {
-    let provider = ProviderConfig { interpose: Some(watched), ..ProviderConfig::default() };
+    let points = Points::new(name, fire_at);
+    let provider = ProviderConfig { middleware: vec![points.clone()], ..ProviderConfig::default() };
     let kernel = HostKernel::new(HostConfig { provider, ..HostConfig::default() });
-    let points = Points::begin(name, fire_at);
     let passive = Passive::acquire(&kernel).unwrap();
     let registration = Registration::register(kernel.clone(), Events::Dynamic, &passive).unwrap();
     let provider = registration.capture(PATIENCE, &passive).unwrap();

@@ -134,7 +134,8 @@ impl Client {
         Self::with_events(config, Events::Static)
     }
 
-    pub(crate) fn with_events(config: HostConfig, events: Events) -> Self {
+    pub(crate) fn with_events(mut config: HostConfig, events: Events) -> Self {
+        config.provider.middleware.extend(crate::layer::asked_for());
         let kernel = HostKernel::new(config);
         let (registration, provider) = {
             let passive = Passive::acquire(&kernel).unwrap();

@@ -4,6 +4,8 @@ mod admission;
 mod close;
 mod faults;
 mod fixture;
+#[path = "../shared/layer.rs"]
+mod layer;
 mod listener;
 mod membership;
 mod points;

@@ -13,8 +13,11 @@ mod executive;
 mod inject;
 mod inspect;
 mod kernel;
+#[path = "../shared/layer.rs"]
+mod layer;
 mod listen;
 mod loss;
+mod middleware;
 mod race;
 mod raw;
 mod receive_event;

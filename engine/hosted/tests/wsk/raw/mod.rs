@@ -38,7 +38,8 @@ pub(crate) fn kernel(transport: Transport) -> HostKernel {
 }
 
 /// A kernel with two processors.
-pub(crate) fn with(provider: ProviderConfig) -> HostKernel {
+pub(crate) fn with(mut provider: ProviderConfig) -> HostKernel {
+    provider.middleware.extend(crate::layer::asked_for());
     HostKernel::new(HostConfig { processors: 2, provider, ..HostConfig::default() })
 }
 

@@ -1,0 +1,170 @@
+//! A layer: the client-level table in front of a provider's.
+
+// UNSAFETY: reads the table of the provider below.
+#![expect(unsafe_code, reason = "tables are given by address")]
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use skua_engine::abi::wsk::{WSK_CLIENT, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION};
+
+use super::{LayeredSocket, Middleware, table};
+use crate::HostKernel;
+use crate::kernel::lock::hold;
+
+/// A provider in front of a provider, for one client.
+///
+/// What is captured of a [`HostKernel`](crate::HostKernel) has one in front of it where
+/// [`ProviderConfig::middleware`](crate::ProviderConfig::middleware) asks for it. Another can be put before any NPI.
+///
+/// Clones are the same layer.
+#[derive(Clone)]
+pub struct Layer(Arc<Shared>);
+
+/// What the layer's client, sockets and packets share. The layer's WSK_CLIENT points here.
+pub(super) struct Shared {
+    pub(super) kernel: HostKernel,
+    pub(super) middleware: Vec<Arc<dyn Middleware>>,
+    /// The NPI of the provider below.
+    pub(super) lower: WSK_PROVIDER_NPI,
+    dispatch: WSK_PROVIDER_DISPATCH,
+    /// Packets that the client has not got back.
+    packets: Mutex<usize>,
+    idle: Condvar,
+    /// Sockets that remain in memory after their close.
+    kept: Mutex<Vec<Arc<LayeredSocket>>>,
+}
+
+// SAFETY: a provider's NPI can be used from any thread.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Layer {
+    /// A layer in front of `lower`, whose packets are made and completed by `kernel`.
+    ///
+    /// # Safety
+    /// `lower` was captured, and is used through this layer only from now on, as long as a clone of it or a socket made
+    /// through it is used.
+    #[must_use]
+    pub unsafe fn over(
+        kernel: &HostKernel,
+        lower: WSK_PROVIDER_NPI,
+        middleware: Vec<Arc<dyn Middleware>>,
+    ) -> Self {
+        // SAFETY: the caller promises a captured NPI, whose table is constant.
+        let version = unsafe { (*lower.Dispatch).Version };
+        Self(Arc::new(Shared {
+            kernel: kernel.clone(),
+            middleware,
+            lower,
+            dispatch: WSK_PROVIDER_DISPATCH { Version: version, ..table::PROVIDER },
+            packets: Mutex::new(0),
+            idle: Condvar::new(),
+            kept: Mutex::default(),
+        }))
+    }
+
+    /// What clients use. Valid as long as a clone of the layer is there.
+    #[must_use]
+    pub fn npi(&self) -> WSK_PROVIDER_NPI {
+        let client: *mut WSK_CLIENT = Arc::as_ptr(&self.0).cast_mut().cast();
+        WSK_PROVIDER_NPI { Client: client, Dispatch: &raw const self.0.dispatch }
+    }
+
+    /// Waits until every packet that was handed to the layer is completed: what the layer adds to what WskDeregister of the
+    /// provider below waits for.
+    pub fn run_down(&self) {
+        let mut packets = hold(&self.0.packets);
+        while *packets > 0 {
+            packets = self.0.idle.wait(packets).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(packets);
+        // Sockets hold the layer.
+        hold(&self.0.kept).clear();
+    }
+}
+
+impl Shared {
+    /// The layer behind its client.
+    ///
+    /// # Safety
+    /// `client` is of a layer that is in use.
+    pub(super) unsafe fn of(client: *mut WSK_CLIENT) -> Arc<Self> {
+        let shared = client.cast::<Self>().cast_const();
+        // SAFETY: whoever uses the layer holds a reference.
+        unsafe { Arc::increment_strong_count(shared) };
+        // SAFETY: the reference just taken.
+        unsafe { Arc::from_raw(shared) }
+    }
+
+    pub(super) fn keeps_closed_sockets(&self) -> bool {
+        self.middleware.iter().any(|middleware| middleware.keeps_closed_sockets())
+    }
+
+    /// Keeps a closed socket in memory until the layer's end.
+    pub(super) fn keep(&self, socket: Arc<LayeredSocket>) {
+        hold(&self.kept).push(socket);
+    }
+
+    pub(super) fn packet_taken(&self) {
+        *hold(&self.packets) += 1;
+    }
+
+    pub(super) fn packet_returned(&self) {
+        let mut packets = hold(&self.packets);
+        *packets -= 1;
+        if *packets == 0 {
+            self.idle.notify_all();
+        }
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer")
+            .field("middleware", &self.0.middleware)
+            .field("packets", &*hold(&self.0.packets))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The layers of one kernel, by the address of the registration that captured.
+#[derive(Default)]
+pub(crate) struct Layers(Mutex<HashMap<usize, Layer>>);
+
+impl Layers {
+    /// Puts `middleware`, if any, in front of what a capture handed out.
+    ///
+    /// # Safety
+    /// `registration` has just captured `npi`, which is readable and writable.
+    pub(crate) unsafe fn interpose(
+        &self,
+        kernel: &HostKernel,
+        registration: *mut WSK_REGISTRATION,
+        npi: *mut WSK_PROVIDER_NPI,
+    ) {
+        let middleware = &kernel.provider().middleware;
+        if middleware.is_empty() {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        let lower = unsafe { npi.read() };
+        let mut layers = hold(&self.0);
+        let layer = layers.entry(registration.addr()).or_insert_with(|| {
+            // SAFETY: captured; the client gets the layer's NPI only.
+            unsafe { Layer::over(kernel, lower, middleware.clone()) }
+        });
+        // SAFETY: the caller's promise.
+        unsafe { npi.write(layer.npi()) };
+    }
+
+    /// The provider below has deregistered the client.
+    pub(crate) fn deregistered(&self, registration: *mut WSK_REGISTRATION) {
+        let layer = hold(&self.0).remove(&registration.addr());
+        if let Some(layer) = layer {
+            layer.run_down();
+        }
+    }
+}
