@@ -23,6 +23,7 @@ pub(crate) fn kernel() -> &'static HostKernel {
             processors,
             provider: ProviderConfig { transport: Transport::Os, ..ProviderConfig::default() },
             executive: Some(EXECUTIVE),
+            verifier: None,
         })
     })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::kernel::Executive;
 use crate::middleware::Middleware;
+use crate::verifier::{OnFinding, VerifierConfig};
 
 /// How a [`HostKernel`](crate::HostKernel) is made.
 #[derive(Clone, Debug)]
@@ -14,12 +15,20 @@ pub struct HostConfig {
     pub provider: ProviderConfig,
     /// Where the clients' packets belong to; `None` for this kernel itself.
     pub executive: Option<Executive>,
+    /// Watches the client's side of NT's and WSK's rules; `None` for nobody, which costs nothing.
+    pub verifier: Option<VerifierConfig>,
 }
 
 impl Default for HostConfig {
-    /// One processor, and a provider over the sockets of this host with one worker a socket.
+    /// One processor, and a provider over the sockets of this host with one worker a socket. The verifier is on in builds
+    /// with debug assertions, as tests are.
     fn default() -> Self {
-        Self { processors: 1, provider: ProviderConfig::default(), executive: None }
+        Self {
+            processors: 1,
+            provider: ProviderConfig::default(),
+            executive: None,
+            verifier: cfg!(debug_assertions).then(VerifierConfig::default),
+        }
     }
 }
 
@@ -42,6 +51,25 @@ impl HostConfig {
             provider: ProviderConfig { transport: Transport::Loopback, ..ProviderConfig::default() },
             ..Self::default()
         }
+    }
+
+    /// The same with the verifier on: a finding panics.
+    #[must_use]
+    pub fn verified(self) -> Self {
+        Self { verifier: Some(VerifierConfig::default()), ..self }
+    }
+
+    /// The same with the verifier on, which records what it finds: see [`HostKernel::findings`](crate::HostKernel::findings).
+    #[must_use]
+    pub fn recorded(self) -> Self {
+        let verifier = VerifierConfig { on_finding: OnFinding::Record, ..VerifierConfig::default() };
+        Self { verifier: Some(verifier), ..self }
+    }
+
+    /// The same without verifier.
+    #[must_use]
+    pub fn unverified(self) -> Self {
+        Self { verifier: None, ..self }
     }
 }
 

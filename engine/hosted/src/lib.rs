@@ -14,7 +14,8 @@
 //! 4. Workers receive batches into blocks that were built at bind, and indicate them at DISPATCH_LEVEL. A socket over TCP
 //!    has one thread from when it listens or connects, which makes all its callbacks, one after the other.
 //! 5. [`HostKernel::quiesce`] ends the intake; closing completes when the last callback has returned.
-//! 6. [`HostKernel::outstanding`] is empty when the client has given everything back.
+//! 6. [`HostKernel::outstanding`] is empty when the client has given everything back, which the verifier checks when the
+//!    last clone of the kernel goes.
 //!
 //! # Where it differs from Windows
 //!
@@ -39,6 +40,8 @@
 //! * [`Executive`]: routines of another kernel, where clients run on one.
 //! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
 //! * [`middleware`]: what can be put between clients and the provider.
+//! * [`VerifierConfig`], [`OnFinding`], [`Rule`], [`Finding`]: the verifier, which finds a client's breaches of the rules
+//!   of NT and WSK.
 //! * [`Injected`], [`Control`], [`Facts`], [`Prepared`], [`Stage`], [`Indicated`]: indications made by hand.
 
 mod buffer;
@@ -57,7 +60,9 @@ mod send;
 mod socket;
 mod status;
 mod stream;
+mod verifier;
 
 pub use config::{HostConfig, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
 pub use kernel::{Executive, HostKernel, Outstanding, TagUse};
+pub use verifier::{Finding, Frame, Object, ObjectKind, OnFinding, Rule, Stack, VerifierConfig};

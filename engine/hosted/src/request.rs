@@ -30,19 +30,29 @@ pub(crate) struct Request {
 unsafe impl Send for Request {}
 
 impl Request {
-    /// Takes over what a client hands in; `None` for null.
+    /// Takes over what a client hands in; `None` for null, and for a packet that the verifier refuses.
     ///
     /// # Safety
     /// `irp` is null, or initialised, with a stack location left, and handed over.
     pub(crate) unsafe fn accept(kernel: &HostKernel, irp: *mut IRP) -> Option<Self> {
         let irp = NonNull::new(irp)?;
-        // SAFETY: the caller promises an initialised packet.
-        let location = unsafe { (*irp.as_ptr()).CurrentLocation };
-        assert!(
-            location > 1,
-            "the IRP at {irp:p} was handed to WSK without a stack location left (it is at {location}): call IoReuseIrp \
-             before each use, or it is still in use"
-        );
+        match kernel.verifier() {
+            Some(verifier) if kernel.has_packets() => {
+                // SAFETY: the caller promises a packet.
+                if !unsafe { verifier.irp_handed_over(irp.as_ptr()) } {
+                    return None;
+                }
+            }
+            _ => {
+                // SAFETY: the caller promises an initialised packet.
+                let location = unsafe { (*irp.as_ptr()).CurrentLocation };
+                assert!(
+                    location > 1,
+                    "the IRP at {irp:p} was handed to WSK without a stack location left (it is at {location}): it is \
+                     still in use, or was not initialised"
+                );
+            }
+        }
         // SAFETY: a location is left.
         unsafe { io_set_next_irp_stack_location(irp.as_ptr()) };
         kernel.ledger().irps.add(1);
@@ -80,6 +90,9 @@ impl Request {
     pub(crate) fn abandon(self, kernel: &HostKernel) {
         let irp = self.irp.as_ptr();
         std::mem::forget(self);
+        if let Some(verifier) = kernel.verifier() {
+            verifier.irp_abandoned(irp);
+        }
         // SAFETY: the packet is the provider's, and `accept` gave it this location.
         unsafe { io_skip_current_irp_stack_location(irp) };
         kernel.ledger().irps.remove(1);

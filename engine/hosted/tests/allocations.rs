@@ -81,7 +81,7 @@ impl Handler<HostKernel> for Keeper {
 
 /// Allocations while 2,000 datagrams come in and 2,000 go out.
 fn allocations(plant: bool) -> u64 {
-    let kernel = HostKernel::new(HostConfig::default());
+    let kernel = HostKernel::new(HostConfig::default().unverified());
     let passive = Passive::acquire(&kernel).unwrap();
     let registration = Registration::register(kernel.clone(), Events::Static, &passive).unwrap();
     let provider = registration.capture(Duration::from_secs(10), &passive).unwrap();

@@ -69,8 +69,11 @@ impl Stage {
             indicate_below_dispatch: script.below_dispatch,
             ..ProviderConfig::default()
         };
-        let executive =
-            HostExecutive::new(HostConfig { processors: script.processors, provider, executive: None });
+        let executive = HostExecutive::new(HostConfig {
+            processors: script.processors,
+            provider,
+            ..HostConfig::default()
+        });
         executive.limit(LARGEST);
         if script.away {
             set_away(executive.kernel(), true);

@@ -30,6 +30,18 @@ pub(crate) unsafe fn initialize(event: *mut KEVENT, signalled: bool) {
     unsafe { event.write(KEVENT { Header: header }) };
 }
 
+/// Whether [`initialize`] made it.
+///
+/// # Safety
+/// `event` is readable.
+pub(crate) unsafe fn is_initialized(event: *const KEVENT) -> bool {
+    // SAFETY: the caller's promise; nobody writes this while it is an event.
+    let kind = unsafe { (*event).Header.Type };
+    // SAFETY: as above.
+    let size = unsafe { (*event).Header.Size };
+    i32::from(kind) == NotificationEvent && usize::from(size) == size_of::<KEVENT>() / 4
+}
+
 /// KeSetEvent. The event may be gone as soon as its state is stored: after that only its address is used, as a name.
 ///
 /// # Safety

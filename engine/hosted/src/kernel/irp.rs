@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use skua_engine::abi::nt::{
     BOOLEAN, IO_STACK_LOCATION, IO_TYPE_IRP, IRP, KIRQL, LIST_ENTRY, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
     SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, TRUE, io_get_current_irp_stack_location, io_mark_irp_pending,
-    io_size_of_irp, io_skip_current_irp_stack_location,
+    io_skip_current_irp_stack_location,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED};
 use skua_engine::abi::zeroed;
@@ -17,14 +17,8 @@ use skua_engine::abi::zeroed;
 /// IoInitializeIrp.
 ///
 /// # Safety
-/// `irp` points at `packet_size` writable, 16-aligned bytes that hold no packet in use.
+/// `irp` points at `packet_size` writable, 16-aligned bytes that hold no packet in use; they are enough for the locations.
 pub(crate) unsafe fn initialize(irp: *mut IRP, packet_size: u16, stack_size: i8) {
-    let needed = io_size_of_irp(stack_size);
-    assert!(
-        stack_size > 0 && packet_size >= needed,
-        "IoInitializeIrp of {packet_size} bytes for {stack_size} stack locations: {needed} are needed (IoSizeOfIrp), \
-         and the locations behind a shorter packet overwrite what follows it"
-    );
     // SAFETY: the caller promises `packet_size` writable bytes.
     unsafe { ptr::write_bytes(irp.cast::<u8>(), 0, usize::from(packet_size)) };
     let thread_list = irp.wrapping_byte_add(std::mem::offset_of!(IRP, ThreadListEntry)).cast::<LIST_ENTRY>();
@@ -48,11 +42,6 @@ pub(crate) unsafe fn reuse(irp: *mut IRP, status: NTSTATUS) {
     // SAFETY: the caller owns the packet.
     let packet = unsafe { &*irp };
     let (size, locations, flags) = (packet.Size, packet.StackCount, packet.AllocationFlags);
-    let current = packet.CurrentLocation;
-    assert!(
-        packet.Type == IO_TYPE_IRP && current == locations + 1,
-        "IoReuseIrp of the IRP at {irp:p}: it is not initialised, or a driver still has it"
-    );
     // SAFETY: `size` is what the packet was initialised with.
     unsafe { initialize(irp, size, locations) };
     // SAFETY: the caller owns the packet.
@@ -61,31 +50,46 @@ pub(crate) unsafe fn reuse(irp: *mut IRP, status: NTSTATUS) {
     unsafe { (*irp).IoStatus.Status = status };
 }
 
-/// IoCompleteRequest: climbs the stack locations and calls their completion routines, until one keeps the packet.
+/// Whether a packet is initialised and no driver has it.
 ///
 /// # Safety
-/// The caller owns `irp` and gives it up.
-pub(crate) unsafe fn complete(irp: *mut IRP) {
-    // Field by field, here and below: another thread that cancels the packet may write its cancel fields meanwhile.
-    // SAFETY: the caller owns the packet.
+/// `irp` is readable.
+pub(crate) unsafe fn is_idle(irp: *const IRP) -> bool {
+    // SAFETY: the caller's promise.
     let kind = unsafe { (*irp).Type };
-    // SAFETY: as above.
+    // SAFETY: the caller's promise.
     let (locations, current) = unsafe { position(irp) };
-    assert!(
-        kind == IO_TYPE_IRP && (1..=locations).contains(&current),
-        "IoCompleteRequest of the IRP at {irp:p}, which no driver has: it is completed already, or was never handed \
-         over (location {current} of {locations})"
-    );
+    kind == IO_TYPE_IRP && current == locations + 1
+}
+
+/// Whether a driver has a packet.
+///
+/// # Safety
+/// `irp` is readable.
+pub(crate) unsafe fn is_in_use(irp: *const IRP) -> bool {
+    // Field by field, here and below: another thread that cancels the packet may write its cancel fields meanwhile.
+    // SAFETY: the caller's promise.
+    let kind = unsafe { (*irp).Type };
+    // SAFETY: the caller's promise.
+    let (locations, current) = unsafe { position(irp) };
+    kind == IO_TYPE_IRP && (1..=locations).contains(&current)
+}
+
+/// IoCompleteRequest: climbs the stack locations and calls their completion routines, until one keeps the packet. False
+/// when none did, so that it would be the I/O manager's, which did not allocate it.
+///
+/// # Safety
+/// The caller owns `irp`, which a driver has, and gives it up.
+pub(crate) unsafe fn complete(irp: *mut IRP) -> bool {
+    // SAFETY: the caller owns the packet.
+    let (locations, current) = unsafe { position(irp) };
     for _ in current..=locations {
         // SAFETY: the walk ends at the first routine that keeps the packet, so it is still this function's.
         if unsafe { climb(irp) } == STATUS_MORE_PROCESSING_REQUIRED {
-            return;
+            return true;
         }
     }
-    panic!(
-        "the IRP at {irp:p} was given back to the I/O manager, which did not allocate it: the completion routine of a \
-         packet's owner returns STATUS_MORE_PROCESSING_REQUIRED"
-    );
+    false
 }
 
 /// Leaves one location and calls the completion routine that it holds, if it asks for this outcome.
@@ -135,7 +139,7 @@ unsafe fn climb(irp: *mut IRP) -> NTSTATUS {
 ///
 /// # Safety
 /// The caller has the packet.
-unsafe fn position(irp: *const IRP) -> (i8, i8) {
+pub(crate) unsafe fn position(irp: *const IRP) -> (i8, i8) {
     // SAFETY: the caller's promise.
     let locations = unsafe { (*irp).StackCount };
     // SAFETY: the caller's promise.

@@ -8,8 +8,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use skua_engine::abi::nt::{
-    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL, PAGE_SHIFT,
-    address_and_size_to_span_pages, mm_get_mdl_byte_count, mm_get_mdl_pfn_array, mm_get_mdl_virtual_address,
+    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, PAGE_SHIFT, address_and_size_to_span_pages,
+    mm_get_mdl_byte_count, mm_get_mdl_pfn_array, mm_get_mdl_virtual_address,
 };
 
 /// MmBuildMdlForNonPagedPool: the page array and the system address.
@@ -51,14 +51,6 @@ impl Mappings {
     pub(crate) unsafe fn map(&self, mdl: *mut MDL) -> *mut c_void {
         // SAFETY: the caller promises an initialised descriptor.
         let flags = unsafe { (*mdl).MdlFlags };
-        assert!(
-            flags & (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL) != 0,
-            "MmMapLockedPagesSpecifyCache of the MDL at {mdl:p} with flags {flags:#06x}: its pages are not locked"
-        );
-        assert!(
-            flags & MDL_MAPPED_TO_SYSTEM_VA == 0,
-            "MmMapLockedPagesSpecifyCache of the MDL at {mdl:p}, which is mapped: use the address it has"
-        );
         if self.is_to_fail() {
             return ptr::null_mut();
         }

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use skua_pools::{MEMORY_ALIGNMENT, Tag};
 
 use super::lock::hold;
+use crate::verifier::Stack;
 
 /// What is charged to one tag, in bytes and in allocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,15 @@ pub struct TagUse {
     pub allocations: u64,
 }
 
+/// A live allocation.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) bytes: usize,
+    pub(crate) tag: Tag,
+    /// Where it was allocated, in a verified kernel.
+    pub(crate) created: Option<Stack>,
+}
+
 /// The accounts of one kernel's memory. Everything happens at PASSIVE_LEVEL, so one lock does.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
@@ -34,7 +44,7 @@ pub(crate) struct Accounts {
 #[derive(Debug, Default)]
 struct Books {
     /// Live allocations by address, so that a free with other numbers than the allocation's is noticed.
-    live: HashMap<usize, (usize, Tag)>,
+    live: HashMap<usize, Live>,
     /// By tag, in the order in which poolmon would sort its characters.
     tags: BTreeMap<u32, TagUse>,
     in_use: usize,
@@ -43,7 +53,8 @@ struct Books {
 }
 
 impl Accounts {
-    pub(crate) fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
+    /// `created` is where from, in a verified kernel.
+    pub(crate) fn allocate(&self, bytes: usize, tag: Tag, created: Option<Stack>) -> Option<NonNull<u8>> {
         let mut books = hold(&self.books);
         if books.fail_in > 0 {
             books.fail_in -= 1;
@@ -54,7 +65,7 @@ impl Accounts {
         let layout = layout(bytes)?;
         // SAFETY: the layout's size is not zero.
         let address = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        books.live.insert(address.as_ptr().addr(), (bytes, tag));
+        books.live.insert(address.as_ptr().addr(), Live { bytes, tag, created });
         books.in_use += bytes;
         let account =
             books.tags.entry(tag.0).or_insert(TagUse { tag, in_use: 0, high_water: 0, allocations: 0 });
@@ -64,17 +75,22 @@ impl Accounts {
         Some(address)
     }
 
-    /// Frees what [`Accounts::allocate`] returned.
+    /// Frees what [`Accounts::allocate`] returned. Otherwise leaves what is there, and returns it.
     ///
     /// # Safety
     /// Nobody uses the memory any more.
-    pub(crate) unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {
+    pub(crate) unsafe fn free(
+        &self,
+        address: NonNull<u8>,
+        bytes: usize,
+        tag: Tag,
+    ) -> Result<(), Option<Live>> {
         let mut books = hold(&self.books);
-        let allocated = books.live.remove(&address.as_ptr().addr());
-        assert!(
-            allocated == Some((bytes, tag)),
-            "free of {bytes} bytes under {tag} at {address:p}: what is allocated there is {allocated:?}"
-        );
+        let live = books.live.get(&address.as_ptr().addr());
+        if live.is_none_or(|live| (live.bytes, live.tag) != (bytes, tag)) {
+            return Err(live.cloned());
+        }
+        books.live.remove(&address.as_ptr().addr());
         books.in_use -= bytes;
         if let Some(account) = books.tags.get_mut(&tag.0) {
             account.in_use -= bytes;
@@ -83,6 +99,12 @@ impl Accounts {
             // SAFETY: the entry in `live` proves that it came from `alloc_zeroed` with this layout and was not freed.
             unsafe { dealloc(address.as_ptr(), layout) };
         }
+        Ok(())
+    }
+
+    /// The live allocations by address.
+    pub(crate) fn live(&self) -> Vec<(usize, Live)> {
+        hold(&self.books).live.iter().map(|(address, live)| (*address, live.clone())).collect()
     }
 
     pub(crate) fn in_use(&self) -> usize {

@@ -7,12 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use skua_engine::abi::nt::{KIRQL, PASSIVE_LEVEL};
+use skua_engine::abi::nt::{DISPATCH_LEVEL, KIRQL, PASSIVE_LEVEL};
 
 use crate::config::{HostConfig, ProviderConfig};
 use crate::middleware::Layers;
 use crate::os::{self, Stack};
 use crate::socket::Sockets;
+use crate::verifier::{Object, Rule, Verifier, Witness};
 
 pub(crate) mod clock;
 pub(crate) mod event;
@@ -40,11 +41,14 @@ use self::registration::Registrations;
 /// A kernel in user mode, with a WSK provider behind it. Clones are the same kernel.
 ///
 /// It implements [`Kernel`](skua_engine::Kernel) and [`Memory`](skua_pools::Memory) for a client, and has besides what
-/// tests and tools ask of a kernel: its accounts, its leaks, its faults. Calls that break a rule of NT panic with a message that names the routine; inside a
-/// function of a WSK table, which is C, that ends the process.
+/// tests and tools ask of a kernel: its accounts, its leaks, its faults. Calls that break a rule of NT or WSK are findings
+/// of its verifier, see [`Rule`]; the first of them panics unless they are recorded, and inside a function of a WSK table,
+/// which is C, that ends the process.
 #[derive(Clone)]
 pub struct HostKernel {
     host: Arc<Host>,
+    /// Ends with the last clone that a client or a test has. `None` in the provider's own, and without a verifier.
+    witness: Option<Arc<Witness>>,
 }
 
 /// What the clones share.
@@ -67,6 +71,7 @@ struct Host {
     /// What a wait's time-out is divided by; at least 1.
     haste: AtomicU32,
     stack: Box<dyn Stack>,
+    verifier: Option<Box<Verifier>>,
 }
 
 /// The names that threads remember kernels by.
@@ -92,8 +97,11 @@ impl HostKernel {
             haste: AtomicU32::new(1),
             stack: os::stack(&provider),
             provider,
+            verifier: config.verifier.map(|config| Box::new(Verifier::new(config))),
         };
-        Self { host: Arc::new(host) }
+        let own = Self { host: Arc::new(host), witness: None };
+        let witness = own.is_verified().then(|| Arc::new(Witness::new(own.clone())));
+        Self { witness, ..own }
     }
 
     /// Bytes of nonpaged pool allocated through [`Memory`](skua_pools::Memory) and not freed.
@@ -174,6 +182,11 @@ impl HostKernel {
         }
         let irql = self.host.processors.raise();
         self.host.cancel.enter();
+        if let Some(verifier) = self.verifier() {
+            verifier.levels.note_acquired();
+            // Once more, so that lowering comes out of order while the lock is held.
+            self.host.processors.raise();
+        }
         irql
     }
 
@@ -186,8 +199,19 @@ impl HostKernel {
             // SAFETY: the lock is held, and `irql` is what acquiring it gave.
             return unsafe { (executive.io_release_cancel_spin_lock)(irql) };
         }
+        if let Some(verifier) = self.verifier()
+            && !verifier.levels.note_released()
+        {
+            let message =
+                "IoReleaseCancelSpinLock: this thread does not hold the cancel spin lock".to_owned();
+            return verifier.find(Rule::SpinLockNotHeld, Object::THREAD, None, message);
+        }
+        if self.is_verified() {
+            // The raise of the acquisition that nobody but this undoes.
+            self.lower(DISPATCH_LEVEL);
+        }
         self.host.cancel.leave();
-        self.host.processors.lower(irql);
+        self.lower(irql);
     }
 
     pub(crate) fn haste(&self) -> u32 {
@@ -196,6 +220,42 @@ impl HostKernel {
 
     pub(crate) fn is_congested(&self) -> bool {
         self.host.congested.load(Ordering::SeqCst)
+    }
+
+    /// The same kernel for the provider itself, which does not keep a client from being the last to know it.
+    pub(crate) fn own(&self) -> Self {
+        Self { host: Arc::clone(&self.host), witness: None }
+    }
+
+    #[inline]
+    pub(crate) fn verifier(&self) -> Option<&Verifier> {
+        self.host.verifier.as_deref()
+    }
+
+    pub(crate) fn witness(&self) -> Option<&Witness> {
+        self.witness.as_deref()
+    }
+
+    pub(crate) fn processors(&self) -> &Processors {
+        &self.host.processors
+    }
+
+    pub(crate) fn registrations(&self) -> &Registrations {
+        &self.host.registrations
+    }
+
+    pub(crate) fn memory(&self) -> &Accounts {
+        &self.host.memory
+    }
+
+    /// Whether packets are this kernel's own, and not an executive's.
+    pub(crate) fn has_packets(&self) -> bool {
+        self.host.executive.is_none()
+    }
+
+    #[inline]
+    pub(crate) fn irql(&self) -> KIRQL {
+        self.host.processors.irql()
     }
 
     pub(crate) fn provider(&self) -> &ProviderConfig {
@@ -249,6 +309,6 @@ pub(crate) struct Raised<'k> {
 
 impl Drop for Raised<'_> {
     fn drop(&mut self) {
-        self.kernel.host.processors.lower(self.irql);
+        self.kernel.lower(self.irql);
     }
 }

@@ -94,31 +94,37 @@ impl Processors {
         PASSIVE_LEVEL
     }
 
-    /// Undoes one raise, which returned `irql`.
-    pub(crate) fn lower(&self, irql: KIRQL) {
-        let Some(level) = self.level() else {
-            panic!("KeLowerIrql({irql}): this thread is at PASSIVE_LEVEL, it has not raised in this kernel");
-        };
+    /// Undoes one raise, which returned `irql`. Does nothing when that is not what the last raise of this thread
+    /// returned, and says how often it has raised.
+    #[inline]
+    pub(crate) fn lower(&self, irql: KIRQL) -> Result<(), u32> {
+        let level = self.level().ok_or(0u32)?;
         let raised = level.raised - 1;
-        assert!(
-            (raised == 0) == (irql == PASSIVE_LEVEL),
-            "KeLowerIrql({irql}): this thread has raised {} times; levels are lowered in reverse order, to what each \
-             raise returned",
-            level.raised
-        );
+        if (raised == 0) != (irql == PASSIVE_LEVEL) {
+            return Err(level.raised);
+        }
         LEVEL.set(Level { raised, ..level });
         if raised == 0 {
             self.seat(level.processor).leave();
         }
+        Ok(())
     }
 
-    /// Reports a routine that waits, allocates or registers when it is called above PASSIVE_LEVEL.
-    #[track_caller]
-    pub(crate) fn require_passive(&self, routine: &str) {
-        assert!(
-            self.level().is_none(),
-            "{routine} called at DISPATCH_LEVEL: it may only be called at PASSIVE_LEVEL"
-        );
+    /// How often this thread has raised and not lowered.
+    pub(crate) fn raised(&self) -> u32 {
+        self.level().map_or(0, |level| level.raised)
+    }
+
+    /// Raises or lowers until the thread has raised so often.
+    pub(crate) fn restore(&self, raised: u32) {
+        while self.raised() < raised {
+            let _ = self.raise();
+        }
+        while self.raised() > raised {
+            // What the raise returned that is undone.
+            let irql = if self.raised() == 1 { PASSIVE_LEVEL } else { DISPATCH_LEVEL };
+            let _ = self.lower(irql);
+        }
     }
 
     fn level(&self) -> Option<Level> {

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "registration blocks live in the client's memory")]
 
 use std::ffi::c_void;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use super::lock::hold;
 use crate::client::ClientControls;
 use crate::npi;
 use crate::request::Request;
+use crate::verifier::{Object, ObjectKind, Rule, Stack};
 
 /// The only version there is: 1.0.
 pub(crate) const VERSION: u16 = 0x0100;
@@ -35,6 +37,8 @@ pub(crate) struct Client {
     pub(crate) controls: ClientControls,
     /// What the client asked for.
     version: u16,
+    /// Where WskRegister was called, in a verified kernel.
+    created: Option<Stack>,
     counts: Mutex<Counts>,
     changed: Condvar,
 }
@@ -78,9 +82,10 @@ impl Registrations {
         // SAFETY: the caller promises a client dispatch table behind it.
         let version = unsafe { (*dispatch).Version };
         let client = Arc::new(Client {
-            kernel: kernel.clone(),
+            kernel: kernel.own(),
             controls: ClientControls::default(),
             version,
+            created: kernel.is_verified().then(Stack::capture),
             counts: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -96,27 +101,36 @@ impl Registrations {
         STATUS_SUCCESS
     }
 
+    /// False when the verifier has refused it.
+    ///
     /// # Safety
     /// As for WskDeregister.
-    pub(crate) unsafe fn deregister(&self, registration: *mut WSK_REGISTRATION) {
+    pub(crate) unsafe fn deregister(&self, kernel: &HostKernel, registration: *mut WSK_REGISTRATION) -> bool {
         // SAFETY: the caller promises a registration block.
-        let client = unsafe { self.client(registration, "WskDeregister") };
-        client.run_down();
+        let Some(client) = (unsafe { self.client(kernel, registration, "WskDeregister") }) else {
+            return false;
+        };
+        if !client.run_down(registration) {
+            return false;
+        }
         hold(&self.clients).retain(|known| !Arc::ptr_eq(known, &client));
         // SAFETY: the caller promises a writable block.
         unsafe { (*registration).ReservedRegistrationContext = std::ptr::null_mut() };
+        true
     }
 
     /// # Safety
     /// As for WskCaptureProviderNPI.
     pub(crate) unsafe fn capture(
         &self,
+        kernel: &HostKernel,
         registration: *mut WSK_REGISTRATION,
         wait_timeout: u32,
         npi: *mut WSK_PROVIDER_NPI,
     ) -> NTSTATUS {
         // SAFETY: the caller promises a registration block.
-        let client = unsafe { self.client(registration, "WskCaptureProviderNPI") };
+        let client = unsafe { self.client(kernel, registration, "WskCaptureProviderNPI") };
+        let Some(client) = client else { return STATUS_DEVICE_NOT_READY };
         let status = client.capture(&self.away, wait_timeout);
         if status == STATUS_SUCCESS {
             let provider = npi::provider_npi(&client);
@@ -128,15 +142,20 @@ impl Registrations {
 
     /// # Safety
     /// As for WskReleaseProviderNPI.
-    pub(crate) unsafe fn release(&self, registration: *mut WSK_REGISTRATION) {
+    pub(crate) unsafe fn release(&self, kernel: &HostKernel, registration: *mut WSK_REGISTRATION) {
         // SAFETY: the caller promises a registration block.
-        let client = unsafe { self.client(registration, "WskReleaseProviderNPI") };
+        let client = unsafe { self.client(kernel, registration, "WskReleaseProviderNPI") };
+        let Some(client) = client else { return };
         let mut counts = client.counts();
-        assert!(
-            counts.captures > 0,
-            "WskReleaseProviderNPI without a capture to pay for: one release is owed for each WskCaptureProviderNPI \
-             that succeeded"
-        );
+        if counts.captures == 0 {
+            drop(counts);
+            if let Some(verifier) = kernel.verifier() {
+                let message = "WskReleaseProviderNPI without a capture to pay for".to_owned();
+                let object = Object::at(ObjectKind::Registration, registration);
+                verifier.find(Rule::NpiNotCaptured, object, client.created.clone(), message);
+            }
+            return;
+        }
         counts.captures -= 1;
         client.changed.notify_all();
     }
@@ -145,11 +164,13 @@ impl Registrations {
     /// As for WskQueryProviderCharacteristics.
     pub(crate) unsafe fn query(
         &self,
+        kernel: &HostKernel,
         registration: *mut WSK_REGISTRATION,
         characteristics: *mut WSK_PROVIDER_CHARACTERISTICS,
     ) -> NTSTATUS {
         // SAFETY: the caller promises a registration block.
-        let client = unsafe { self.client(registration, "WskQueryProviderCharacteristics") };
+        let client = unsafe { self.client(kernel, registration, "WskQueryProviderCharacteristics") };
+        let Some(client) = client else { return STATUS_DEVICE_NOT_READY };
         if self.away.load(Ordering::SeqCst) || client.counts().deregistering {
             return STATUS_DEVICE_NOT_READY;
         }
@@ -173,9 +194,31 @@ impl Registrations {
         }
     }
 
+    /// What is left of each registration, where it was made, and in what state it is.
+    pub(crate) fn left(&self) -> Vec<(Object, Option<Stack>, String)> {
+        let of = |client: &Arc<Client>| {
+            let captures = client.counts().captures;
+            let address = Arc::as_ptr(client).addr();
+            let (kind, what) = if captures > 0 {
+                (ObjectKind::ProviderNpi, format!("the provider NPI is captured {captures} times"))
+            } else {
+                (ObjectKind::Registration, "the registration was not ended with WskDeregister".to_owned())
+            };
+            (Object { kind, address }, client.created.clone(), what)
+        };
+        hold(&self.clients).iter().map(of).collect()
+    }
+
+    /// The client of a registration. `None` when there is none and that is a finding which is recorded.
+    ///
     /// # Safety
     /// `registration` is null or a readable block.
-    unsafe fn client(&self, registration: *mut WSK_REGISTRATION, routine: &str) -> Arc<Client> {
+    unsafe fn client(
+        &self,
+        kernel: &HostKernel,
+        registration: *mut WSK_REGISTRATION,
+        routine: &str,
+    ) -> Option<Arc<Client>> {
         let context = if registration.is_null() {
             std::ptr::null_mut()
         } else {
@@ -185,13 +228,14 @@ impl Registrations {
         let clients = hold(&self.clients);
         let known =
             clients.iter().find(|client| Arc::as_ptr(client).cast::<c_void>() == context.cast_const());
-        match known {
-            Some(client) => Arc::clone(client),
-            None => panic!(
-                "{routine}: the WSK_REGISTRATION at {registration:p} is not registered: WskRegister has not succeeded \
-                 on it, or WskDeregister has returned"
-            ),
+        if let Some(client) = known {
+            return Some(Arc::clone(client));
         }
+        drop(clients);
+        let message = format!("{routine}: the WSK_REGISTRATION at {registration:p} is not registered");
+        let object = Object::at(ObjectKind::Registration, registration);
+        kernel.breach(Rule::RegistrationUnknown, object, message);
+        None
     }
 }
 
@@ -251,6 +295,15 @@ impl Client {
         hold(&self.counts)
     }
 
+    #[cold]
+    fn blocked(&self, registration: *mut WSK_REGISTRATION, outstanding: String) {
+        let Some(verifier) = self.kernel.verifier() else { return };
+        let message =
+            format!("WskDeregister has waited for {:?}, and {outstanding}", verifier.config().blocked_after);
+        let object = Object::at(ObjectKind::Registration, registration);
+        verifier.find(Rule::DeregistrationBlocked, object, self.created.clone(), message);
+    }
+
     fn capture(&self, away: &AtomicBool, wait_timeout: u32) -> NTSTATUS {
         if self.version != VERSION {
             return STATUS_NOINTERFACE;
@@ -279,8 +332,11 @@ impl Client {
         }
     }
 
-    /// Blocks until nothing of the registration is in use.
-    fn run_down(&self) {
+    /// Blocks until nothing of the registration is in use. False when the verifier gave that up, and the registration is as
+    /// it was.
+    fn run_down(&self, registration: *mut WSK_REGISTRATION) -> bool {
+        let limit = self.kernel.verifier().map(|verifier| verifier.config().blocked_after);
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut counts = self.counts();
         counts.deregistering = true;
         self.changed.notify_all();
@@ -293,11 +349,35 @@ impl Client {
                 request.cancel(&self.kernel);
                 counts = self.counts();
             } else if counts.is_idle() {
-                return;
+                return true;
             } else {
-                counts = self.changed.wait(counts).unwrap_or_else(PoisonError::into_inner);
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                counts = match left {
+                    Some(Duration::ZERO) => {
+                        counts.deregistering = false;
+                        let message = counts.to_string();
+                        drop(counts);
+                        self.blocked(registration, message);
+                        return false;
+                    }
+                    Some(left) => {
+                        self.changed.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    None => self.changed.wait(counts).unwrap_or_else(PoisonError::into_inner),
+                };
             }
         }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { captures, calls, sockets, waiting, .. } = self;
+        let irps = waiting.len();
+        write!(
+            f,
+            "{captures} captures of the NPI, {calls} calls, {sockets} sockets and {irps} IRPs are outstanding"
+        )
     }
 }
 

@@ -9,28 +9,39 @@ use std::sync::Arc;
 
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{
-    IRP, KEVENT, KIRQL, MDL, io_get_current_irp_stack_location, io_set_cancel_routine,
+    IRP, KEVENT, KIRQL, MDL, io_get_current_irp_stack_location, io_set_cancel_routine, io_size_of_irp,
 };
-use skua_engine::abi::status::NTSTATUS;
+use skua_engine::abi::status::{NTSTATUS, STATUS_UNSUCCESSFUL};
 use skua_engine::abi::wsk::{
     WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
     WSK_REGISTRATION,
 };
 use skua_pools::{Memory, Tag};
 
+use super::memory::Live;
 use super::{HostKernel, clock, event, irp, mdl};
+use crate::verifier::{Object, ObjectKind, Rule, Stack};
 
 // SAFETY: `Accounts` hands out zeroed, 16-aligned memory of the system allocator, and clones share it.
 unsafe impl Memory for HostKernel {
     fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
-        self.host.processors.require_passive("Memory::allocate");
-        self.host.memory.allocate(bytes, tag)
+        self.require_passive("ExAllocatePool2");
+        let created = self.is_verified().then(Stack::capture);
+        self.host.memory.allocate(bytes, tag, created)
     }
 
     unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {
-        self.host.processors.require_passive("Memory::free");
+        self.require_passive("ExFreePoolWithTag");
+        if let Some(verifier) = self.verifier() {
+            let start = address.as_ptr().addr();
+            if !verifier.irps_freed(start..start.saturating_add(bytes), "ExFreePoolWithTag") {
+                return;
+            }
+        }
         // SAFETY: the caller promises that nobody uses the memory any more.
-        unsafe { self.host.memory.free(address, bytes, tag) }
+        if let Err(live) = unsafe { self.host.memory.free(address, bytes, tag) } {
+            self.freed_wrongly(address, bytes, tag, live);
+        }
     }
 }
 
@@ -53,7 +64,7 @@ unsafe impl Kernel for HostKernel {
 
     #[inline]
     unsafe fn ke_lower_irql(&self, irql: KIRQL) {
-        self.host.processors.lower(irql);
+        self.lower(irql);
     }
 
     #[inline]
@@ -66,11 +77,40 @@ unsafe impl Kernel for HostKernel {
     }
 
     unsafe fn io_initialize_irp(&self, irp: *mut IRP, packet_size: u16, stack_size: i8) {
+        let needed = io_size_of_irp(stack_size);
+        if stack_size <= 0 || packet_size < needed {
+            let message = format!(
+                "IoInitializeIrp of {packet_size} bytes for {stack_size} stack locations: {needed} are needed, and the \
+                 locations behind a shorter IRP overwrite what follows it"
+            );
+            return self.breach(Rule::IrpTooSmall, Object::at(ObjectKind::Irp, irp), message);
+        }
+        if let Some(verifier) = self.verifier()
+            && !verifier.irp_initialized(irp)
+        {
+            return;
+        }
         // SAFETY: the caller's contract is the same.
         unsafe { irp::initialize(irp, packet_size, stack_size) }
     }
 
     unsafe fn io_reuse_irp(&self, irp: *mut IRP, status: NTSTATUS) {
+        match self.verifier() {
+            Some(verifier) if self.has_packets() => {
+                // SAFETY: the caller promises a packet.
+                if !unsafe { verifier.irp_reused(irp) } {
+                    return;
+                }
+            }
+            _ => {
+                // SAFETY: the caller promises a packet.
+                let idle = unsafe { irp::is_idle(irp) };
+                assert!(
+                    idle,
+                    "IoReuseIrp of the IRP at {irp:p}: it is not initialised, or a driver still has it"
+                );
+            }
+        }
         // SAFETY: the caller's contract is the same.
         unsafe { irp::reuse(irp, status) }
     }
@@ -92,6 +132,9 @@ unsafe impl Kernel for HostKernel {
         let device = unsafe { (*location).DeviceObject };
         // SAFETY: the routine releases the cancel spin lock, as every one must.
         unsafe { routine(device, irp) };
+        if let Some(verifier) = self.verifier() {
+            verifier.cancel_routine_returned(self, irql, routine as usize);
+        }
         true
     }
 
@@ -100,7 +143,7 @@ unsafe impl Kernel for HostKernel {
             // SAFETY: the caller's contract is the same.
             Some(executive) => unsafe { (executive.iof_complete_request)(irp, priority_boost) },
             // SAFETY: the caller's contract is the same.
-            None => unsafe { irp::complete(irp) },
+            None => unsafe { self.complete(irp) },
         }
     }
 
@@ -110,6 +153,12 @@ unsafe impl Kernel for HostKernel {
     }
 
     unsafe fn mm_map_locked_pages_specify_cache(&self, mdl: *mut MDL) -> *mut c_void {
+        if let Some(verifier) = self.verifier() {
+            // SAFETY: the caller promises an initialised descriptor.
+            if let Some(mapped) = unsafe { verifier.mdl_mapped(mdl) } {
+                return mapped;
+            }
+        }
         // SAFETY: the caller's contract is the same.
         unsafe { self.host.mappings.map(mdl) }
     }
@@ -121,16 +170,26 @@ unsafe impl Kernel for HostKernel {
 
     unsafe fn ke_set_event(&self, event: *mut KEVENT) {
         // SAFETY: the caller's contract is the same.
-        unsafe { event::set(event) }
+        if unsafe { self.is_event(event, "KeSetEvent") } {
+            // SAFETY: as above.
+            unsafe { event::set(event) }
+        }
     }
 
     unsafe fn ke_clear_event(&self, event: *mut KEVENT) {
         // SAFETY: the caller's contract is the same.
-        unsafe { event::clear(event) }
+        if unsafe { self.is_event(event, "KeClearEvent") } {
+            // SAFETY: as above.
+            unsafe { event::clear(event) }
+        }
     }
 
     unsafe fn ke_wait_for_single_object(&self, event: *mut KEVENT, timeout: Option<u64>) -> NTSTATUS {
-        self.host.processors.require_passive("KeWaitForSingleObject");
+        // SAFETY: the caller promises an initialised event.
+        let is_event = unsafe { self.is_event(event, "KeWaitForSingleObject") };
+        if !is_event || (timeout != Some(0) && !self.may_wait("KeWaitForSingleObject")) {
+            return STATUS_UNSUCCESSFUL;
+        }
         let haste = u64::from(self.haste());
         // SAFETY: the caller's contract is the same.
         unsafe { event::wait(event, timeout.map(|timeout| timeout / haste)) }
@@ -153,16 +212,17 @@ unsafe impl Kernel for HostKernel {
     }
 
     unsafe fn wsk_register(&self, npi: *mut WSK_CLIENT_NPI, registration: *mut WSK_REGISTRATION) -> NTSTATUS {
-        self.host.processors.require_passive("WskRegister");
+        self.require_passive("WskRegister");
         // SAFETY: the caller's contract is the same.
         unsafe { self.host.registrations.register(self, npi, registration) }
     }
 
     unsafe fn wsk_deregister(&self, registration: *mut WSK_REGISTRATION) {
-        self.host.processors.require_passive("WskDeregister");
+        self.require_passive("WskDeregister");
         // SAFETY: the caller's contract is the same.
-        unsafe { self.host.registrations.deregister(registration) };
-        self.host.layers.deregistered(registration);
+        if unsafe { self.host.registrations.deregister(self, registration) } {
+            self.host.layers.deregistered(registration);
+        }
     }
 
     unsafe fn wsk_capture_provider_npi(
@@ -172,14 +232,14 @@ unsafe impl Kernel for HostKernel {
         npi: *mut WSK_PROVIDER_NPI,
     ) -> NTSTATUS {
         let mut wait_timeout = wait_timeout;
-        if wait_timeout != WSK_NO_WAIT {
-            self.host.processors.require_passive("WskCaptureProviderNPI with a wait");
+        if wait_timeout != WSK_NO_WAIT && !self.require_passive("WskCaptureProviderNPI with a wait") {
+            wait_timeout = WSK_NO_WAIT;
         }
         if wait_timeout != WSK_INFINITE_WAIT {
             wait_timeout = wait_timeout.div_ceil(self.haste());
         }
         // SAFETY: the caller's contract is the same.
-        let status = unsafe { self.host.registrations.capture(registration, wait_timeout, npi) };
+        let status = unsafe { self.host.registrations.capture(self, registration, wait_timeout, npi) };
         if status.is_success() {
             // SAFETY: the caller gave it to be filled, and a success filled it.
             unsafe { self.host.layers.interpose(self, registration, npi) };
@@ -189,7 +249,7 @@ unsafe impl Kernel for HostKernel {
 
     unsafe fn wsk_release_provider_npi(&self, registration: *mut WSK_REGISTRATION) {
         // SAFETY: the caller's contract is the same.
-        unsafe { self.host.registrations.release(registration) }
+        unsafe { self.host.registrations.release(self, registration) }
     }
 
     unsafe fn wsk_query_provider_characteristics(
@@ -198,6 +258,71 @@ unsafe impl Kernel for HostKernel {
         characteristics: *mut WSK_PROVIDER_CHARACTERISTICS,
     ) -> NTSTATUS {
         // SAFETY: the caller's contract is the same.
-        unsafe { self.host.registrations.query(registration, characteristics) }
+        unsafe { self.host.registrations.query(self, registration, characteristics) }
+    }
+}
+
+impl HostKernel {
+    /// IoCompleteRequest of a packet that is this kernel's.
+    ///
+    /// # Safety
+    /// As for IoCompleteRequest.
+    unsafe fn complete(&self, irp: *mut IRP) {
+        let Some(verifier) = self.verifier() else {
+            // SAFETY: the caller promises a packet.
+            let in_use = unsafe { irp::is_in_use(irp) };
+            assert!(
+                in_use,
+                "IoCompleteRequest of the IRP at {irp:p}, which no driver has: it is completed already, or was never \
+                 handed over"
+            );
+            // SAFETY: the caller's contract is the same. A packet that nobody keeps stays where its owner put it.
+            unsafe { irp::complete(irp) };
+            return;
+        };
+        // SAFETY: the caller promises a packet.
+        if !unsafe { verifier.irp_completing(irp) } {
+            return;
+        }
+        // SAFETY: the caller's contract is the same, and a driver has it.
+        let kept = self.at_same_level("a completion routine", 0, || unsafe { irp::complete(irp) });
+        if !kept {
+            verifier.irp_given_back(irp);
+        }
+    }
+
+    #[cold]
+    fn freed_wrongly(&self, address: NonNull<u8>, bytes: usize, tag: Tag, live: Option<Live>) {
+        let there = match &live {
+            Some(live) => format!("{} bytes under {} are allocated there", live.bytes, live.tag),
+            None => "nothing is allocated there".to_owned(),
+        };
+        let message =
+            format!("ExFreePoolWithTag: free of {bytes} bytes under {tag} at {address:p}, but {there}");
+        let object = Object::at(ObjectKind::Memory, address.as_ptr());
+        match self.verifier() {
+            Some(verifier) => {
+                verifier.find(Rule::MemoryFreedWrongly, object, live.and_then(|live| live.created), message);
+            }
+            None => self.breach(Rule::MemoryFreedWrongly, object, message),
+        }
+    }
+
+    /// Where the verifier is on, whether `routine` was given an event that was initialised; true where it is off.
+    ///
+    /// # Safety
+    /// `event` is readable.
+    #[inline]
+    unsafe fn is_event(&self, event: *mut KEVENT, routine: &str) -> bool {
+        match self.verifier() {
+            // SAFETY: the caller's promise.
+            Some(verifier) if !unsafe { event::is_initialized(event) } => {
+                let message =
+                    format!("{routine} was given the KEVENT at {event:p}, which is not initialised");
+                verifier.find(Rule::EventNotInitialized, Object::at(ObjectKind::Event, event), None, message);
+                false
+            }
+            _ => true,
+        }
     }
 }

@@ -56,7 +56,7 @@ impl Layer {
         // SAFETY: the caller promises a captured NPI, whose table is constant.
         let version = unsafe { (*lower.Dispatch).Version };
         Self(Arc::new(Shared {
-            kernel: kernel.clone(),
+            kernel: kernel.own(),
             middleware,
             lower,
             dispatch: WSK_PROVIDER_DISPATCH { Version: version, ..table::PROVIDER },

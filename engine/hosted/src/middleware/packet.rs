@@ -175,6 +175,9 @@ impl Drop for Packet {
         if let Some(request) = self.take_request() {
             request.abandon(&self.layer.kernel);
         }
+        if let Some(verifier) = self.layer.kernel.verifier() {
+            verifier.irp_forgotten(EmbeddedIrp::as_irp(self.lower.get()));
+        }
         self.layer.packet_returned();
     }
 }

@@ -217,19 +217,3 @@ fn a_transport_list_change_can_be_cancelled_by_its_owner() {
     assert!(!irp.cancel(), "it has no cancel routine any more");
     client.end();
 }
-
-#[test]
-#[should_panic(expected = "without a capture to pay for")]
-fn a_release_without_capture_is_reported() {
-    let kernel = kernel(Transport::Loopback);
-    Registered::new(&kernel, &CLIENT_DISPATCH).release();
-}
-
-#[test]
-#[should_panic(expected = "is not registered")]
-fn a_second_deregistration_is_reported() {
-    let kernel = kernel(Transport::Loopback);
-    let registered = Registered::new(&kernel, &CLIENT_DISPATCH);
-    registered.deregister();
-    registered.deregister();
-}

@@ -251,7 +251,7 @@ fn a_close_may_begin_inside_the_receive_event_and_waits_for_it() {
 
 #[test]
 fn data_retained_over_a_close_stays_valid_and_is_counted() {
-    let kernel = kernel(Transport::Os);
+    let kernel = skua_hosted::HostKernel::new(skua_hosted::HostConfig::default().recorded());
     let client = Client::new(&kernel);
     let (connection, mut peer) = Stream::pair(&client);
     connection.tape.take(Take::Retain);

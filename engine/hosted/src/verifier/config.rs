@@ -1,0 +1,32 @@
+//! What the verifier is made with.
+
+use std::time::Duration;
+
+/// How the verifier of a kernel works. Given in [`HostConfig::verifier`](crate::HostConfig::verifier).
+#[derive(Clone, Debug)]
+pub struct VerifierConfig {
+    /// What a finding leads to.
+    pub on_finding: OnFinding,
+    /// How long WskDeregister waits before that is a finding: it would wait for ever, as far as can be seen.
+    pub blocked_after: Duration,
+}
+
+/// What a finding leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFinding {
+    /// The report goes to the standard error, and the thread that broke the rule panics with it. Where a panic would not
+    /// reach the client, in a function of a WSK table, which is C, or on a thread of the provider, the process ends.
+    Panic,
+    /// The report goes to the standard error, and the process ends.
+    Abort,
+    /// The finding is kept for [`HostKernel::findings`](crate::HostKernel::findings) and execution goes on as safely as it
+    /// can: the call that broke the rule has no effect, or fails with a status.
+    Record,
+}
+
+impl Default for VerifierConfig {
+    /// Panics, and gives WskDeregister ten seconds.
+    fn default() -> Self {
+        Self { on_finding: OnFinding::Panic, blocked_after: Duration::from_secs(10) }
+    }
+}

@@ -1,0 +1,108 @@
+//! The verifier: watches the rules of NT and WSK while a client runs, in the manner of Driver Verifier.
+//!
+//! It is on where [`HostConfig::verifier`](crate::HostConfig::verifier) says so, which builds with debug assertions do
+//! by default. Each breach is a [`Finding`]: the [`Rule`], what to do about it, the object, where that was made and where
+//! the rule was broken. [`OnFinding`] says what follows.
+//!
+//! Where it is off, a breach that would corrupt this process panics, and any other passes unnoticed.
+
+mod buffers;
+mod config;
+mod finding;
+mod irps;
+mod leaks;
+mod levels;
+mod rule;
+mod stack;
+
+use std::io::Write;
+use std::sync::Mutex;
+
+pub use config::{OnFinding, VerifierConfig};
+pub use finding::{Finding, Object, ObjectKind};
+pub use rule::Rule;
+pub use stack::{Frame, Stack};
+
+use self::irps::Irps;
+pub(crate) use self::leaks::Witness;
+use self::levels::Levels;
+use crate::HostKernel;
+use crate::kernel::lock::hold;
+
+/// What the verifier of one kernel knows.
+pub(crate) struct Verifier {
+    config: VerifierConfig,
+    findings: Mutex<Vec<Finding>>,
+    pub(crate) irps: Irps,
+    pub(crate) levels: Levels,
+}
+
+/// What the verifier found.
+impl HostKernel {
+    /// The findings so far, oldest first. Empty where the verifier is off; with anything but [`OnFinding::Record`] the
+    /// first is also the last.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        self.verifier().map_or_else(Vec::new, |verifier| hold(&verifier.findings).clone())
+    }
+
+    /// The same, and forgets them.
+    #[must_use]
+    pub fn take_findings(&self) -> Vec<Finding> {
+        self.verifier().map_or_else(Vec::new, |verifier| std::mem::take(&mut hold(&verifier.findings)))
+    }
+
+    /// Whether the verifier is on.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.verifier().is_some()
+    }
+
+    /// A rule was broken whose breach would corrupt this process. Where the verifier is on it is a finding, and this
+    /// returns if those are recorded; the caller leaves undone what would do the harm.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn breach(&self, rule: Rule, object: Object, message: String) {
+        match self.verifier() {
+            Some(verifier) => verifier.find(rule, object, None, message),
+            None => panic!("{message}: {}", rule.advice()),
+        }
+    }
+}
+
+impl Verifier {
+    pub(crate) fn new(config: VerifierConfig) -> Self {
+        Self { config, findings: Mutex::default(), irps: Irps::default(), levels: Levels::default() }
+    }
+
+    pub(crate) fn config(&self) -> &VerifierConfig {
+        &self.config
+    }
+
+    /// A finding on the calling thread.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn find(&self, rule: Rule, object: Object, created: Option<Stack>, message: String) {
+        self.report(vec![Finding::new(rule, object, message).created(created).here()]);
+    }
+
+    /// Does with findings what the configuration says.
+    #[track_caller]
+    pub(crate) fn report(&self, found: Vec<Finding>) {
+        if found.is_empty() {
+            return;
+        }
+        if self.config.on_finding != OnFinding::Record {
+            let reports: String = found.iter().map(Finding::to_string).collect();
+            // Not by a macro, whose output a test harness keeps until the test is over, which it may never be.
+            let _ = std::io::stderr().write_all(reports.as_bytes());
+        }
+        let first = format!("verifier: {}: {}", found[0].rule, found[0].message);
+        hold(&self.findings).extend(found);
+        match self.config.on_finding {
+            OnFinding::Record => {}
+            OnFinding::Panic => panic!("{first}"),
+            OnFinding::Abort => std::process::abort(),
+        }
+    }
+}
