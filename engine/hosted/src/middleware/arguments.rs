@@ -229,6 +229,19 @@ functions! {
     }
 }
 
+impl Arguments {
+    /// The code of WskControlClient and WskControlSocket.
+    #[must_use]
+    pub const fn control_code(&self) -> Option<u32> {
+        match *self {
+            Self::ControlClient { control_code, .. } | Self::ControlSocket { control_code, .. } => {
+                Some(control_code)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -26,6 +26,7 @@ mod completion;
 mod event;
 mod layer;
 mod lower;
+pub mod mutation;
 mod packet;
 mod socket;
 mod table;

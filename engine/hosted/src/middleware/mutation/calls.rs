@@ -1,0 +1,320 @@
+//! What a provider can do wrong in a call.
+
+// UNSAFETY: reads and changes what a client's arguments lead to.
+#![expect(unsafe_code, reason = "arguments are raw pointers")]
+
+use std::fmt;
+use std::time::Duration;
+
+use skua_engine::abi::status::{NTSTATUS, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL};
+use skua_engine::abi::wsk::WSK_BUF;
+
+use super::Mutated;
+use super::outputs::{self, Saved};
+use crate::kernel::lock::hold;
+use crate::middleware::{Arguments, Call, Completion, Function};
+
+/// How a call goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallEffect {
+    /// Fails, and does nothing.
+    Fails,
+    /// Succeeds, and does nothing.
+    Pretends,
+    /// Takes every failure for a success, also where an argument is to be refused or a request was cancelled.
+    AcceptsAnything,
+    /// Fails with STATUS_UNSUCCESSFUL wherever it fails.
+    FailsOtherwise,
+    /// Returns STATUS_PENDING and never completes the packet.
+    NeverCompletes,
+    /// `Information` is one too high.
+    Overcounts,
+    /// `Information` is 0.
+    DoesNotCount,
+    /// Returns STATUS_PENDING and does not mark the packet pending.
+    DoesNotMark,
+    /// Marks the packet pending and does not return STATUS_PENDING.
+    Marks,
+    /// Returns STATUS_SUCCESS where it pends, or fails.
+    ReturnsSuccess,
+    /// Leaves what it is to write as it was.
+    WritesNothing,
+    /// Writes something else.
+    WritesOther,
+    /// Sends other bytes.
+    FlipsData,
+    /// Sends one byte less.
+    CutsData,
+    /// Takes no notice of flags.
+    IgnoresFlags,
+    /// Takes no notice of the remote address.
+    IgnoresAddress,
+    /// Takes no notice of control messages.
+    IgnoresControl,
+    /// Completes long before it is done.
+    CompletesEarly,
+}
+
+impl CallEffect {
+    /// Those that a function can have.
+    pub(super) fn of(function: Function) -> Vec<Self> {
+        use Function as F;
+        let mut effects = Vec::new();
+        let has_packet = !matches!(function, F::ReleaseDatagrams | F::ReleaseData | F::FreeAddressInfo);
+        if function == F::FreeAddressInfo {
+            return vec![Self::Pretends];
+        }
+        effects.extend([Self::Fails, Self::AcceptsAnything, Self::FailsOtherwise]);
+        let makes_socket = matches!(function, F::Socket | F::SocketConnect | F::Accept);
+        if !makes_socket && function != F::CloseSocket {
+            effects.push(Self::Pretends);
+        }
+        if has_packet {
+            effects.extend([Self::NeverCompletes, Self::DoesNotMark, Self::Marks, Self::ReturnsSuccess]);
+            if !makes_socket {
+                effects.extend([Self::Overcounts, Self::DoesNotCount]);
+            }
+        }
+        if function == F::CloseSocket {
+            effects.push(Self::CompletesEarly);
+        }
+        if outputs::has_some(function) {
+            effects.extend([Self::WritesNothing, Self::WritesOther]);
+        }
+        if matches!(function, F::SendTo | F::SendMessages | F::Send | F::SendEx) {
+            effects.extend([Self::FlipsData, Self::CutsData]);
+        }
+        if matches!(function, F::ConnectEx | F::Disconnect) {
+            effects.push(Self::FlipsData);
+        }
+        if matches!(
+            function,
+            F::Bind
+                | F::SendTo
+                | F::SendMessages
+                | F::ReceiveFrom
+                | F::Send
+                | F::Receive
+                | F::Disconnect
+                | F::Connect
+                | F::ConnectEx
+                | F::Accept
+                | F::SocketConnect
+        ) {
+            effects.push(Self::IgnoresFlags);
+        }
+        if matches!(function, F::SendTo | F::SendMessages) {
+            effects.extend([Self::IgnoresAddress, Self::IgnoresControl]);
+        }
+        effects
+    }
+
+    pub(super) const fn may_hang(self) -> bool {
+        matches!(self, Self::NeverCompletes)
+    }
+
+    pub(super) const fn may_crash(self, function: Function) -> bool {
+        match self {
+            // What the client has closed still calls back.
+            Self::CompletesEarly => true,
+            // The client frees what is not closed, or reuses what is still written to.
+            Self::AcceptsAnything | Self::ReturnsSuccess => matches!(function, Function::CloseSocket),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for CallEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fails => "fails",
+            Self::Pretends => "only says that it is done",
+            Self::AcceptsAnything => "takes every failure for a success",
+            Self::FailsOtherwise => "fails with another status",
+            Self::NeverCompletes => "never completes",
+            Self::Overcounts => "counts one too many",
+            Self::DoesNotCount => "counts nothing",
+            Self::DoesNotMark => "pends without marking",
+            Self::Marks => "marks without pending",
+            Self::ReturnsSuccess => "returns success whatever it completes with",
+            Self::WritesNothing => "leaves its outputs alone",
+            Self::WritesOther => "writes other outputs",
+            Self::FlipsData => "sends other bytes",
+            Self::CutsData => "sends too few bytes",
+            Self::IgnoresFlags => "ignores flags",
+            Self::IgnoresAddress => "ignores the remote address",
+            Self::IgnoresControl => "ignores control messages",
+            Self::CompletesEarly => "completes before it is done",
+        })
+    }
+}
+
+/// How long [`CallEffect::CompletesEarly`] waits before it does what it says is done.
+const LATE: Duration = Duration::from_millis(100);
+
+impl Mutated {
+    pub(super) fn mutate_call(&self, effect: CallEffect, call: &mut Call<'_>) -> NTSTATUS {
+        match effect {
+            CallEffect::Fails => call.complete(STATUS_UNSUCCESSFUL, 0),
+            CallEffect::Pretends => call.complete(STATUS_SUCCESS, 0),
+            CallEffect::NeverCompletes => match call.hold() {
+                Some((held, pending)) => {
+                    std::mem::forget(held);
+                    pending
+                }
+                None => call.pass(),
+            },
+            CallEffect::CompletesEarly => {
+                let Some((held, _)) = call.hold() else { return call.pass() };
+                let status = call.complete(STATUS_SUCCESS, 0);
+                std::thread::spawn(move || {
+                    std::thread::sleep(LATE);
+                    held.pass();
+                });
+                status
+            }
+            CallEffect::AcceptsAnything => {
+                let status = call.pass();
+                if is_failure(status) { STATUS_SUCCESS } else { status }
+            }
+            CallEffect::FailsOtherwise => {
+                let status = call.pass();
+                if is_failure(status) { STATUS_UNSUCCESSFUL } else { status }
+            }
+            CallEffect::ReturnsSuccess => {
+                let _returned = call.pass();
+                STATUS_SUCCESS
+            }
+            CallEffect::WritesNothing | CallEffect::WritesOther => self.pass_with_outputs(effect, call),
+            CallEffect::FlipsData => {
+                // Back to what they were in the completion.
+                // SAFETY: the client's contract: buffers that are the provider's until the packet is completed.
+                unsafe { outputs::flip_sent(call.kernel(), &call.arguments) };
+                call.pass()
+            }
+            CallEffect::CutsData => cut(call),
+            CallEffect::IgnoresFlags | CallEffect::IgnoresAddress | CallEffect::IgnoresControl => {
+                ignore(effect, &mut call.arguments);
+                call.pass()
+            }
+            CallEffect::Overcounts
+            | CallEffect::DoesNotCount
+            | CallEffect::DoesNotMark
+            | CallEffect::Marks => call.pass(),
+        }
+    }
+
+    pub(super) fn mutate_completion(&self, effect: CallEffect, mut completion: Completion) {
+        match effect {
+            CallEffect::AcceptsAnything if is_failure(completion.status) => {
+                completion.status = STATUS_SUCCESS;
+                completion.information = 0;
+            }
+            CallEffect::FailsOtherwise if is_failure(completion.status) => {
+                completion.status = STATUS_UNSUCCESSFUL;
+            }
+            CallEffect::Overcounts if completion.status.is_success() => completion.information += 1,
+            CallEffect::DoesNotCount => completion.information = 0,
+            CallEffect::DoesNotMark => completion.is_pending = false,
+            CallEffect::Marks => completion.is_pending = true,
+            CallEffect::WritesNothing | CallEffect::WritesOther => {
+                self.spoil(effect, &completion.arguments());
+            }
+            CallEffect::FlipsData => {
+                // SAFETY: the packet is not completed, so the buffers are still the provider's.
+                unsafe { outputs::flip_sent(completion.kernel(), &completion.arguments()) };
+            }
+            _ => {}
+        }
+        completion.pass();
+    }
+
+    /// Notes what the outputs hold, and spoils what is written there when it is.
+    fn pass_with_outputs(&self, effect: CallEffect, call: &mut Call<'_>) -> NTSTATUS {
+        // SAFETY: the client's contract: outputs of the sizes that it gives.
+        let saved = unsafe { outputs::save(call.kernel(), &call.arguments) };
+        let Some(key) = saved.first().map(Saved::key) else { return call.pass() };
+        hold(&self.before).insert(key, saved);
+        let arguments = call.arguments;
+        let status = call.pass();
+        if !call.has_packet() {
+            self.spoil(effect, &arguments);
+        }
+        status
+    }
+
+    fn spoil(&self, effect: CallEffect, arguments: &Arguments) {
+        let Some(key) = outputs::key(arguments) else { return };
+        let Some(saved) = hold(&self.before).remove(&key) else { return };
+        for one in saved {
+            if effect == CallEffect::WritesNothing {
+                // SAFETY: the call is not over, so its outputs are still the provider's.
+                unsafe { one.restore() };
+            } else {
+                // SAFETY: as above.
+                unsafe { one.alter() };
+            }
+        }
+    }
+}
+
+/// Whether a call has failed: a packet that waits has not.
+fn is_failure(status: NTSTATUS) -> bool {
+    !status.is_success() && status != STATUS_PENDING
+}
+
+/// Passes one byte less of what is sent; the header is read during the call only.
+fn cut(call: &mut Call<'_>) -> NTSTATUS {
+    let mut shorter;
+    match &mut call.arguments {
+        Arguments::SendTo { buffer, .. }
+        | Arguments::Send { buffer, .. }
+        | Arguments::SendEx { buffer, .. }
+            if !buffer.is_null() =>
+        {
+            // SAFETY: the client's contract: readable.
+            let whole: WSK_BUF = unsafe { **buffer };
+            shorter = WSK_BUF { Length: whole.Length.saturating_sub(1), ..whole };
+            *buffer = &raw mut shorter;
+            call.pass()
+        }
+        Arguments::SendMessages { buffer_list, .. } if !buffer_list.is_null() => {
+            // The last of the list is not sent.
+            let mut last = *buffer_list;
+            let mut before = std::ptr::null_mut();
+            // SAFETY: the client's contract: a list that is the provider's until the packet is completed.
+            while let Some(next) = std::ptr::NonNull::new(unsafe { (*last).Next }) {
+                before = last;
+                last = next.as_ptr();
+            }
+            if before.is_null() {
+                return call.pass();
+            }
+            // SAFETY: as above.
+            unsafe { (*before).Next = std::ptr::null_mut() };
+            call.pass()
+        }
+        _ => call.pass(),
+    }
+}
+
+fn ignore(effect: CallEffect, arguments: &mut Arguments) {
+    match arguments {
+        Arguments::SendTo { flags, remote_address, control_info_length, .. }
+        | Arguments::SendMessages { flags, remote_address, control_info_length, .. } => match effect {
+            CallEffect::IgnoresAddress => *remote_address = std::ptr::null_mut(),
+            CallEffect::IgnoresControl => *control_info_length = 0,
+            _ => *flags = 0,
+        },
+        Arguments::Bind { flags, .. }
+        | Arguments::ReceiveFrom { flags, .. }
+        | Arguments::Send { flags, .. }
+        | Arguments::Receive { flags, .. }
+        | Arguments::Disconnect { flags, .. }
+        | Arguments::Connect { flags, .. }
+        | Arguments::ConnectEx { flags, .. }
+        | Arguments::Accept { flags, .. }
+        | Arguments::SocketConnect { flags, .. } => *flags = 0,
+        _ => {}
+    }
+}
