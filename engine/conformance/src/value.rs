@@ -12,6 +12,8 @@ pub enum Value {
     Status(NTSTATUS),
     /// Any of these statuses: the documentation leaves the choice.
     AnyOf(&'static [NTSTATUS]),
+    /// Any status that is not a success: the documentation says that it fails, and not how.
+    Failure,
     /// How many, or how long.
     Number(u64),
     /// As many or more.
@@ -30,6 +32,7 @@ impl Value {
     pub fn admits(&self, seen: &Self) -> bool {
         match (self, seen) {
             (Self::AnyOf(statuses), Self::Status(status)) => statuses.contains(status),
+            (Self::Failure, Self::Status(status)) => !status.is_success(),
             (Self::AtLeast(least), Self::Number(number)) => number >= least,
             _ => self == seen,
         }
@@ -47,6 +50,7 @@ impl fmt::Display for Value {
                 }
                 Ok(())
             }
+            Self::Failure => f.write_str("a failure"),
             Self::Number(number) => write!(f, "{number}"),
             Self::AtLeast(number) => write!(f, "{number} or more"),
             Self::Bits(bits) => write!(f, "{bits:#x}"),

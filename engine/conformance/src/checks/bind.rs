@@ -3,25 +3,15 @@
 use skua_engine::Kernel;
 use skua_engine::abi::status::STATUS_ADDRESS_ALREADY_EXISTS;
 
-use crate::check::{Category, Check, Group};
 use crate::client::datagram::DatagramSocket;
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Verdict, expect};
 
-pub(super) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Bind,
-        checks: &const {
-            [
-                Check::contract("port 0 becomes a port", "WskBind, LocalAddress", port_0),
-                Check::contract(
-                    "an address in use is refused",
-                    "WskBind, Return value: STATUS_ADDRESS_ALREADY_EXISTS",
-                    in_use,
-                ),
-            ]
-        },
-    }
+checks! { Bind;
+    port_0: "port 0 becomes a port",
+        "WskBind, LocalAddress";
+    in_use: "an address in use is refused",
+        "WskBind, Return value: STATUS_ADDRESS_ALREADY_EXISTS";
 }
 
 fn port_0<K: Kernel>(client: &Client<'_, K>) -> Verdict {

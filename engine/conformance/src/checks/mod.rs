@@ -1,12 +1,29 @@
 //! The checks, by category.
 //!
-//! A file begins with its table: each rule's name, where it is written, and the function that looks at it.
+//! A file begins with its table: the function that looks at a rule, the rule's name, and where it is written.
+
+/// The table of a file: for each function the rule's name and its citation. Gives the file its `group`.
+macro_rules! checks {
+    ($category:ident; $($body:ident: $name:literal, $citation:literal;)+) => {
+        pub(super) const fn group<K: skua_engine::Kernel>() -> crate::check::Group<K> {
+            crate::check::Group {
+                category: crate::check::Category::$category,
+                checks: &const { [$(crate::check::Check::contract($name, $citation, $body)),+] },
+            }
+        }
+    };
+}
 
 mod bind;
+mod client_control;
 mod creation;
+mod options;
 mod receive;
+mod registration;
+
 mod receive_event;
 mod send;
+mod socket_control;
 
 use skua_engine::Kernel;
 
@@ -16,6 +33,12 @@ use crate::check::Group;
 pub(crate) struct Groups<K>(core::marker::PhantomData<K>);
 
 impl<K: Kernel> Groups<K> {
-    pub(crate) const ALL: &'static [Group<K>] =
-        &[creation::group(), bind::group(), send::group(), receive::group(), receive_event::group()];
+    pub(crate) const ALL: &'static [Group<K>] = &[
+        registration::group(),
+        creation::group(),
+        bind::group(),
+        send::group(),
+        receive::group(),
+        receive_event::group(),
+    ];
 }

@@ -6,52 +6,28 @@ use skua_engine::abi::sockaddr::{IP_PKTINFO, IPPROTO_IP};
 use skua_engine::abi::status::{STATUS_CANCELLED, STATUS_PENDING, STATUS_SUCCESS};
 use skua_engine::abi::wsk::WSK_EVENT_RECEIVE_FROM;
 
-use crate::check::{Category, Check, Group};
 use crate::client::datagram::DatagramSocket;
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(super) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Receive,
-        checks: &const {
-            [
-                Check::contract(
-                    "a receive without a datagram pends until one comes",
-                    "WskReceiveFrom, Return value: STATUS_PENDING",
-                    pends,
-                ),
-                Check::contract(
-                    "a datagram fills the parts of a chain in order",
-                    "WskReceiveFrom, Buffer",
-                    parts,
-                ),
-                Check::contract("a receive tells the source", "WskReceiveFrom, RemoteAddress", source),
-                Check::contract(
-                    "a queued receive comes before the event",
-                    "WskReceiveFrom, Remarks",
-                    before_event,
-                ),
-                Check::contract(
-                    "what does not fit is flagged MSG_TRUNC",
-                    "WskReceiveFrom, ControlFlags",
-                    truncated,
-                ),
-                Check::contract(
-                    "control messages are given where there is room",
-                    "WskReceiveFrom, ControlInfo",
-                    control,
-                ),
-                Check::contract(
-                    "a cancelled receive ends with CANCELLED and takes no datagram",
-                    "WskReceiveFrom; IoCancelIrp",
-                    cancelled,
-                ),
-            ]
-        },
-    }
+checks! { Receive;
+    pends: "a receive without a datagram pends until one comes",
+        "WskReceiveFrom, Return value: STATUS_PENDING";
+    parts: "a datagram fills the parts of a chain in order",
+        "WskReceiveFrom, Buffer";
+    source: "a receive tells the source",
+        "WskReceiveFrom, RemoteAddress";
+    before_event: "a queued receive comes before the event",
+        "WskReceiveFrom, Remarks";
+    truncated: "what does not fit is flagged MSG_TRUNC",
+        "WskReceiveFrom, ControlFlags";
+    control: "control messages are given where there is room",
+        "WskReceiveFrom, ControlInfo";
+    cancelled: "a cancelled receive ends with CANCELLED and takes no datagram",
+        "WskReceiveFrom; IoCancelIrp";
 }
 
+/// Two sockets, without an event.
 fn pair<'c, K: Kernel>(
     client: &'c Client<'_, K>,
 ) -> Result<(DatagramSocket<'c, K>, DatagramSocket<'c, K>), Outcome> {

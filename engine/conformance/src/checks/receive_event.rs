@@ -9,7 +9,6 @@ use skua_engine::abi::wsk::{
     NPI_WSK_INTERFACE_ID, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::buffer::{Buffer, digest};
 use crate::client::datagram::{DatagramSocket, Sending};
 use crate::client::handle::set_events;
@@ -17,88 +16,33 @@ use crate::client::recorder::Answer;
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(super) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::ReceiveEvent,
-        checks: &const {
-            [
-                Check::contract(
-                    "events are off on a new socket",
-                    "Enabling and Disabling Event Callback Functions",
-                    off_at_first,
-                ),
-                Check::contract(
-                    "an event is enabled after bind only",
-                    "SO_WSK_EVENT_CALLBACK: after the socket is bound",
-                    after_bind,
-                ),
-                Check::contract(
-                    "a datagram is indicated whole and with its source",
-                    "WSK_DATAGRAM_INDICATION, Buffer and RemoteAddress",
-                    whole,
-                ),
-                Check::contract(
-                    "a callback that is told AT_DISPATCH_LEVEL runs there",
-                    "WskReceiveFromEvent, Flags",
-                    at_dispatch,
-                ),
-                Check::contract(
-                    "an event enabled once is called for what waited",
-                    "Enabling and Disabling Event Callback Functions",
-                    late,
-                ),
-                Check::contract(
-                    "datagrams that are retained keep their bytes until they are released",
-                    "WskReceiveFromEvent, Return value: STATUS_PENDING",
-                    retained,
-                ),
-                Check::contract(
-                    "retained datagrams are released one by one in any order",
-                    "facts 5, WskRelease",
-                    any_order,
-                ),
-                Check::contract(
-                    "a datagram may be released inside the callback that returns PENDING",
-                    "facts 5, WskRelease",
-                    released_inside,
-                ),
-                Check::contract(
-                    "a dynamic event that refuses is off until it is enabled again",
-                    "WskReceiveFromEvent, Return value: STATUS_DATA_NOT_ACCEPTED",
-                    refused,
-                ),
-                Check::contract(
-                    "an idle event is disabled at once",
-                    "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE",
-                    disable,
-                ),
-                Check::contract(
-                    "disabling an event that runs, without an IRP, answers EVENT_PENDING",
-                    "SO_WSK_EVENT_CALLBACK: STATUS_EVENT_PENDING",
-                    disable_inside,
-                ),
-                Check::contract(
-                    "a static event is enabled from the start",
-                    "WSK_SET_STATIC_EVENT_CALLBACKS",
-                    static_event,
-                ),
-                Check::contract(
-                    "a static event cannot be disabled",
-                    "WSK_SET_STATIC_EVENT_CALLBACKS",
-                    static_stays,
-                ),
-            ]
-        },
-    }
-}
-
-/// A sender, and a receiver whose event is enabled.
-fn pair<'c, K: Kernel>(
-    client: &'c Client<'_, K>,
-) -> Result<(DatagramSocket<'c, K>, DatagramSocket<'c, K>), Outcome> {
-    let receiver = DatagramSocket::bound(client, LOCALHOST)?;
-    expect_at("SO_WSK_EVENT_CALLBACK", STATUS_SUCCESS, receiver.set_events(WSK_EVENT_RECEIVE_FROM))?;
-    Ok((DatagramSocket::bound(client, LOCALHOST)?, receiver))
+checks! { ReceiveEvent;
+    off_at_first: "events are off on a new socket",
+        "Enabling and Disabling Event Callback Functions";
+    after_bind: "an event is enabled after bind only",
+        "SO_WSK_EVENT_CALLBACK: after the socket is bound";
+    whole: "a datagram is indicated whole and with its source",
+        "WSK_DATAGRAM_INDICATION, Buffer and RemoteAddress";
+    at_dispatch: "a callback that is told AT_DISPATCH_LEVEL runs there",
+        "WskReceiveFromEvent, Flags";
+    late: "an event enabled once is called for what waited",
+        "Enabling and Disabling Event Callback Functions";
+    retained: "datagrams that are retained keep their bytes until they are released",
+        "WskReceiveFromEvent, Return value: STATUS_PENDING";
+    any_order: "retained datagrams are released one by one in any order",
+        "facts 5, WskRelease";
+    released_inside: "a datagram may be released inside the callback that returns PENDING",
+        "facts 5, WskRelease";
+    refused: "a dynamic event that refuses is off until it is enabled again",
+        "WskReceiveFromEvent, Return value: STATUS_DATA_NOT_ACCEPTED";
+    disable: "an idle event is disabled at once",
+        "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE";
+    disable_inside: "disabling an event that runs, without an IRP, answers EVENT_PENDING",
+        "SO_WSK_EVENT_CALLBACK: STATUS_EVENT_PENDING";
+    static_event: "a static event is enabled from the start",
+        "WSK_SET_STATIC_EVENT_CALLBACKS";
+    static_stays: "a static event cannot be disabled",
+        "WSK_SET_STATIC_EVENT_CALLBACKS";
 }
 
 fn off_at_first<K: Kernel>(client: &Client<'_, K>) -> Verdict {
@@ -118,7 +62,7 @@ fn after_bind<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn whole<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let buffer = Buffer::patterned(client.bench(), 3, 1400)?;
     sender.send(Sending::of(&buffer).to(receiver.local()?))?.succeeds("WskSendTo")?;
     let seen = receiver.event.seen(0)?;
@@ -128,7 +72,7 @@ fn whole<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn at_dispatch<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     sender.deliver(receiver.local()?, b"level")?;
     let seen = receiver.event.seen(0)?;
     if seen.flags & WSK_FLAG_AT_DISPATCH_LEVEL == 0 {
@@ -152,7 +96,7 @@ fn late<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn retained<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     receiver.event.answer(Answer::Retain);
     let remote = receiver.local()?;
     for _ in 0..4 {
@@ -169,7 +113,7 @@ fn retained<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn any_order<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     receiver.event.answer(Answer::Retain);
     for _ in 0..3 {
         sender.deliver(receiver.local()?, b"one of three")?;
@@ -183,7 +127,7 @@ fn any_order<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn released_inside<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     receiver.event.answer(Answer::ReleaseInside);
     for _ in 0..2 {
         sender.deliver(receiver.local()?, b"back already")?;
@@ -193,7 +137,7 @@ fn released_inside<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn refused<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     receiver.event.answer(Answer::Refuse);
     sender.deliver(receiver.local()?, b"first")?;
     receiver.event.wait_for_calls(1)?;
@@ -207,7 +151,7 @@ fn refused<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn disable<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     expect(STATUS_SUCCESS, receiver.set_events(WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE))?;
     sender.deliver(receiver.local()?, b"nobody listens")?;
     expect_at("no call", true, receiver.event.is_quiet(0))?;
@@ -216,7 +160,7 @@ fn disable<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn disable_inside<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     receiver.event.inside(
         |record, _| {
             let mask = WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE;

@@ -4,68 +4,39 @@ use skua_engine::Kernel;
 use skua_engine::abi::status::{STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 use skua_engine::abi::wsk::WSK_EVENT_RECEIVE_FROM;
 
-use crate::check::{Category, Check, Group};
 use crate::client::buffer::{Buffer, digest};
 use crate::client::datagram::{DatagramSocket, Sending};
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(super) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Send,
-        checks: &const {
-            [
-                Check::contract(
-                    "a send completes with the bytes that were sent",
-                    "WskSendTo, Irp: IoStatus.Information",
-                    information,
-                ),
-                Check::contract("an empty datagram is sent", "WSK_BUF, Mdl: NULL where Length is 0", empty),
-                Check::contract("a chain of MDLs is one datagram", "WSK_BUF: a chain of MDLs", chain),
-                Check::contract(
-                    "data may begin behind the first MDL's first byte",
-                    "WSK_BUF, Offset",
-                    offset,
-                ),
-                Check::contract(
-                    "a buffer longer than its chain is refused",
-                    "WSK_BUF, Length",
-                    longer_than_chain,
-                ),
-                Check::contract(
-                    "a send from a socket that is not bound is refused",
-                    "WskSendTo, Remarks: a socket is bound first",
-                    unbound,
-                ),
-                Check::contract("a send takes no flags", "WskSendTo, Flags: must be 0", flags),
-                Check::contract(
-                    "a list of buffers is sent with one completion, in order",
-                    "WskSendMessages, BufferList",
-                    messages,
-                ),
-            ]
-        },
-    }
-}
-
-/// A sender, and a receiver whose event is enabled.
-fn pair<'c, K: Kernel>(
-    client: &'c Client<'_, K>,
-) -> Result<(DatagramSocket<'c, K>, DatagramSocket<'c, K>), Outcome> {
-    let receiver = DatagramSocket::bound(client, LOCALHOST)?;
-    expect_at("SO_WSK_EVENT_CALLBACK", STATUS_SUCCESS, receiver.set_events(WSK_EVENT_RECEIVE_FROM))?;
-    Ok((DatagramSocket::bound(client, LOCALHOST)?, receiver))
+checks! { Send;
+    information: "a send completes with the bytes that were sent",
+        "WskSendTo, Irp: IoStatus.Information";
+    empty: "an empty datagram is sent",
+        "WSK_BUF, Mdl: NULL where Length is 0";
+    chain: "a chain of MDLs is one datagram",
+        "WSK_BUF: a chain of MDLs";
+    offset: "data may begin behind the first MDL's first byte",
+        "WSK_BUF, Offset";
+    longer_than_chain: "a buffer longer than its chain is refused",
+        "WSK_BUF, Length";
+    unbound: "a send from a socket that is not bound is refused",
+        "WskSendTo, Remarks: a socket is bound first";
+    flags: "a send takes no flags",
+        "WskSendTo, Flags: must be 0";
+    messages: "a list of buffers is sent with one completion, in order",
+        "WskSendMessages, BufferList";
 }
 
 fn information<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let done = sender.send_to(receiver.local()?, &[7; 100])?;
     expect_at("WskSendTo", STATUS_SUCCESS, done.status)?;
     expect(100_usize, done.information)
 }
 
 fn empty<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let none =
         Sending { header: skua_engine::abi::zeroed(), ..Sending::of(&Buffer::room(client.bench(), &[1])?) };
     sender.send(none.to(receiver.local()?))?.succeeds("WskSendTo")?;
@@ -73,7 +44,7 @@ fn empty<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn chain<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let parts: [&[u8]; 3] = [b"one ", b"data", b"gram"];
     let buffer = Buffer::of(client.bench(), &parts)?;
     sender.send(Sending::of(&buffer).to(receiver.local()?))?.succeeds("WskSendTo")?;
@@ -81,7 +52,7 @@ fn chain<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn offset<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let buffer = Buffer::of(client.bench(), &[b"head", b"tail"])?;
     let mut sending = Sending::of(&buffer).to(receiver.local()?);
     sending.header.Offset = 3;
@@ -91,7 +62,7 @@ fn offset<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn longer_than_chain<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let buffer = Buffer::of(client.bench(), &[b"head", b"tail"])?;
     let mut sending = Sending::of(&buffer).to(receiver.local()?);
     sending.header.Length = 9;
@@ -99,20 +70,20 @@ fn longer_than_chain<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 }
 
 fn unbound<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (_sender, receiver) = pair(client)?;
+    let (_sender, receiver) = DatagramSocket::pair(client)?;
     let unbound = DatagramSocket::open(client, LOCALHOST)?;
     expect(STATUS_INVALID_DEVICE_STATE, unbound.send_to(receiver.local()?, b"lost")?.status)
 }
 
 fn flags<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let buffer = Buffer::of(client.bench(), &[b"flags"])?;
     let sending = Sending { flags: 1, ..Sending::of(&buffer) };
     expect(STATUS_INVALID_PARAMETER, sender.send(sending.to(receiver.local()?))?.status)
 }
 
 fn messages<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = pair(client)?;
+    let (sender, receiver) = DatagramSocket::pair(client)?;
     let bench = client.bench();
     let (first, second) = (Buffer::patterned(bench, 1, 700)?, Buffer::patterned(bench, 2, 300)?);
     let done = sender.send_messages(Some(receiver.local()?), &[&first, &second], 0, None)?;

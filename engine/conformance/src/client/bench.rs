@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use skua_engine::Kernel;
+use skua_engine::{Dispatch, Kernel};
 
 use crate::outcome::Outcome;
 
@@ -40,11 +40,13 @@ pub(crate) struct Bench<K: Kernel> {
     surroundings: Surroundings,
     /// What did not end in time, first of all. From then on nothing is freed: see [`Owned`](super::Owned).
     hung: Cell<Option<&'static str>>,
+    /// Requests are handed over at DISPATCH_LEVEL.
+    raised: Cell<bool>,
 }
 
 impl<K: Kernel> Bench<K> {
     pub(crate) const fn new(kernel: K, surroundings: Surroundings) -> Self {
-        Self { kernel, surroundings, hung: Cell::new(None) }
+        Self { kernel, surroundings, hung: Cell::new(None), raised: Cell::new(false) }
     }
 
     pub(crate) const fn kernel(&self) -> &K {
@@ -53,6 +55,16 @@ impl<K: Kernel> Bench<K> {
 
     pub(crate) const fn surroundings(&self) -> Surroundings {
         self.surroundings
+    }
+
+    /// From now on requests are handed over at DISPATCH_LEVEL.
+    pub(crate) fn raise_calls(&self) {
+        self.raised.set(true);
+    }
+
+    /// Calls `call` at the level that requests are handed over at.
+    pub(crate) fn at_level<R>(&self, call: impl FnOnce() -> R) -> R {
+        if self.raised.get() { Dispatch::with(&self.kernel, |_| call()) } else { call() }
     }
 
     /// What did not end in time.

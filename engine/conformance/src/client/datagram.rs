@@ -11,8 +11,10 @@ use skua_engine::Kernel;
 use skua_engine::abi::cmsg::{CMSGHDR, ControlMessage};
 use skua_engine::abi::nt::IRP;
 use skua_engine::abi::sockaddr::SOCKADDR_INET;
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_HANDLE};
-use skua_engine::abi::wsk::{WSK_BUF, WSK_BUF_LIST, WSK_DATAGRAM_INDICATION, WSK_PROVIDER_DATAGRAM_DISPATCH};
+use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_HANDLE, STATUS_SUCCESS};
+use skua_engine::abi::wsk::{
+    WSK_BUF, WSK_BUF_LIST, WSK_DATAGRAM_INDICATION, WSK_EVENT_RECEIVE_FROM, WSK_PROVIDER_DATAGRAM_DISPATCH,
+};
 
 use super::buffer::Buffer;
 use super::control_area::ControlArea;
@@ -20,8 +22,8 @@ use super::handle::Handle;
 use super::memory::{Owned, Zeroed};
 use super::recorder::{self, Recorder};
 use super::request::{self, Done, Request};
-use super::{Arguments, Client};
-use crate::outcome::Outcome;
+use super::{Arguments, Client, LOCALHOST};
+use crate::outcome::{Outcome, expect_at};
 
 /// A datagram socket, closed when dropped; what its event retained is released before.
 pub(crate) struct DatagramSocket<'c, K: Kernel> {
@@ -56,8 +58,20 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
     /// Opens and binds.
     pub(crate) fn bound(client: &'c Client<'_, K>, local: SocketAddr) -> Result<Self, Outcome> {
         let socket = Self::open(client, local)?;
-        crate::outcome::expect_at("WskBind", skua_engine::abi::status::STATUS_SUCCESS, socket.bind(local)?)?;
+        expect_at("WskBind", STATUS_SUCCESS, socket.bind(local)?)?;
         Ok(socket)
+    }
+
+    /// Opens, binds, and enables the receive event.
+    pub(crate) fn hearing(client: &'c Client<'_, K>, local: SocketAddr) -> Result<Self, Outcome> {
+        let socket = Self::bound(client, local)?;
+        expect_at("SO_WSK_EVENT_CALLBACK", STATUS_SUCCESS, socket.set_events(WSK_EVENT_RECEIVE_FROM))?;
+        Ok(socket)
+    }
+
+    /// A sender, and a receiver whose event is enabled.
+    pub(crate) fn pair(client: &'c Client<'_, K>) -> Result<(Self, Self), Outcome> {
+        Ok((Self::bound(client, LOCALHOST)?, Self::hearing(client, LOCALHOST)?))
     }
 
     fn functions(&self) -> &'c WSK_PROVIDER_DATAGRAM_DISPATCH {
@@ -93,7 +107,7 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
     /// The address that it is bound to.
     pub(crate) fn local(&self) -> Result<SocketAddr, Outcome> {
         let (status, address) = self.local_address()?;
-        crate::outcome::expect_at("WskGetLocalAddress", skua_engine::abi::status::STATUS_SUCCESS, status)?;
+        expect_at("WskGetLocalAddress", STATUS_SUCCESS, status)?;
         address.ok_or(Outcome::NotApplicable { why: "an address of no known family" })
     }
 

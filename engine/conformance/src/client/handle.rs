@@ -39,13 +39,19 @@ impl<K: Kernel> Controlled<'_, K> {
         self.output.bytes()
     }
 
-    /// The first four bytes of the output.
-    pub(crate) fn word(&self) -> u32 {
-        let mut word = [0; 4];
-        for (place, byte) in word.iter_mut().zip(self.output()) {
+    /// The first eight bytes of the output.
+    pub(crate) fn double_word(&self) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        for (place, byte) in bytes.iter_mut().zip(self.output()) {
             *place = *byte;
         }
-        u32::from_ne_bytes(word)
+        bytes
+    }
+
+    /// The first four bytes of the output.
+    pub(crate) fn word(&self) -> u32 {
+        let [a, b, c, d, ..] = self.double_word();
+        u32::from_ne_bytes([a, b, c, d])
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod bench;
 pub(crate) mod buffer;
+mod control;
 pub(crate) mod control_area;
 pub(crate) mod datagram;
 pub(crate) mod handle;
@@ -16,6 +17,7 @@ pub(crate) mod recorder;
 pub(crate) mod request;
 pub(crate) mod signal;
 
+use core::cell::Cell;
 use core::ffi::c_void;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ptr;
@@ -25,14 +27,14 @@ use skua_engine::abi::nt::{IRP, PEPROCESS, PETHREAD};
 use skua_engine::abi::sockaddr::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM};
 use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_HANDLE, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
-    NPI_WSK_INTERFACE_ID, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_EVENT_CALLBACK_CONTROL,
-    WSK_FLAG_DATAGRAM_SOCKET, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION,
-    WSK_SET_STATIC_EVENT_CALLBACKS, WSK_SOCKET,
+    WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_FLAG_DATAGRAM_SOCKET, WSK_PROVIDER_CHARACTERISTICS,
+    WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_SOCKET,
 };
 use skua_engine::abi::zeroed;
 
 pub(crate) use bench::Bench;
 pub use bench::Surroundings;
+pub(crate) use control::{Descriptor, NOTHING};
 pub use memory::TAG;
 
 use crate::outcome::{Outcome, expect_at};
@@ -99,6 +101,8 @@ pub(crate) struct Client<'b, K: Kernel> {
     npi: WSK_PROVIDER_NPI,
     /// Its own registration; `None` where the caller of the check registered.
     registration: Option<Owned<'b, Block, K>>,
+    /// Whether it still owes the release of its capture.
+    captured: Cell<bool>,
 }
 
 /// A registration, which stays at its address.
@@ -111,7 +115,7 @@ unsafe impl Zeroed for Block {}
 impl<'b, K: Kernel> Client<'b, K> {
     /// The client that the caller of a check has registered.
     pub(crate) const fn of(bench: &'b Bench<K>, npi: WSK_PROVIDER_NPI) -> Self {
-        Self { bench, npi, registration: None }
+        Self { bench, npi, registration: None, captured: Cell::new(false) }
     }
 
     /// Another client, registered and captured; released and deregistered when dropped.
@@ -124,7 +128,7 @@ impl<'b, K: Kernel> Client<'b, K> {
             deregister(bench.kernel(), &registration);
         }
         expect_at("WskCaptureProviderNPI", STATUS_SUCCESS, status)?;
-        Ok(Self { bench, npi, registration: Some(registration) })
+        Ok(Self { bench, npi, registration: Some(registration), captured: Cell::new(true) })
     }
 
     /// Another client, whose sockets have these events enabled from the start.
@@ -132,6 +136,27 @@ impl<'b, K: Kernel> Client<'b, K> {
         let client = self.register()?;
         expect_at("WSK_SET_STATIC_EVENT_CALLBACKS", STATUS_SUCCESS, client.set_static_events(mask))?;
         Ok(client)
+    }
+
+    /// WskCaptureProviderNPI once more; a success owes a [`Client::release_once`].
+    pub(crate) fn capture_again(&self, timeout: u32) -> Result<(NTSTATUS, WSK_PROVIDER_NPI), Outcome> {
+        let registration = self.registration.as_ref();
+        let block = registration.ok_or(Outcome::NotApplicable { why: "the caller's registration" })?;
+        Ok(capture(self.bench.kernel(), block, timeout))
+    }
+
+    /// WskReleaseProviderNPI.
+    pub(crate) fn release_once(&self) {
+        if let Some(registration) = &self.registration {
+            release(self.bench.kernel(), registration);
+        }
+    }
+
+    /// Pays for the first capture before the end; the client-level table is not called any more.
+    pub(crate) fn release_early(&self) {
+        if self.captured.replace(false) {
+            self.release_once();
+        }
     }
 
     pub(crate) const fn bench(&self) -> &'b Bench<K> {
@@ -208,31 +233,6 @@ impl<'b, K: Kernel> Client<'b, K> {
             )
         }
     }
-
-    /// WskControlClient: the status, and the size returned. Buffers are of the caller, and outlive a pending IRP.
-    pub(crate) fn control(
-        &self,
-        code: u32,
-        input: (*mut c_void, usize),
-        output: (*mut c_void, usize),
-        irp: *mut IRP,
-    ) -> (NTSTATUS, usize) {
-        let Some(call) = self.functions().WskControlClient else { return (STATUS_INVALID_HANDLE, 0) };
-        let mut returned = 0;
-        // SAFETY: buffers of these sizes.
-        let status = unsafe {
-            call(self.npi.Client, code, input.1, input.0, output.1, output.0, &raw mut returned, irp)
-        };
-        (status, returned)
-    }
-
-    /// WSK_SET_STATIC_EVENT_CALLBACKS.
-    pub(crate) fn set_static_events(&self, mask: u32) -> NTSTATUS {
-        let mut control =
-            WSK_EVENT_CALLBACK_CONTROL { NpiId: &raw const NPI_WSK_INTERFACE_ID, EventMask: mask };
-        let input = ((&raw mut control).cast(), size_of::<WSK_EVENT_CALLBACK_CONTROL>());
-        self.control(WSK_SET_STATIC_EVENT_CALLBACKS, input, NOTHING, ptr::null_mut()).0
-    }
 }
 
 impl<K: Kernel> Drop for Client<'_, K> {
@@ -241,7 +241,7 @@ impl<K: Kernel> Drop for Client<'_, K> {
         if let Some(registration) = &self.registration
             && self.bench.hung().is_none()
         {
-            release(self.bench.kernel(), registration);
+            self.release_early();
             deregister(self.bench.kernel(), registration);
         }
     }
@@ -253,9 +253,6 @@ pub(crate) struct Created<'c, K: Kernel> {
     /// The socket, if it is one.
     pub(crate) handle: Option<Handle<'c, K>>,
 }
-
-/// No buffer.
-pub(crate) const NOTHING: (*mut c_void, usize) = (ptr::null_mut(), 0);
 
 /// The check is not applicable unless `there`.
 pub(crate) fn needs(there: bool, why: &'static str) -> Result<(), Outcome> {
@@ -283,6 +280,17 @@ pub(crate) fn capture<K: Kernel>(
     // SAFETY: registered.
     let status = unsafe { kernel.wsk_capture_provider_npi(block.as_ptr().cast(), timeout, &raw mut npi) };
     (status, npi)
+}
+
+/// WskQueryProviderCharacteristics.
+pub(crate) fn characteristics<K: Kernel>(
+    kernel: &K,
+    block: &Owned<'_, Block, K>,
+) -> (NTSTATUS, WSK_PROVIDER_CHARACTERISTICS) {
+    let mut found = WSK_PROVIDER_CHARACTERISTICS::default();
+    // SAFETY: registered.
+    let status = unsafe { kernel.wsk_query_provider_characteristics(block.as_ptr().cast(), &raw mut found) };
+    (status, found)
 }
 
 /// WskReleaseProviderNPI.

@@ -117,7 +117,7 @@ impl<'b, K: Kernel> Request<'b, K> {
     pub(crate) fn start(&self, call: impl FnOnce(*mut IRP) -> NTSTATUS) -> NTSTATUS {
         debug_assert!(!self.out.get(), "the IRP is out");
         self.out.set(true);
-        let returned = call(self.irp());
+        let returned = self.packet.bench().at_level(|| call(self.irp()));
         self.returned.set(returned);
         returned
     }
