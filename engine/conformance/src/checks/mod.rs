@@ -35,7 +35,10 @@ pub(crate) struct Groups<K>(core::marker::PhantomData<K>);
 impl<K: Kernel> Groups<K> {
     pub(crate) const ALL: &'static [Group<K>] = &[
         registration::group(),
+        client_control::group(),
         creation::group(),
+        socket_control::group(),
+        options::group(),
         bind::group(),
         send::group(),
         receive::group(),

@@ -14,7 +14,7 @@ use crate::client::datagram::{DatagramSocket, Sending};
 use crate::client::handle::set_events;
 use crate::client::recorder::Answer;
 use crate::client::{Client, LOCALHOST};
-use crate::outcome::{Outcome, Verdict, expect, expect_at};
+use crate::outcome::{Verdict, expect, expect_at};
 
 checks! { ReceiveEvent;
     off_at_first: "events are off on a new socket",

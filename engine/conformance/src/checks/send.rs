@@ -2,12 +2,11 @@
 
 use skua_engine::Kernel;
 use skua_engine::abi::status::{STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
-use skua_engine::abi::wsk::WSK_EVENT_RECEIVE_FROM;
 
 use crate::client::buffer::{Buffer, digest};
 use crate::client::datagram::{DatagramSocket, Sending};
 use crate::client::{Client, LOCALHOST};
-use crate::outcome::{Outcome, Verdict, expect, expect_at};
+use crate::outcome::{Verdict, expect, expect_at};
 
 checks! { Send;
     information: "a send completes with the bytes that were sent",

@@ -7,9 +7,9 @@ use skua_engine::abi::nt::GUID;
 use skua_engine::abi::sockaddr::{SO_BROADCAST, SO_RCVBUF, SOL_SOCKET};
 use skua_engine::abi::status::{STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
-    NPI_WSK_INTERFACE_ID, SIO_WSK_QUERY_INSPECT_ID, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY,
-    WSK_CONTROL_SOCKET_TYPE, WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM,
-    WSK_FLAG_BASIC_SOCKET, WskGetOption, WskIoctl, WskSetOption,
+    SIO_WSK_QUERY_INSPECT_ID, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY, WSK_CONTROL_SOCKET_TYPE,
+    WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_BASIC_SOCKET,
+    WskGetOption, WskIoctl, WskSetOption,
 };
 
 use crate::client::datagram::DatagramSocket;
@@ -65,8 +65,6 @@ checks! { SocketControl;
         "SO_WSK_SECURITY, Remarks";
     security_got: "asking for the security descriptor gives a cached one, to be released",
         "SO_WSK_SECURITY, WskGetOption";
-    security_basic: "a basic socket has no security descriptor",
-        "SO_WSK_SECURITY, Remarks";
 }
 
 fn needs_irp<K: Kernel>(client: &Client<'_, K>) -> Verdict {
@@ -205,10 +203,6 @@ fn security<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 
 fn security_late<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     expect(Value::Failure, attach(client, &*DatagramSocket::bound(client, LOCALHOST)?)?)
-}
-
-fn security_basic<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    expect(Value::Failure, attach(client, &basic(client)?)?)
 }
 
 fn security_got<K: Kernel>(client: &Client<'_, K>) -> Verdict {

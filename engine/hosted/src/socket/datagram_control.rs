@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use skua_engine::abi::sockaddr::{SOCKADDR, SOL_SOCKET};
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
+use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER};
 use skua_engine::abi::wsk::{
-    SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SO_WSK_EVENT_CALLBACK, WSK_EVENT_DISABLE,
-    WSK_EVENT_RECEIVE_FROM,
+    SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SO_WSK_EVENT_CALLBACK,
+    WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM,
 };
 
 use super::control::{ControlRequest, Kind, OptionalRequest};
@@ -26,6 +26,10 @@ impl DatagramSocket {
             (Kind::Ioctl, SIO_WSK_SET_REMOTE_ADDRESS | SIO_WSK_SET_SENDTO_ADDRESS) => {
                 let filters = control.code == SIO_WSK_SET_REMOTE_ADDRESS;
                 answer.conclude_with(&self.kernel, || self.fix_remote(&control, filters))
+            }
+            // Takes no request, and is of connections that were accepted after an inspection.
+            (Kind::Ioctl, SIO_WSK_QUERY_INSPECT_ID) => {
+                answer.conclude(&self.kernel, Err(STATUS_INVALID_DEVICE_REQUEST))
             }
             _ => answer.conclude_with(&self.kernel, || self.controls.serve(&control)),
         }
