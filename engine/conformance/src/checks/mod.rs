@@ -15,8 +15,11 @@ macro_rules! checks {
 }
 
 mod bind;
+mod cancel;
 mod client_control;
+mod close;
 mod creation;
+mod kernel;
 mod options;
 mod receive;
 mod registration;
@@ -43,5 +46,8 @@ impl<K: Kernel> Groups<K> {
         send::group(),
         receive::group(),
         receive_event::group(),
+        close::group(),
+        cancel::group(),
+        kernel::group(),
     ];
 }

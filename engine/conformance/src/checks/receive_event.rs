@@ -1,17 +1,12 @@
 //! WskReceiveFromEvent and WskRelease.
 
-use core::sync::atomic::Ordering;
-
 use skua_engine::Kernel;
 use skua_engine::abi::nt::DISPATCH_LEVEL;
 use skua_engine::abi::status::{STATUS_EVENT_PENDING, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
-use skua_engine::abi::wsk::{
-    NPI_WSK_INTERFACE_ID, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
-};
+use skua_engine::abi::wsk::{WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL};
 
 use crate::client::buffer::{Buffer, digest};
 use crate::client::datagram::{DatagramSocket, Sending};
-use crate::client::handle::set_events;
 use crate::client::recorder::Answer;
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Verdict, expect, expect_at};
@@ -161,15 +156,7 @@ fn disable<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 
 fn disable_inside<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     let (sender, receiver) = DatagramSocket::pair(client)?;
-    receiver.event.inside(
-        |record, _| {
-            let mask = WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE;
-            let status =
-                set_events(record.socket(), &raw const NPI_WSK_INTERFACE_ID, mask, core::ptr::null_mut());
-            record.note.store(status.to_bits(), Ordering::Release);
-        },
-        core::ptr::null_mut(),
-    );
+    receiver.event.disable_inside();
     sender.deliver(receiver.local()?, b"the last one")?;
     receiver.event.wait_for(1)?;
     expect(STATUS_EVENT_PENDING, receiver.event.note())

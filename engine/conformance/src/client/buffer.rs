@@ -76,6 +76,15 @@ impl<'b, K: Kernel> Buffer<'b, K> {
         WSK_BUF { Mdl: self.mdls.as_ptr().cast(), Offset: 0, Length: self.length }
     }
 
+    /// The digest of the bytes as the MDLs describe them.
+    pub(crate) fn digest_by_mdls(&self) -> u64 {
+        let mut seen = digest([]);
+        let kernel = self.data.bench().kernel();
+        // SAFETY: built over memory of this buffer.
+        unsafe { read(kernel, &self.header(), |byte| seen = digest_on(seen, byte)) };
+        seen
+    }
+
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.data.bytes()[..self.length]

@@ -30,6 +30,8 @@ pub(crate) struct DatagramSocket<'c, K: Kernel> {
     // Before the recorder, which the event of the open socket uses.
     handle: Handle<'c, K>,
     pub(crate) event: Recorder<'c, K>,
+    /// Where [`DatagramSocket::ask_local_address`] puts it.
+    address: Owned<'c, Address, K>,
 }
 
 impl<'c, K: Kernel> Deref for DatagramSocket<'c, K> {
@@ -52,7 +54,7 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
         };
         let handle = client.open(arguments)?;
         event.attach(handle.raw());
-        Ok(Self { handle, event })
+        Ok(Self { handle, event, address: Owned::new(client.bench())? })
     }
 
     /// Opens and binds.
@@ -180,17 +182,19 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
 
     /// WskReceiveFrom, into parts of these sizes and `control` bytes of control messages; the request is out then.
     pub(crate) fn receive_from(&self, parts: &[usize], control: usize) -> Result<Receiving<'c, K>, Outcome> {
-        self.receive_with(parts, control, 0)
+        self.receive_with(parts, control, 0, |_| ())
     }
 
-    /// The same with any flags.
+    /// The same with any flags, and with something done to the request before.
     pub(crate) fn receive_with(
         &self,
         parts: &[usize],
         control: usize,
         flags: u32,
+        prepare: impl FnOnce(&Request<'c, K>),
     ) -> Result<Receiving<'c, K>, Outcome> {
         let request = Request::new(self.bench())?;
+        prepare(&request);
         let buffer = Buffer::room(self.bench(), parts)?;
         let target = Owned::<Target, K>::new(self.bench())?;
         let area = ControlArea::room(self.bench(), control)?;
@@ -230,13 +234,11 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
         self.release(node)
     }
 
-    /// Any function of the table that takes an IRP alone; for what no method here says.
-    pub(crate) fn run(
-        &self,
-        step: &'static str,
-        call: impl FnOnce(*mut IRP) -> NTSTATUS,
-    ) -> Result<Done, Outcome> {
-        request::run(self.bench(), step, call)
+    /// WskGetLocalAddress with an IRP of the caller's, into memory of the socket.
+    pub(crate) fn ask_local_address(&self, irp: *mut IRP) -> NTSTATUS {
+        let Some(call) = self.functions().WskGetLocalAddress else { return STATUS_INVALID_HANDLE };
+        // SAFETY: a live socket; the address lives as long as it.
+        unsafe { call(self.raw(), self.address.as_ptr().cast(), irp) }
     }
 
     /// Closes and waits; what the event retained is released before.
@@ -270,6 +272,8 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
         let handle = unsafe { ptr::read(&raw const this.handle) };
         // SAFETY: as above.
         let event = unsafe { ptr::read(&raw const this.event) };
+        // SAFETY: as above.
+        drop(unsafe { ptr::read(&raw const this.address) });
         Parts { handle, event }
     }
 

@@ -7,20 +7,22 @@ use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::net::SocketAddr;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use skua_engine::Kernel;
 use skua_engine::abi::cmsg::{CMSGHDR, ControlMessage, wsa_cmsg_data, wsa_cmsg_firsthdr, wsa_cmsg_nxthdr};
 use skua_engine::abi::sockaddr::SOCKADDR_INET;
 use skua_engine::abi::status::{NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
-    WSK_CLIENT_DATAGRAM_DISPATCH, WSK_DATAGRAM_INDICATION, WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_SOCKET,
+    NPI_WSK_INTERFACE_ID, WSK_CLIENT_DATAGRAM_DISPATCH, WSK_DATAGRAM_INDICATION, WSK_EVENT_DISABLE,
+    WSK_EVENT_RECEIVE_FROM, WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_SOCKET,
 };
 
 use super::Bench;
 use super::buffer;
-use super::handle::table_of;
+use super::handle::{self, table_of};
 use super::memory::{Owned, Zeroed};
+use super::request::Request;
 use super::signal::Signal;
 use crate::outcome::Outcome;
 
@@ -118,7 +120,7 @@ pub(crate) unsafe fn find(
 }
 
 /// What the event does once, before it answers; it runs at the level of the callback.
-pub(crate) type Inside<K> = fn(&Record<K>, context: *mut c_void);
+type Inside<K> = fn(&Record<K>, context: *mut c_void);
 
 /// What the callback shares with the check, at an address that stays.
 pub(crate) struct Record<K> {
@@ -138,8 +140,10 @@ pub(crate) struct Record<K> {
     kept: AtomicUsize,
     hook: AtomicPtr<c_void>,
     hook_context: AtomicPtr<c_void>,
-    /// A status that a hook leaves for the check.
-    pub(crate) note: AtomicU32,
+    /// What a hook leaves for the check: the status that its call returned.
+    note: AtomicU32,
+    /// Whether the request of a hook was complete before the callback returned.
+    early: AtomicBool,
     seen: [UnsafeCell<Seen>; ROOM],
 }
 
@@ -185,8 +189,54 @@ impl<'b, K: Kernel> Recorder<'b, K> {
         self.record.answer.store(answer as u32, Ordering::SeqCst);
     }
 
+    /// The next call begins to close its socket with `request`, which outlives the socket.
+    pub(crate) fn close_inside(&self, request: &Request<'_, K>) {
+        self.inside(
+            |record, context| {
+                // SAFETY: the request, which outlives the socket.
+                let request = unsafe { &*context.cast::<Request<'_, K>>() };
+                let returned = request.start(|irp| handle::close(record.socket(), irp));
+                record.note.store(returned.to_bits(), Ordering::Release);
+                record.early.store(request.is_complete(), Ordering::Release);
+            },
+            ptr::from_ref(request).cast_mut().cast(),
+        );
+    }
+
+    /// The next call disables the event, without an IRP.
+    pub(crate) fn disable_inside(&self) {
+        self.inside(
+            |record, _| {
+                let (mask, interface) = (WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE, &NPI_WSK_INTERFACE_ID);
+                let returned = handle::set_events(record.socket(), interface, mask, ptr::null_mut());
+                record.note.store(returned.to_bits(), Ordering::Release);
+            },
+            ptr::null_mut(),
+        );
+    }
+
+    /// The next call disables the event with `request`, which outlives the socket.
+    pub(crate) fn disable_inside_with(&self, request: &Request<'_, K>) {
+        self.inside(
+            |record, context| {
+                // SAFETY: the request, which outlives the socket.
+                let request = unsafe { &*context.cast::<Request<'_, K>>() };
+                let (mask, interface) = (WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE, &NPI_WSK_INTERFACE_ID);
+                let returned = request.start(|irp| handle::set_events(record.socket(), interface, mask, irp));
+                record.note.store(returned.to_bits(), Ordering::Release);
+                record.early.store(request.is_complete(), Ordering::Release);
+            },
+            ptr::from_ref(request).cast_mut().cast(),
+        );
+    }
+
+    /// Whether the request of a hook was complete before the callback returned.
+    pub(crate) fn ended_early(&self) -> bool {
+        self.record.early.load(Ordering::Acquire)
+    }
+
     /// The next call does this before it answers.
-    pub(crate) fn inside(&self, hook: Inside<K>, context: *mut c_void) {
+    fn inside(&self, hook: Inside<K>, context: *mut c_void) {
         self.record.hook_context.store(context, Ordering::Relaxed);
         self.record.hook.store(hook as *mut c_void, Ordering::Release);
     }

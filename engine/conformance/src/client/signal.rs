@@ -11,6 +11,7 @@ use skua_engine::{Dispatch, Kernel};
 
 use super::Bench;
 use super::bench::MOMENT;
+use super::memory::Zeroed;
 use crate::outcome::Outcome;
 
 /// A notification event in zeroed memory. A callback changes something by [`Signal::change`]; a check waits until what it
@@ -21,6 +22,8 @@ pub(crate) struct Signal {
     changing: AtomicU32,
 }
 
+// SAFETY: zeroes are a value of both fields.
+unsafe impl Zeroed for Signal {}
 // SAFETY: the kernel guards an event.
 unsafe impl Sync for Signal {}
 

