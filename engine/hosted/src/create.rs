@@ -22,10 +22,11 @@ use crate::os::tcp::TcpSocket;
 use crate::os::{Family, StackEndpoint};
 use crate::request::Request;
 use crate::socket::basic::BasicSocket;
-use crate::socket::control::Controls;
+use crate::socket::controls::Controls;
 use crate::socket::datagram::{DatagramParts, DatagramSocket};
 use crate::socket::events::ReceiveEvent;
 use crate::socket::handle;
+use crate::socket::scope::Scope;
 use crate::stream::{Category, StreamParts, StreamSocket, Targets, connect_new};
 
 /// The arguments of WskSocket that make a difference here.
@@ -68,7 +69,8 @@ pub(crate) fn create(
             } else {
                 client.kernel.stack().open(family)?
             };
-            let controls = Controls::new(wire, Arc::clone(client), security);
+            let doing = if is_tcp { Scope::TCP } else { Scope::DATAGRAM };
+            let controls = Controls::new(wire, Arc::clone(client), security, Scope::basic(family, doing));
             client.controls.socket_created();
             Ok(BasicSocket::open(Arc::clone(client), controls))
         }
@@ -77,7 +79,8 @@ pub(crate) fn create(
         Wanted::Stream(_) if !is_tcp => Err(STATUS_NOT_SUPPORTED),
         Wanted::Datagram => {
             let wire = client.kernel.stack().open(family)?;
-            let controls = Controls::new(wire, Arc::clone(client), security);
+            let scope = Scope::of(family, Scope::DATAGRAM);
+            let controls = Controls::new(wire, Arc::clone(client), security, scope);
             let event = parameters.receive_event(client)?;
             let parts = DatagramParts { client: Arc::clone(client), family, controls, event };
             Ok(handle::to_client(DatagramSocket::new(parts)))
@@ -147,7 +150,8 @@ impl SocketParameters {
         // SAFETY: the client's contract: a table of callbacks of the category it asks for.
         let targets = unsafe { self.targets(category) };
         let wire = TcpSocket::open(family, category == Category::Listen)?;
-        let controls = Controls::new(Box::new(wire), Arc::clone(client), self.security);
+        let scope = Scope::of(family, category.doing());
+        let controls = Controls::new(Box::new(wire), Arc::clone(client), self.security, scope);
         let statics = client.controls.socket_created();
         let client = Arc::clone(client);
         StreamSocket::new(StreamParts { client, category, family, controls, targets, statics })

@@ -29,10 +29,15 @@
 //! * WskDisconnectEvent for a graceful end comes behind the data before it, so not while nobody takes that. A reset comes
 //!   at once, and what was not received then is lost.
 //! * Over TCP, sharing an address (SO_REUSEADDR) spreads connections over those who share it, where the host can.
-//!   A stream socket, unlike a listening one, does not take over an address that closed connections still use.
 //! * [`Transport::Loopback`] carries no TCP.
-//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: raw sockets, name resolution, receive coalescing,
-//!   control messages over TCP, SIO_WSK_SET_TCP_SILENT_MODE.
+//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: raw sockets, name resolution,
+//!   control messages over TCP, SIO_WSK_SET_TCP_SILENT_MODE (no host lets a connection fall silent), options that the host
+//!   has nothing like.
+//! * Datagrams are cut and joined (UDP_SEND_MSG_SIZE, UDP_RECV_MAX_COALESCED_SIZE) by the host's stack where it can, else by
+//!   the provider: it cuts before it sends, and joins what comes in one batch. A limit below the largest payload is always
+//!   the provider's, as Linux has none. So is IP_RECEIVE_BROADCAST.
+//! * Hop limits begin as the host has them, which on Linux are 64, not 128.
+//! * SIO_ADDRESS_LIST_CHANGE notices a change within a tenth of a second.
 //!
 //! # Types
 //!

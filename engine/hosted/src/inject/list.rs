@@ -245,6 +245,7 @@ impl Control {
                     type_of_service: facts.type_of_service,
                     hop_limit: facts.hop_limit,
                     time: facts.time,
+                    error: None,
                 };
                 // SAFETY: the words are this function's, aligned to 8, and `room` bytes long.
                 let mut writer = unsafe { ControlWriter::new(area, room) };

@@ -46,6 +46,8 @@ struct Queue {
     capacity: usize,
     /// By group, source or any.
     memberships: Vec<(IpAddr, Option<IpAddr>)>,
+    /// By group and source.
+    blocked: Vec<(IpAddr, IpAddr)>,
     dropped: u64,
     ended: bool,
 }
@@ -67,6 +69,7 @@ impl Mailbox {
             bytes: VecDeque::new(),
             capacity: 0,
             memberships: Vec::new(),
+            blocked: Vec::new(),
             dropped: 0,
             ended: false,
         };
@@ -108,12 +111,38 @@ impl Mailbox {
         let position =
             queue.memberships.iter().position(|known| *known == entry).ok_or(STATUS_INVALID_PARAMETER)?;
         queue.memberships.swap_remove(position);
+        if membership.source.is_none() {
+            queue.blocked.retain(|(group, _)| *group != membership.group);
+        }
+        Ok(())
+    }
+
+    /// Refuses a source of a group that was joined for all.
+    pub(super) fn block(&self, membership: Membership) -> Result<(), NTSTATUS> {
+        let mut queue = hold(&self.queue);
+        let entry = (membership.group, membership.source.ok_or(STATUS_INVALID_PARAMETER)?);
+        if !queue.memberships.contains(&(membership.group, None)) || queue.blocked.contains(&entry) {
+            return Err(STATUS_INVALID_PARAMETER);
+        }
+        queue.blocked.push(entry);
+        Ok(())
+    }
+
+    pub(super) fn unblock(&self, membership: Membership) -> Result<(), NTSTATUS> {
+        let mut queue = hold(&self.queue);
+        let entry = (membership.group, membership.source.ok_or(STATUS_INVALID_PARAMETER)?);
+        let position =
+            queue.blocked.iter().position(|known| *known == entry).ok_or(STATUS_INVALID_PARAMETER)?;
+        queue.blocked.swap_remove(position);
         Ok(())
     }
 
     /// Whether a datagram of `source` to `group` is for this socket.
     pub(super) fn is_member(&self, group: IpAddr, source: IpAddr) -> bool {
         let queue = hold(&self.queue);
+        if queue.blocked.contains(&(group, source)) {
+            return false;
+        }
         queue.memberships.iter().any(|(known, of)| *known == group && of.is_none_or(|of| of == source))
     }
 

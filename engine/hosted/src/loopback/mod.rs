@@ -10,14 +10,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use skua_engine::abi::cmsg::IN_RECVERR;
+use skua_engine::abi::sockaddr::{IPPROTO_ICMP, IPPROTO_ICMPV6};
 use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_BUFFER_SIZE, STATUS_NOT_SUPPORTED};
 
 use self::mailbox::{Mailbox, Parcel};
 use self::table::Table;
 use crate::kernel::clock;
 use crate::os::{
-    Buffer, Family, Message, Received, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket,
-    Stopped,
+    Buffer, Family, Message, Query, Received, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint,
+    StackSocket, Stopped,
 };
 use crate::receive::{Arrival, BlockRef, Wanted, delivery_flags, mapped, unmapped};
 
@@ -59,6 +61,19 @@ impl Stack for Loopback {
     fn tells_lost(&self) -> bool {
         true
     }
+
+    fn addresses(&self, family: Family) -> Option<Vec<SocketAddr>> {
+        let localhost: IpAddr = match family {
+            Family::V4 => Ipv4Addr::LOCALHOST.into(),
+            Family::V6 => Ipv6Addr::LOCALHOST.into(),
+        };
+        Some(vec![SocketAddr::new(localhost, 0)])
+    }
+
+    /// Every address is one of this network's only interface.
+    fn source_for(&self, destination: IpAddr) -> Option<IpAddr> {
+        Some(destination)
+    }
 }
 
 struct LoopbackSocket {
@@ -73,10 +88,10 @@ struct LoopbackSocket {
 
 impl StackEndpoint for LoopbackSocket {
     fn set(&self, setting: &Setting) -> Result<(), NTSTATUS> {
-        if self.mailbox.wanted.note(setting) {
-            return Ok(());
-        }
         match *setting {
+            // Left to the provider.
+            Setting::Coalesce(_) => return Err(STATUS_NOT_SUPPORTED),
+            _ if self.mailbox.wanted.note(setting) => {}
             Setting::ReuseAddress(on) => self.reuse.store(on, Ordering::Relaxed),
             Setting::Buffer(Buffer::Receive, bytes) => self.mailbox.resize(bytes),
             Setting::OnlyV6(on) => self.mailbox.only_v6.store(on, Ordering::Relaxed),
@@ -84,10 +99,13 @@ impl StackEndpoint for LoopbackSocket {
             Setting::HopLimit(_, hops) => self.hop_limit.store(hops, Ordering::Relaxed),
             Setting::Join(membership) => return self.mailbox.join(membership),
             Setting::Leave(membership) => return self.mailbox.leave(membership),
+            Setting::Block(membership) => return self.mailbox.block(membership),
+            Setting::Unblock(membership) => return self.mailbox.unblock(membership),
             // One interface, no path to fragment on, no checksum, all of it local.
             Setting::Broadcast(_)
             | Setting::Buffer(Buffer::Send, _)
             | Setting::DontFragment(..)
+            | Setting::DiscoverMtu(..)
             | Setting::NoChecksum(_)
             | Setting::UnicastInterface(..)
             | Setting::MulticastInterface(..)
@@ -98,11 +116,12 @@ impl StackEndpoint for LoopbackSocket {
         Ok(())
     }
 
-    fn buffer(&self, which: Buffer) -> Result<u32, NTSTATUS> {
-        match which {
-            Buffer::Receive => Ok(self.mailbox.capacity()),
+    fn query(&self, query: Query) -> Result<u32, NTSTATUS> {
+        match query {
+            Query::Buffer(Buffer::Receive) => Ok(self.mailbox.capacity()),
             // Nothing waits to be sent.
-            Buffer::Send => Ok(u32::MAX),
+            Query::Buffer(Buffer::Send) => Ok(u32::MAX),
+            _ => Err(STATUS_NOT_SUPPORTED),
         }
     }
 
@@ -171,6 +190,7 @@ impl LoopbackSocket {
                 type_of_service: Some(batch.control.type_of_service.unwrap_or(low(&self.type_of_service))),
                 hop_limit: Some(batch.control.hop_limit.unwrap_or(low(&self.hop_limit))),
                 time: Some(clock::performance_counter()),
+                error: None,
             },
             length: 0,
             skip: 0,
@@ -178,12 +198,29 @@ impl LoopbackSocket {
         let mut left = message.bytes;
         loop {
             parcel.length = left.min(segment);
-            self.table.deliver(remote, &parcel, batch.parts_of(message));
+            if !self.table.deliver(remote, &parcel, batch.parts_of(message)) {
+                self.hear_unreachable(remote);
+            }
             parcel.skip += parcel.length;
             left -= parcel.length;
             if left == 0 {
                 return Ok(());
             }
+        }
+    }
+
+    /// What a host says of a port that nobody has: ICMP's destination unreachable, port unreachable.
+    fn hear_unreachable(&self, remote: SocketAddr) {
+        let (bit, error) = if remote.is_ipv4() {
+            let error = IN_RECVERR { protocol: IPPROTO_ICMP, r#type: 3, code: 3, ..IN_RECVERR::default() };
+            (Wanted::ERRORS_V4, error)
+        } else {
+            let error = IN_RECVERR { protocol: IPPROTO_ICMPV6, r#type: 1, code: 4, ..IN_RECVERR::default() };
+            (Wanted::ERRORS_V6, error)
+        };
+        if self.mailbox.wanted.get() & bit != 0 {
+            let arrival = Arrival { error: Some(error), ..Arrival::default() };
+            self.mailbox.put(&Parcel { source: remote, arrival, length: 0, skip: 0 }, &[]);
         }
     }
 
@@ -241,10 +278,9 @@ fn fill(block: BlockRef, family: Family, wanted: u32, parcel: &Parcel) {
     });
     let mut writer = block.control_writer();
     parcel.arrival.write(wanted, is_v4, &mut writer);
-    let wants_address = wanted & if is_v4 { Wanted::PACKET_INFO_V4 } else { Wanted::PACKET_INFO_V6 } != 0;
     let delivery = match parcel.arrival.destination {
-        Some((destination, _)) if wants_address => delivery_flags(destination, destination),
-        _ => 0,
+        Some((destination, _)) => delivery_flags(destination, destination),
+        None => 0,
     };
     block.fill(parcel.length, writer.used(), delivery);
 }

@@ -54,8 +54,8 @@ impl Table {
     }
 
     /// Gives a datagram to every member of a group, to everybody on the port of a broadcast, or to the one whose address
-    /// fits best. Without a taker it is gone, as on any network.
-    pub(super) fn deliver(&self, remote: SocketAddr, parcel: &Parcel, parts: &[IoSlice<'_>]) {
+    /// fits best. Without a taker it is gone, as on any network; whether that is so, of a datagram to one.
+    pub(super) fn deliver(&self, remote: SocketAddr, parcel: &Parcel, parts: &[IoSlice<'_>]) -> bool {
         let bound = hold(&self.bound);
         let on_port = bound
             .iter()
@@ -67,10 +67,10 @@ impl Table {
             on_port.for_each(|entry| entry.mailbox.put(parcel, parts));
         } else {
             let fits = on_port.filter_map(|entry| Some((entry.fit(remote.ip())?, entry)));
-            if let Some((_, entry)) = fits.max_by_key(|(fit, _)| *fit) {
-                entry.mailbox.put(parcel, parts);
-            }
+            let Some((_, entry)) = fits.max_by_key(|(fit, _)| *fit) else { return false };
+            entry.mailbox.put(parcel, parts);
         }
+        true
     }
 }
 

@@ -2,7 +2,7 @@
 //! each of its workers.
 
 use std::io::IoSlice;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use skua_engine::abi::status::NTSTATUS;
 
@@ -12,6 +12,8 @@ use crate::receive::BlockRef;
 
 #[cfg(any(target_os = "linux", windows))]
 mod control;
+#[cfg(not(any(target_os = "linux", windows)))]
+mod interfaces;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
@@ -20,7 +22,11 @@ pub(crate) mod tcp;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(target_os = "linux")]
+use self::linux::interfaces;
 use self::portable::Portable;
+#[cfg(windows)]
+use self::windows::interfaces;
 
 /// Makes the stack that `provider` asks for.
 pub(crate) fn stack(provider: &ProviderConfig) -> Box<dyn Stack> {
@@ -48,6 +54,17 @@ pub(crate) trait Stack: Send + Sync {
 
     /// Whether [`StackSocket::lost`] can answer.
     fn tells_lost(&self) -> bool;
+
+    /// The addresses of `family` that a socket can be bound to, with port 0, always in one order; `None` where the stack
+    /// cannot tell.
+    fn addresses(&self, family: Family) -> Option<Vec<SocketAddr>> {
+        interfaces::addresses(family)
+    }
+
+    /// The address from which `destination` would be sent to; `None` when it cannot be reached.
+    fn source_for(&self, destination: IpAddr) -> Option<IpAddr> {
+        settings::source_for(destination).ok()
+    }
 }
 
 /// What sockets of every kind have. Methods can be called at the same time from any thread.
@@ -55,10 +72,10 @@ pub(crate) trait StackEndpoint: Send + Sync {
     /// Changes a setting; STATUS_NOT_SUPPORTED where the stack has none like it.
     fn set(&self, setting: &Setting) -> Result<(), NTSTATUS>;
 
-    /// The size of a buffer in bytes, as it is now.
-    fn buffer(&self, which: Buffer) -> Result<u32, NTSTATUS>;
+    /// Answers a question; STATUS_NOT_SUPPORTED where the stack has no answer.
+    fn query(&self, query: Query) -> Result<u32, NTSTATUS>;
 
-    /// Whether one send can be cut into many datagrams.
+    /// Whether the stack can cut one message into many datagrams, as [`SendControl::segment`] asks.
     fn segments(&self) -> bool;
 
     /// Gives back what the host lent. Afterwards nothing is called but what says so.
@@ -132,12 +149,33 @@ pub(crate) enum Buffer {
     Send,
 }
 
+/// What a socket can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Query {
+    /// The size of a buffer in bytes, as it is now.
+    Buffer(Buffer),
+    /// The largest packet that reaches the other end of a connection unfragmented.
+    PathMtu(Family),
+    /// The most data that a segment of a connection carries.
+    SegmentSize,
+}
+
 /// What a socket can be told. `Family` is the level of an option that exists for either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
     ReuseAddress(bool),
     /// Probe a connection that is idle.
     KeepAlive(bool),
+    /// Seconds without traffic before it is probed.
+    KeepAliveIdle(u32),
+    /// Seconds between probes.
+    KeepAliveInterval(u32),
+    /// Probes without an answer after which it is broken.
+    KeepAliveCount(u32),
+    /// Seconds of retransmission after which it is broken; 0 is the stack's choice, all bits set is for ever.
+    RetransmitFor(u32),
+    /// Carry data in connection requests.
+    FastOpen(bool),
     /// Send segments as soon as there is data.
     NoDelay(bool),
     Broadcast(bool),
@@ -158,9 +196,13 @@ pub(crate) enum Setting {
     /// Of unicast datagrams sent.
     HopLimit(Family, u32),
     DontFragment(Family, bool),
+    /// One of IP_PMTUDISC_.
+    DiscoverMtu(Family, u32),
     NoChecksum(bool),
-    /// Cut every send into datagrams of so many bytes; 0 is off.
-    Segment(u32),
+    /// Give datagrams that belong together as one, with a control message that says how long they are.
+    Coalesce(bool),
+    /// Give ICMP errors as datagrams without data, with a control message that says which.
+    ErrorInfo(Family, bool),
     /// Interface index to send unicast datagrams by, 0 for none.
     UnicastInterface(Family, u32),
     /// Interface to send multicast datagrams by.
@@ -169,6 +211,9 @@ pub(crate) enum Setting {
     MulticastLoop(Family, bool),
     Join(Membership),
     Leave(Membership),
+    /// Refuse a source of a group that was joined for all.
+    Block(Membership),
+    Unblock(Membership),
 }
 
 /// An interface, as multicast options name it.
@@ -177,7 +222,17 @@ pub(crate) enum Interface {
     /// 0 is the stack's choice.
     Index(u32),
     /// One of its addresses.
-    Address(std::net::Ipv4Addr),
+    Address(Ipv4Addr),
+}
+
+impl Interface {
+    /// An interface named by its address, or, from 0.0.0.0 to 0.255.255.255, by its index.
+    pub(crate) fn named(address: Ipv4Addr) -> Self {
+        match address.octets() {
+            [0, ..] => Self::Index(u32::from(address)),
+            _ => Self::Address(address),
+        }
+    }
 }
 
 /// A multicast group on an interface, of one source or of any.
@@ -214,6 +269,8 @@ pub(crate) struct Message {
     pub(crate) parts: usize,
     /// Bytes in them.
     pub(crate) bytes: usize,
+    /// Whether it is the last of its buffer: one that is to be cut may make several.
+    pub(crate) is_last: bool,
 }
 
 /// What the control messages of a send ask for.

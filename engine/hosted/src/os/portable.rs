@@ -10,7 +10,7 @@ use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED, STATUS_NOT_S
 use socket2::{SockRef, Socket};
 
 use super::{
-    Buffer, Family, Received, Receiver, SendBatch, SendControl, Sent, Setting, Stack, StackEndpoint,
+    Family, Query, Received, Receiver, SendBatch, SendControl, Sent, Setting, Stack, StackEndpoint,
     StackSocket, Stopped, settings,
 };
 use crate::kernel::lock::hold;
@@ -59,7 +59,8 @@ impl StackEndpoint for PortableSocket {
         settings::apply(SockRef::from(&*socket), setting).map_err(|error| status::of(&error))
     }
 
-    fn buffer(&self, which: Buffer) -> Result<u32, NTSTATUS> {
+    fn query(&self, query: Query) -> Result<u32, NTSTATUS> {
+        let Query::Buffer(which) = query else { return Err(STATUS_NOT_SUPPORTED) };
         let socket = self.0.socket()?;
         settings::buffer(SockRef::from(&*socket), which).map_err(|error| status::of(&error))
     }

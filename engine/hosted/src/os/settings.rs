@@ -1,7 +1,7 @@
 //! Settings that every host has, over socket2.
 
 use std::io::{Error, ErrorKind, Result};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
@@ -62,6 +62,21 @@ pub(super) fn buffer(socket: SockRef<'_>, which: Buffer) -> Result<u32> {
     let bytes = if cfg!(any(target_os = "linux", target_os = "android")) { bytes / 2 } else { bytes };
     Ok(u32::try_from(bytes).unwrap_or(u32::MAX))
 }
+
+/// The address from which the host would send to `destination`: that of a UDP socket that is connected to it, for which
+/// nothing is sent.
+pub(super) fn source_for(destination: IpAddr) -> Result<IpAddr> {
+    let any: IpAddr = match destination {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((destination, DISCARD))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// A port that is not 0.
+const DISCARD: u16 = 9;
 
 /// The address that a bound socket has.
 pub(super) fn local(socket: SockRef<'_>) -> Result<SocketAddr> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytemuck::NoUninit;
 use skua_engine::abi::cmsg::{
-    CMSGHDR, ControlMessage, IN_PKTINFO, IN6_PKTINFO, MSG_BCAST, MSG_MCAST, wsa_cmsg_space,
+    CMSGHDR, ControlMessage, IN_PKTINFO, IN_RECVERR, IN6_PKTINFO, MSG_BCAST, MSG_MCAST, wsa_cmsg_space,
 };
 
 use crate::os::{Family, Setting};
@@ -28,6 +28,12 @@ impl Wanted {
     pub(crate) const HOP_LIMIT_V4: u32 = 1 << 6;
     pub(crate) const HOP_LIMIT_V6: u32 = 1 << 7;
     pub(crate) const TIMESTAMPS: u32 = 1 << 8;
+    pub(crate) const ERRORS_V4: u32 = 1 << 9;
+    pub(crate) const ERRORS_V6: u32 = 1 << 10;
+    /// Datagrams may be joined.
+    pub(crate) const COALESCED: u32 = 1 << 12;
+    /// No message of the client's: the stack is to tell how datagrams were addressed.
+    pub(crate) const DELIVERY: u32 = 1 << 11;
 
     /// Notes a setting that asks for control messages or calls them off; false for any other.
     pub(crate) fn note(&self, setting: &Setting) -> bool {
@@ -41,6 +47,9 @@ impl Wanted {
             Setting::HopLimitInfo(Family::V4, on) => (Self::HOP_LIMIT_V4, on),
             Setting::HopLimitInfo(Family::V6, on) => (Self::HOP_LIMIT_V6, on),
             Setting::Timestamps(on) => (Self::TIMESTAMPS, on),
+            Setting::Coalesce(on) => (Self::COALESCED, on),
+            Setting::ErrorInfo(Family::V4, on) => (Self::ERRORS_V4, on),
+            Setting::ErrorInfo(Family::V6, on) => (Self::ERRORS_V6, on),
             _ => return false,
         };
         if on {
@@ -49,6 +58,11 @@ impl Wanted {
             self.0.fetch_and(!bit, Ordering::Relaxed);
         }
         true
+    }
+
+    /// The stack is to tell how datagrams were addressed, for good.
+    pub(crate) fn want_delivery(&self) {
+        self.0.fetch_or(Self::DELIVERY, Ordering::Relaxed);
     }
 
     /// The bits.
@@ -66,12 +80,18 @@ pub(crate) struct Arrival {
     pub(crate) hop_limit: Option<u8>,
     /// In ticks of the performance counter.
     pub(crate) time: Option<u64>,
+    /// It is no datagram, but what an ICMP error said of one.
+    pub(crate) error: Option<IN_RECVERR>,
 }
 
 impl Arrival {
     /// Writes the messages that are `wanted`. IPv4 datagrams carry those of IPPROTO_IP, also on a socket of both
     /// families.
     pub(crate) fn write(&self, wanted: u32, is_v4: bool, writer: &mut ControlWriter<'_>) {
+        if let Some(error) = self.error {
+            writer.error(is_v4, error);
+            return;
+        }
         let (packet_info, type_of_service, ecn, hop_limit) = if is_v4 {
             (Wanted::PACKET_INFO_V4, Wanted::TYPE_OF_SERVICE_V4, Wanted::ECN_V4, Wanted::HOP_LIMIT_V4)
         } else {
@@ -123,6 +143,11 @@ impl ControlWriter<'_> {
         Self { area, room, used: 0, borrowed: PhantomData }
     }
 
+    /// Goes on behind messages that are there already.
+    pub(crate) fn step_over(&mut self, bytes: usize) {
+        self.used = bytes.min(self.room);
+    }
+
     /// Bytes written.
     pub(crate) fn used(&self) -> usize {
         self.used
@@ -159,6 +184,17 @@ impl ControlWriter<'_> {
     pub(crate) fn hop_limit(&mut self, is_v4: bool, limit: u8) {
         let message = if is_v4 { ControlMessage::IP_TTL } else { ControlMessage::IPV6_HOPLIMIT };
         self.message(message, i32::from(limit));
+    }
+
+    /// What an ICMP error said.
+    pub(crate) fn error(&mut self, is_v4: bool, error: IN_RECVERR) {
+        let message = if is_v4 { ControlMessage::IP_RECVERR } else { ControlMessage::IPV6_RECVERR };
+        self.message(message, error);
+    }
+
+    /// The payload is datagrams of so many bytes, the last one of as many or fewer.
+    pub(crate) fn coalesced(&mut self, size: u32) {
+        self.message(ControlMessage::UDP_COALESCED_INFO, size);
     }
 
     pub(crate) fn timestamp(&mut self, ticks: u64) {

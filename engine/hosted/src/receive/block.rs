@@ -34,7 +34,8 @@ use crate::HostKernel;
 pub(crate) const HEAD_BYTES: usize = 2048;
 /// Bytes that continue elsewhere: with the head, more than any UDP payload.
 pub(crate) const TAIL_BYTES: usize = 65_536 - HEAD_BYTES;
-/// Bytes for control messages: PKTINFO of IPv6 (40), and 24 each for traffic class, ECN, hop limit and time.
+/// Bytes for control messages: PKTINFO of IPv6 (40), and 24 each for traffic class, ECN, hop limit, time and the size of
+/// joined datagrams.
 pub(crate) const CONTROL_BYTES: usize = 160;
 
 /// An MDL with room for the numbers of `PAGES` pages.
@@ -119,7 +120,41 @@ impl BlockRef {
 
     /// Copies a payload in that lies in two pieces.
     pub(crate) fn write_pieces(self, pieces: [&[u8]; 2]) {
-        let mut at = 0;
+        self.write_at(0, pieces);
+    }
+
+    /// Copies the first `bytes` of another block's payload behind the `at` bytes that are here.
+    pub(super) fn append(self, at: usize, other: Self, bytes: usize) {
+        let in_head = bytes.min(HEAD_BYTES);
+        // SAFETY: within the other block's head, and the worker has both.
+        let head = unsafe { std::slice::from_raw_parts(other.head().cast_const(), in_head) };
+        // SAFETY: within its tail: no payload is longer than both.
+        let tail = unsafe { std::slice::from_raw_parts(other.tail().cast_const(), bytes - in_head) };
+        self.write_at(at, [head, tail]);
+    }
+
+    /// Whether nothing but the payload differs from another block's datagram.
+    pub(super) fn goes_with(self, other: Self) -> bool {
+        let (ours, theirs) = (self.filled().ControlInfoLength, other.filled().ControlInfoLength);
+        let control = |block: Self| {
+            // SAFETY: so many bytes of the block's area were written, and the worker has it.
+            unsafe { std::slice::from_raw_parts(block.control().cast_const(), ours as usize) }
+        };
+        ours == theirs
+            && self.delivery() == other.delivery()
+            && self.source() == other.source()
+            && control(self) == control(other)
+    }
+
+    /// Notes that the payload is `total` bytes of datagrams of `size`.
+    pub(super) fn fill_joined(self, total: usize, size: usize) {
+        let mut writer = self.control_writer();
+        writer.step_over(self.filled().ControlInfoLength as usize);
+        writer.coalesced(u32::try_from(size).unwrap_or(u32::MAX));
+        self.fill(total, writer.used(), self.delivery());
+    }
+
+    fn write_at(self, mut at: usize, pieces: [&[u8]; 2]) {
         for piece in pieces {
             let (head, rest) = piece.split_at(piece.len().min(HEAD_BYTES.saturating_sub(at)));
             // SAFETY: the block's own, `at + head.len()` is within the head, and the worker has it.

@@ -3,6 +3,7 @@
 mod ancillary;
 mod arena;
 mod block;
+mod coalesce;
 mod freelist;
 mod pending;
 mod worker;

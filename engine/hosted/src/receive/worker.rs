@@ -19,6 +19,7 @@ use std::time::Duration;
 use skua_engine::abi::wsk::WSK_FLAG_AT_DISPATCH_LEVEL;
 
 use super::block::BlockRef;
+use super::coalesce;
 use crate::os::{Received, Receiver};
 use crate::socket::datagram::DatagramSocket;
 use crate::socket::events::Verdict;
@@ -145,6 +146,10 @@ impl Worker {
         match self.receiver.receive(self.socket.wanted_of(ready)) {
             Received::Datagrams(count) => {
                 self.errors = 0;
+                let limit = self.socket.controls.options().coalesce();
+                if limit > 0 {
+                    coalesce::join(&mut self.slots[..count], &mut self.spare, limit);
+                }
                 self.deliver(count);
             }
             Received::Quiet => self.errors = 0,

@@ -11,7 +11,7 @@ use skua_engine::abi::status::{
     NTSTATUS, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
 };
 
-use super::gather::Gathered;
+use super::gather::{Gathered, Left};
 use super::messages::Messages;
 use crate::os::{SendBatch, SendControl, Stopped};
 use crate::request::Request;
@@ -23,7 +23,7 @@ use crate::socket::pending::{Progress, Waiting};
 /// A send, and how far it came. Address and control messages are copies: clients keep them on the stack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SendRequest {
-    messages: Messages,
+    left: Left,
     remote: SocketAddr,
     control: SendControl,
     /// Bytes that the stack has taken.
@@ -54,7 +54,10 @@ impl DatagramSocket {
         control: SendControl,
     ) -> NTSTATUS {
         let mut send = match self.destination(remote) {
-            Ok(remote) => SendRequest { messages, remote, control, sent: 0 },
+            Ok(remote) => {
+                let segment = control.segment.or_else(|| self.controls.options().segment());
+                SendRequest { left: Left { messages, skip: 0, segment }, remote, control, sent: 0 }
+            }
             Err(status) => return request.complete(&self.kernel, status, 0),
         };
         // Behind those that wait, so that the order holds.
@@ -94,22 +97,28 @@ impl DatagramSocket {
         if self.kernel.is_congested() {
             return Outcome::Full;
         }
+        let stack_cuts = self.wire().segments();
         loop {
             // SAFETY: the request is not completed before this returns.
-            let gathered = unsafe { Gathered::collect(&self.kernel, send.messages) };
+            let gathered = unsafe { Gathered::collect(&self.kernel, send.left, stack_cuts) };
             if gathered.messages.is_empty() {
                 return Outcome::Over(gathered.failed.unwrap_or(STATUS_SUCCESS));
             }
+            // Stacks compare the size with the path even when there is nothing to cut.
+            let is_cut = |segment: &u16| {
+                stack_cuts && gathered.messages.iter().any(|message| message.bytes > usize::from(*segment))
+            };
+            let control = SendControl { segment: send.left.segment.filter(is_cut), ..send.control };
             let batch = SendBatch {
                 messages: &gathered.messages,
                 parts: &gathered.parts,
                 remote: send.remote,
-                control: &send.control,
+                control: &control,
             };
             let sent = self.wire().send(&batch);
             for message in &gathered.messages[..sent.messages] {
                 send.sent += message.bytes;
-                send.messages.advance();
+                send.left.step(message);
             }
             match sent.stopped {
                 Some(Stopped::Full) => return Outcome::Full,

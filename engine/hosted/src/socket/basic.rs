@@ -7,11 +7,14 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use skua_engine::abi::nt::IRP;
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_INVALID_PARAMETER};
 use skua_engine::abi::wsk::{WSK_CONTROL_SOCKET_TYPE, WSK_PROVIDER_BASIC_DISPATCH, WSK_SOCKET};
 
-use super::control::{ControlRequest, Controls, OptionalRequest};
-use super::handle::PublicSocket;
+use super::address_change::{AddressChanges, Watches};
+use super::close::{self, Closable, Rundown};
+use super::control::{ControlRequest, OptionalRequest};
+use super::controls::{self, Controls};
+use super::handle::{self, PublicSocket, of};
 use crate::HostKernel;
 use crate::kernel::registration::Client;
 use crate::os::StackEndpoint;
@@ -20,12 +23,14 @@ use crate::request::Request;
 /// A basic socket. WSK_SOCKET is its first field, so the client's pointer is its address.
 ///
 /// # Invariants
-/// It is a `Box` that the client's pointer owns, from creation to WskCloseSocket.
+/// The client's pointer counts as one `Arc`, given back when nobody holds the rundown any more.
 #[repr(C)]
 pub(crate) struct BasicSocket {
     _public: PublicSocket,
     kernel: HostKernel,
     controls: Controls<dyn StackEndpoint>,
+    changes: AddressChanges,
+    rundown: Rundown,
     client: Arc<Client>,
 }
 
@@ -40,8 +45,47 @@ impl BasicSocket {
         let kernel = client.kernel.clone();
         client.socket_opened();
         kernel.ledger().sockets.add(1);
-        let socket = Self { _public: PublicSocket::of(&BASIC), kernel, controls, client };
-        Box::into_raw(Box::new(socket)).cast()
+        handle::to_client(Arc::new(Self {
+            _public: PublicSocket::of(&BASIC),
+            kernel,
+            controls,
+            changes: AddressChanges::of::<Self>(),
+            rundown: Rundown::default(),
+            client,
+        }))
+    }
+}
+
+impl Closable for BasicSocket {
+    fn kernel(&self) -> &HostKernel {
+        &self.kernel
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn rundown(&self) -> &Rundown {
+        &self.rundown
+    }
+
+    fn begin_closing(&self) {
+        self.changes.close(&self.kernel, STATUS_CANCELLED);
+    }
+
+    fn finish(&self) {
+        self.controls.wire().close();
+        self.kernel.ledger().sockets.remove(1);
+    }
+
+    fn has_lent(&self) -> bool {
+        false
+    }
+}
+
+impl Watches for BasicSocket {
+    fn changes(&self) -> &AddressChanges {
+        &self.changes
     }
 }
 
@@ -57,8 +101,10 @@ unsafe extern "C" fn control_socket(
     output_size_returned: *mut usize,
     irp: *mut IRP,
 ) -> NTSTATUS {
-    // SAFETY: the client's contract: a basic socket that is open.
-    let socket = unsafe { &*socket.cast::<BasicSocket>() };
+    // SAFETY: the client's contract: a socket that is open.
+    let socket = unsafe { of::<BasicSocket>(socket) };
+    // The client may close it as soon as the request is completed.
+    let socket = Arc::clone(&socket);
     // SAFETY: the client's contract: null or a packet it hands over.
     let request = unsafe { Request::accept(&socket.kernel, irp) };
     // SAFETY: the client's contract: buffers of these sizes, until the request completes.
@@ -66,22 +112,17 @@ unsafe extern "C" fn control_socket(
         unsafe { ControlRequest::new(request_type, code, level, (input, input_size), (output, output_size)) };
     // SAFETY: the client's contract: null or writable.
     let answer = unsafe { OptionalRequest::new(request, output_size_returned) };
-    answer.conclude_with(&socket.kernel, || socket.controls.serve(&control))
+    controls::serve(&socket, &socket.controls, &control, answer)
 }
 
 unsafe extern "C" fn close_socket(socket: *mut WSK_SOCKET, irp: *mut IRP) -> NTSTATUS {
-    let socket = socket.cast::<BasicSocket>();
-    // SAFETY: the client's contract: a basic socket that is open.
-    let kernel = unsafe { &(*socket).kernel }.clone();
+    // SAFETY: the client's contract: a socket that is open, and no call on it but this one.
+    let socket = unsafe { of::<BasicSocket>(socket) };
+    // The client's reference may end in here.
+    let socket = Arc::clone(&socket);
     // SAFETY: the client's contract: null or a packet it hands over.
-    let Some(request) = (unsafe { Request::accept(&kernel, irp) }) else { return STATUS_INVALID_PARAMETER };
-    // SAFETY: the pointer owns the box, and closing it is the last use.
-    let socket = unsafe { Box::from_raw(socket) };
-    socket.controls.wire().close();
-    kernel.ledger().sockets.remove(1);
-    let client = Arc::clone(&socket.client);
-    drop(socket);
-    let status = request.complete(&kernel, STATUS_SUCCESS, 0);
-    client.socket_closed();
-    status
+    match unsafe { Request::accept(&socket.kernel, irp) } {
+        Some(request) => close::close(&socket, request),
+        None => STATUS_INVALID_PARAMETER,
+    }
 }

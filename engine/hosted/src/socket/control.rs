@@ -1,32 +1,20 @@
-//! WskControlSocket: what sockets of every category have in common.
+//! One call of WskControlSocket: its buffers, and the IRP that it may have, must have or must not have.
 
 // UNSAFETY: reads and writes the client's option buffers.
 #![expect(unsafe_code, reason = "option buffers are raw memory of a size")]
 
 use std::ffi::c_void;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytemuck::{AnyBitPattern, NoUninit};
-use skua_engine::abi::nt::PSECURITY_DESCRIPTOR;
-use skua_engine::abi::sockaddr::{
-    SIO_TIMESTAMPING, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
-};
-use skua_engine::abi::status::{
-    NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
-};
+use skua_engine::abi::sockaddr::{SIO_ADDRESS_LIST_QUERY, SOCKADDR_INET, SOL_SOCKET};
+use skua_engine::abi::status::{NTSTATUS, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
-    NPI_WSK_INTERFACE_ID, SIO_WSK_QUERY_INSPECT_ID, SO_WSK_SECURITY, WSK_CONTROL_SOCKET_TYPE,
-    WSK_EVENT_CALLBACK_CONTROL, WskGetOption, WskIoctl, WskSetOption,
+    NPI_WSK_INTERFACE_ID, SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_REGISTER_EXTENSION, SO_WSK_EVENT_CALLBACK,
+    WSK_CONTROL_SOCKET_TYPE, WSK_EVENT_CALLBACK_CONTROL, WskGetOption, WskIoctl, WskSetOption,
 };
 
-use super::multicast;
-use super::options::Options;
 use crate::HostKernel;
-use crate::kernel::registration::Client;
-use crate::os::{Setting, StackEndpoint};
 use crate::request::Request;
 
 /// WSK_CONTROL_SOCKET_TYPE, as far as it is one.
@@ -123,6 +111,23 @@ impl ControlRequest {
         self.input
     }
 
+    /// Bytes of output, and where they go.
+    pub(crate) fn raw_output(&self) -> (*mut u8, usize) {
+        self.output
+    }
+
+    /// Whether the call takes an IRP: what the documentation says of each code, and for events, where it lets them go
+    /// without one, what drivers do besides.
+    pub(crate) fn irp(&self) -> IrpRule {
+        match (self.kind, self.code) {
+            (Kind::Ioctl, SIO_WSK_QUERY_INSPECT_ID | SIO_WSK_REGISTER_EXTENSION | SIO_ADDRESS_LIST_QUERY) => {
+                IrpRule::Refused
+            }
+            (Kind::Set, SO_WSK_EVENT_CALLBACK) if self.level == SOL_SOCKET => IrpRule::Optional,
+            _ => IrpRule::Required,
+        }
+    }
+
     /// Writes `value` and returns its size; STATUS_BUFFER_TOO_SMALL when it does not fit.
     pub(crate) fn put<T: NoUninit>(&self, value: T) -> Result<usize, NTSTATUS> {
         let (at, size) = self.output;
@@ -133,6 +138,14 @@ impl ControlRequest {
         unsafe { at.cast::<T>().write_unaligned(value) };
         Ok(size_of::<T>())
     }
+}
+
+/// Whether a call takes an IRP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IrpRule {
+    Required,
+    Optional,
+    Refused,
 }
 
 /// The IRP of a call that may go without one, and where the output size goes then.
@@ -161,101 +174,33 @@ impl OptionalRequest {
         status
     }
 
-    /// As [`OptionalRequest::conclude`] for a call that needs a request: STATUS_INVALID_PARAMETER without one.
+    /// Fails, and says how large the output would be.
+    pub(crate) fn overflow(self, kernel: &HostKernel, status: NTSTATUS, size: usize) -> NTSTATUS {
+        let size_returned = self.size_returned;
+        let status = self.conclude(kernel, Err(status));
+        if !size_returned.is_null() {
+            // SAFETY: not null, so writable.
+            unsafe { size_returned.write(size) };
+        }
+        status
+    }
+
+    /// Whether the call came with what its rule says.
+    pub(crate) fn obeys(&self, rule: IrpRule) -> bool {
+        match rule {
+            IrpRule::Required => self.request.is_some(),
+            IrpRule::Optional => true,
+            IrpRule::Refused => self.request.is_none(),
+        }
+    }
+
+    /// As [`OptionalRequest::conclude`], with what `serve` says.
     pub(crate) fn conclude_with(
         self,
         kernel: &HostKernel,
         serve: impl FnOnce() -> Result<usize, NTSTATUS>,
     ) -> NTSTATUS {
-        if self.request.is_none() {
-            return STATUS_INVALID_PARAMETER;
-        }
-        self.conclude(kernel, serve())
-    }
-}
-
-/// The stack's socket below a WSK socket, and what options have said about it.
-pub(crate) struct Controls<W: StackEndpoint + ?Sized> {
-    wire: Box<W>,
-    options: Options,
-    /// SO_WSK_SECURITY, as an address; 0 for the default.
-    security: std::sync::atomic::AtomicUsize,
-    is_bound: AtomicBool,
-    client: Arc<Client>,
-}
-
-impl<W: StackEndpoint + ?Sized> Controls<W> {
-    pub(crate) fn new(wire: Box<W>, client: Arc<Client>, security: PSECURITY_DESCRIPTOR) -> Self {
-        Self {
-            wire,
-            options: Options::default(),
-            security: security.addr().into(),
-            is_bound: AtomicBool::new(false),
-            client,
-        }
-    }
-
-    pub(crate) fn wire(&self) -> &W {
-        &self.wire
-    }
-
-    pub(crate) fn set_bound(&self) {
-        self.is_bound.store(true, Ordering::SeqCst);
-    }
-
-    /// Serves the options and I/O controls that every socket has; the size of the output.
-    pub(crate) fn serve(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
-        let is_bound = self.is_bound.load(Ordering::SeqCst);
-        match control.kind {
-            Kind::Set if self.is_security(control) => self.set_security(control, is_bound),
-            Kind::Set => {
-                if let Some(setting) = multicast::setting(control)? {
-                    self.wire.set(&setting)?;
-                } else {
-                    self.options.set(self.wire(), control.level, control.code, control.input()?, is_bound)?;
-                }
-                Ok(0)
-            }
-            Kind::Get if self.is_security(control) => {
-                let security = self.security.load(Ordering::SeqCst);
-                self.client.controls.cache_again(security);
-                control.put(security)
-            }
-            Kind::Get => control.put(self.options.get(self.wire(), control.level, control.code)?),
-            Kind::Ioctl => self.ioctl(control),
-            Kind::Unknown => Err(STATUS_INVALID_PARAMETER),
-        }
-    }
-
-    fn ioctl(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
-        match control.code {
-            SIO_TIMESTAMPING => {
-                let config: TIMESTAMPING_CONFIG = control.input()?;
-                if config.Flags & !TIMESTAMPING_FLAG_RX != 0 {
-                    return Err(STATUS_NOT_SUPPORTED);
-                }
-                self.wire.set(&Setting::Timestamps(config.Flags & TIMESTAMPING_FLAG_RX != 0))?;
-                Ok(0)
-            }
-            // Only of connections that were accepted after an inspection.
-            SIO_WSK_QUERY_INSPECT_ID => Err(STATUS_INVALID_DEVICE_REQUEST),
-            _ => Err(STATUS_NOT_SUPPORTED),
-        }
-    }
-
-    fn is_security(&self, control: &ControlRequest) -> bool {
-        (control.level, control.code) == (SOL_SOCKET, SO_WSK_SECURITY)
-    }
-
-    fn set_security(&self, control: &ControlRequest, is_bound: bool) -> Result<usize, NTSTATUS> {
-        let security = control.input_pointer()?.addr();
-        if is_bound {
-            return Err(STATUS_INVALID_DEVICE_STATE);
-        }
-        if security != 0 && !self.client.controls.is_cached(security) {
-            return Err(STATUS_INVALID_PARAMETER);
-        }
-        self.security.store(security, Ordering::SeqCst);
-        Ok(0)
+        let outcome = serve();
+        self.conclude(kernel, outcome)
     }
 }

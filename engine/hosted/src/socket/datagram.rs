@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use skua_engine::abi::cmsg::MSG_BCAST;
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE,
 };
 use skua_engine::abi::wsk::WSK_FLAG_AT_DISPATCH_LEVEL;
 
+use super::address_change::{AddressChanges, Watches};
 use super::close::{Closable, Hold, Rundown};
-use super::control::Controls;
+use super::controls::Controls;
 use super::events::ReceiveEvent;
 use super::handle::PublicSocket;
 use super::pending::PendingQueue;
@@ -38,6 +40,7 @@ pub(crate) struct DatagramSocket {
     pub(crate) sends: PendingQueue<SendRequest>,
     pub(crate) rundown: Rundown,
     pub(crate) injections: Injections,
+    changes: AddressChanges,
     client: Arc<Client>,
     family: Family,
     phase: AtomicU32,
@@ -92,6 +95,7 @@ impl DatagramSocket {
             sends: PendingQueue::new(pending_sends, pending_sends, Some(table::cancel_send)),
             rundown: Rundown::default(),
             injections: Injections::default(),
+            changes: AddressChanges::of::<Self>(),
             family,
             phase: AtomicU32::new(0),
             local: OnceLock::new(),
@@ -215,8 +219,12 @@ impl DatagramSocket {
         hold(&self.remote).address
     }
 
-    /// Whether the datagram in `block` comes from elsewhere than the remote address that filters.
+    /// Whether the datagram in `block` comes from elsewhere than the remote address that filters, or is a broadcast that
+    /// is not wanted.
     pub(crate) fn is_filtered(&self, block: BlockRef) -> bool {
+        if block.delivery() & MSG_BCAST != 0 && self.controls.options().refuses_broadcast() {
+            return true;
+        }
         if !self.filters.load(Ordering::Relaxed) {
             return false;
         }
@@ -288,6 +296,7 @@ impl DatagramSocket {
         self.event.close(&self.kernel);
         self.receives.close(&self.kernel, STATUS_FILE_FORCED_CLOSED);
         self.sends.close(&self.kernel, STATUS_FILE_FORCED_CLOSED);
+        self.changes.close(&self.kernel, STATUS_FILE_FORCED_CLOSED);
     }
 
     fn has(&self, phase: u32) -> bool {
@@ -313,6 +322,7 @@ impl Closable for DatagramSocket {
         self.event.close(&self.kernel);
         self.receives.close(&self.kernel, STATUS_CANCELLED);
         self.sends.close(&self.kernel, STATUS_CANCELLED);
+        self.changes.close(&self.kernel, STATUS_CANCELLED);
         self.wire().stop();
         self.ring_all();
     }
@@ -325,5 +335,11 @@ impl Closable for DatagramSocket {
 
     fn has_lent(&self) -> bool {
         self.arena().map_or(0, Arena::lent) + self.injections.lent() > 0
+    }
+}
+
+impl Watches for DatagramSocket {
+    fn changes(&self) -> &AddressChanges {
+        &self.changes
     }
 }

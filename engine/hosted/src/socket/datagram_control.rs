@@ -3,14 +3,20 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use skua_engine::abi::sockaddr::{SOCKADDR, SOL_SOCKET};
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER};
+use skua_engine::abi::nt::PROCESSOR_NUMBER;
+use skua_engine::abi::sockaddr::{
+    SIO_QUERY_RSS_PROCESSOR_INFO, SOCKADDR, SOCKET_PROCESSOR_AFFINITY, SOL_SOCKET,
+};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
+};
 use skua_engine::abi::wsk::{
-    SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SO_WSK_EVENT_CALLBACK,
-    WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM,
+    SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SO_WSK_EVENT_CALLBACK, WSK_EVENT_DISABLE,
+    WSK_EVENT_RECEIVE_FROM,
 };
 
 use super::control::{ControlRequest, Kind, OptionalRequest};
+use super::controls;
 use super::datagram::DatagramSocket;
 
 impl DatagramSocket {
@@ -18,6 +24,9 @@ impl DatagramSocket {
     pub(super) fn control(self: &Arc<Self>, control: ControlRequest, answer: OptionalRequest) -> NTSTATUS {
         if let Err(status) = self.require_alive() {
             return answer.conclude(&self.kernel, Err(status));
+        }
+        if !answer.obeys(control.irp()) {
+            return answer.conclude(&self.kernel, Err(STATUS_INVALID_PARAMETER));
         }
         match (control.kind, control.code) {
             (Kind::Set, SO_WSK_EVENT_CALLBACK) if control.level == SOL_SOCKET => {
@@ -27,12 +36,22 @@ impl DatagramSocket {
                 let filters = control.code == SIO_WSK_SET_REMOTE_ADDRESS;
                 answer.conclude_with(&self.kernel, || self.fix_remote(&control, filters))
             }
-            // Takes no request, and is of connections that were accepted after an inspection.
-            (Kind::Ioctl, SIO_WSK_QUERY_INSPECT_ID) => {
-                answer.conclude(&self.kernel, Err(STATUS_INVALID_DEVICE_REQUEST))
+            (Kind::Ioctl, SIO_QUERY_RSS_PROCESSOR_INFO) => {
+                answer.conclude_with(&self.kernel, || self.processor(&control))
             }
-            _ => answer.conclude_with(&self.kernel, || self.controls.serve(&control)),
+            _ => controls::serve(self, &self.controls, &control, answer),
         }
+    }
+
+    /// The processor that receives from the fixed remote address: the worker's, where there is one. Several share remote
+    /// addresses out among them as the host likes.
+    fn processor(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
+        self.remote().ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if self.kernel.provider().workers > 1 {
+            return Err(STATUS_NOT_SUPPORTED);
+        }
+        let first = PROCESSOR_NUMBER { Group: 0, Number: 0, Reserved: 0 };
+        control.put(SOCKET_PROCESSOR_AFFINITY { Processor: first, NumaNodeId: 0, Reserved: 0 })
     }
 
     /// Enabling takes any set of flags, disabling one flag a call; either may come with a request or without.

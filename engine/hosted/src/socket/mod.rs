@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub(crate) mod address_change;
+mod address_list;
 pub(crate) mod basic;
 mod bind;
 pub(crate) mod close;
 pub(crate) mod control;
+pub(crate) mod controls;
 pub(crate) mod datagram;
 mod datagram_control;
 pub(crate) mod events;
@@ -19,6 +22,7 @@ mod multicast;
 pub(crate) mod options;
 pub(crate) mod pending;
 mod release;
+pub(crate) mod scope;
 mod table;
 
 use self::datagram::DatagramSocket;

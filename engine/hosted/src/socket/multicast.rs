@@ -1,44 +1,74 @@
-//! Options that name a multicast group or an interface.
+//! Options that name a multicast group.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use skua_engine::abi::sockaddr::{
-    GROUP_REQ, GROUP_SOURCE_REQ, IN_ADDR, IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_MEMBERSHIP,
-    IP_DROP_SOURCE_MEMBERSHIP, IP_MREQ, IP_MREQ_SOURCE, IP_MULTICAST_IF, IPPROTO_IP, IPPROTO_IPV6,
-    IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MREQ, IPV6_MULTICAST_IF, MCAST_JOIN_GROUP,
-    MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP, SOCKADDR_INET, SOCKADDR_STORAGE,
+    GROUP_REQ, GROUP_SOURCE_REQ, IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE,
+    IP_DROP_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, IP_MREQ, IP_MREQ_SOURCE, IP_UNBLOCK_SOURCE, IPPROTO_IP,
+    IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MREQ, MCAST_BLOCK_SOURCE, MCAST_JOIN_GROUP,
+    MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP, MCAST_UNBLOCK_SOURCE,
+    SOCKADDR_INET, SOCKADDR_STORAGE,
 };
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
+use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED};
 
 use super::control::ControlRequest;
-use crate::os::{Family, Interface, Membership, Setting};
+use super::scope::Scope;
+use crate::os::{Interface, Membership, Setting};
 
-/// What a multicast option asks for; `None` for any other option.
-pub(super) fn setting(control: &ControlRequest) -> Result<Option<Setting>, NTSTATUS> {
+/// What a multicast option asks for; `None` for any other option. STATUS_NOT_SUPPORTED on a socket that has none of them;
+/// STATUS_INVALID_PARAMETER for a group that is none, or not of the level's family, and a source that is not of the
+/// group's.
+pub(super) fn setting(control: &ControlRequest, scope: &Scope) -> Result<Option<Setting>, NTSTATUS> {
+    if !is_of_a_group(control) {
+        return Ok(None);
+    }
+    if !scope.is(Scope::PACKETS) || !scope.has_level(control.level) {
+        return Err(STATUS_NOT_SUPPORTED);
+    }
     let setting = match (control.level, control.code) {
         (IPPROTO_IP, IP_ADD_MEMBERSHIP) => Setting::Join(by_address(control)?),
         (IPPROTO_IP, IP_DROP_MEMBERSHIP) => Setting::Leave(by_address(control)?),
         (IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP) => Setting::Join(by_address_and_source(control)?),
         (IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP) => Setting::Leave(by_address_and_source(control)?),
-        (IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP) => Setting::Join(by_index(control)?),
-        (IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP) => Setting::Leave(by_index(control)?),
-        (IPPROTO_IP | IPPROTO_IPV6, MCAST_JOIN_GROUP) => Setting::Join(of_any_source(control)?),
-        (IPPROTO_IP | IPPROTO_IPV6, MCAST_LEAVE_GROUP) => Setting::Leave(of_any_source(control)?),
-        (IPPROTO_IP | IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP) => Setting::Join(of_one_source(control)?),
-        (IPPROTO_IP | IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP) => Setting::Leave(of_one_source(control)?),
-        (IPPROTO_IP, IP_MULTICAST_IF) => {
-            Setting::MulticastInterface(Family::V4, interface(control.input::<IN_ADDR>()?))
-        }
-        (IPPROTO_IPV6, IPV6_MULTICAST_IF) => {
-            Setting::MulticastInterface(Family::V6, Interface::Index(control.input::<u32>()?))
-        }
-        _ => return Ok(None),
+        (IPPROTO_IP, IP_BLOCK_SOURCE) => Setting::Block(by_address_and_source(control)?),
+        (IPPROTO_IP, IP_UNBLOCK_SOURCE) => Setting::Unblock(by_address_and_source(control)?),
+        (_, IPV6_ADD_MEMBERSHIP) => Setting::Join(by_index(control)?),
+        (_, IPV6_DROP_MEMBERSHIP) => Setting::Leave(by_index(control)?),
+        (_, MCAST_JOIN_GROUP) => Setting::Join(of_any_source(control)?),
+        (_, MCAST_LEAVE_GROUP) => Setting::Leave(of_any_source(control)?),
+        (_, MCAST_BLOCK_SOURCE) => Setting::Block(of_one_source(control)?),
+        (_, MCAST_UNBLOCK_SOURCE) => Setting::Unblock(of_one_source(control)?),
+        (_, MCAST_JOIN_SOURCE_GROUP) => Setting::Join(of_one_source(control)?),
+        _ => Setting::Leave(of_one_source(control)?),
     };
-    match setting {
-        Setting::Join(membership) | Setting::Leave(membership) if !membership.is_consistent() => {
-            Err(STATUS_INVALID_PARAMETER)
-        }
-        setting => Ok(Some(setting)),
+    let (Setting::Join(membership)
+    | Setting::Leave(membership)
+    | Setting::Block(membership)
+    | Setting::Unblock(membership)) = setting
+    else {
+        return Ok(None);
+    };
+    let of_level = membership.group.is_ipv4() == (control.level == IPPROTO_IP);
+    if of_level && membership.is_consistent() { Ok(Some(setting)) } else { Err(STATUS_INVALID_PARAMETER) }
+}
+
+fn is_of_a_group(control: &ControlRequest) -> bool {
+    match control.level {
+        IPPROTO_IP => matches!(
+            control.code,
+            IP_ADD_MEMBERSHIP
+                | IP_DROP_MEMBERSHIP
+                | IP_ADD_SOURCE_MEMBERSHIP
+                | IP_DROP_SOURCE_MEMBERSHIP
+                | IP_BLOCK_SOURCE
+                | IP_UNBLOCK_SOURCE
+                | MCAST_JOIN_GROUP..=MCAST_LEAVE_SOURCE_GROUP
+        ),
+        IPPROTO_IPV6 => matches!(
+            control.code,
+            IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP | MCAST_JOIN_GROUP..=MCAST_LEAVE_SOURCE_GROUP
+        ),
+        _ => false,
     }
 }
 
@@ -53,14 +83,14 @@ impl Membership {
 fn by_address(control: &ControlRequest) -> Result<Membership, NTSTATUS> {
     let request: IP_MREQ = control.input()?;
     let group = IpAddr::V4(request.imr_multiaddr.into());
-    Ok(Membership { group, source: None, interface: interface(request.imr_interface) })
+    Ok(Membership { group, source: None, interface: Interface::named(request.imr_interface.into()) })
 }
 
 fn by_address_and_source(control: &ControlRequest) -> Result<Membership, NTSTATUS> {
     let request: IP_MREQ_SOURCE = control.input()?;
     let group = IpAddr::V4(request.imr_multiaddr.into());
     let source = Some(IpAddr::V4(request.imr_sourceaddr.into()));
-    Ok(Membership { group, source, interface: interface(request.imr_interface) })
+    Ok(Membership { group, source, interface: Interface::named(request.imr_interface.into()) })
 }
 
 fn by_index(control: &ControlRequest) -> Result<Membership, NTSTATUS> {
@@ -79,15 +109,6 @@ fn of_one_source(control: &ControlRequest) -> Result<Membership, NTSTATUS> {
     let request: GROUP_SOURCE_REQ = control.input()?;
     let (group, source) = (address(&request.gsr_group)?, address(&request.gsr_source)?);
     Ok(Membership { group, source: Some(source), interface: Interface::Index(request.gsr_interface) })
-}
-
-/// An interface named by its address, or, from 0.0.0.0 to 0.255.255.255, by its index.
-fn interface(named: IN_ADDR) -> Interface {
-    let address = Ipv4Addr::from(named);
-    match address.octets() {
-        [0, ..] => Interface::Index(u32::from(address)),
-        _ => Interface::Address(address),
-    }
 }
 
 fn address(storage: &SOCKADDR_STORAGE) -> Result<IpAddr, NTSTATUS> {

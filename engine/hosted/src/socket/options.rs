@@ -1,138 +1,72 @@
-//! Socket options whose value is a ULONG, in one table.
+//! Socket options whose value is a ULONG, in one table, and what each socket has set them to.
+
+mod rows;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use skua_engine::abi::sockaddr::{
-    IP_DONTFRAGMENT, IP_ECN, IP_HOPLIMIT, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_PKTINFO, IP_RECVTOS,
-    IP_TOS, IP_TTL, IP_UNICAST_IF, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_DONTFRAG,
-    IPV6_ECN, IPV6_HOPLIMIT, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_PKTINFO, IPV6_RECVTCLASS,
-    IPV6_TCLASS, IPV6_UNICAST_IF, IPV6_V6ONLY, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF,
-    SO_REUSEADDR, SO_SNDBUF, SOL_SOCKET, UDP_NOCHECKSUM, UDP_SEND_MSG_SIZE,
+    IPPROTO_TCP, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_REUSEADDR, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
 };
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
 };
 
-use crate::os::{Buffer, Family, Setting, StackEndpoint};
+use self::rows::{Access, Effect, ROWS, Row, When};
+use super::scope::Scope;
+use crate::os::{Setting, StackEndpoint};
 
-/// IPPROTO_IPV6: hop limit of unicast datagrams sent (ws2ipdef.h).
-const IPV6_UNICAST_HOPS: u32 = 4;
-
-/// IPPROTO_TCP: segments go out as soon as there is data (ws2def.h).
-const TCP_NODELAY: u32 = 1;
-
-/// How many options there are.
-const COUNT: usize = 30;
-
-/// What one option does.
-struct Row {
-    level: u32,
-    code: u32,
-    when: When,
-    /// What WskGetOption answers before anything was set.
-    default: u32,
-    /// The largest value; switches take any and remember 0 or 1.
-    largest: u32,
-    /// What to tell the stack; `None` for what is remembered only.
-    setting: fn(u32) -> Option<Setting>,
-}
-
-/// When an option may be set.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum When {
-    Always,
-    BeforeBind,
-}
-
-use Family::{V4, V6};
-use When::{Always, BeforeBind};
-
-/// A switch.
-const fn switch(level: u32, code: u32, when: When, default: u32, setting: fn(u32) -> Option<Setting>) -> Row {
-    Row { level, code, when, default, largest: 1, setting }
-}
-
-/// A number.
-const fn number(
-    level: u32,
-    code: u32,
-    default: u32,
-    largest: u32,
-    setting: fn(u32) -> Option<Setting>,
-) -> Row {
-    Row { level, code, when: Always, default, largest, setting }
-}
-
-/// IPV6_V6ONLY is 1 on a new socket, as Windows has it. IP_UNICAST_IF is in network byte order.
-static ROWS: [Row; COUNT] = [
-    switch(SOL_SOCKET, SO_REUSEADDR, BeforeBind, 0, |on| Some(Setting::ReuseAddress(on != 0))),
-    // No socket of another process shares an address here unless both ask to: the default is exclusive already.
-    switch(SOL_SOCKET, SO_EXCLUSIVEADDRUSE, BeforeBind, 0, |_| None),
-    switch(SOL_SOCKET, SO_BROADCAST, Always, 0, |on| Some(Setting::Broadcast(on != 0))),
-    number(SOL_SOCKET, SO_RCVBUF, 0, u32::MAX, |bytes| Some(Setting::Buffer(Buffer::Receive, bytes))),
-    number(SOL_SOCKET, SO_SNDBUF, 0, u32::MAX, |bytes| Some(Setting::Buffer(Buffer::Send, bytes))),
-    switch(SOL_SOCKET, SO_KEEPALIVE, Always, 0, |on| Some(Setting::KeepAlive(on != 0))),
-    switch(IPPROTO_TCP, TCP_NODELAY, Always, 0, |on| Some(Setting::NoDelay(on != 0))),
-    switch(IPPROTO_IPV6, IPV6_V6ONLY, BeforeBind, 1, |on| Some(Setting::OnlyV6(on != 0))),
-    switch(IPPROTO_IP, IP_PKTINFO, Always, 0, |on| Some(Setting::PacketInfo(V4, on != 0))),
-    switch(IPPROTO_IPV6, IPV6_PKTINFO, Always, 0, |on| Some(Setting::PacketInfo(V6, on != 0))),
-    switch(IPPROTO_IP, IP_RECVTOS, Always, 0, |on| Some(Setting::TypeOfServiceInfo(V4, on != 0))),
-    switch(IPPROTO_IPV6, IPV6_RECVTCLASS, Always, 0, |on| Some(Setting::TypeOfServiceInfo(V6, on != 0))),
-    switch(IPPROTO_IP, IP_ECN, Always, 0, |on| Some(Setting::EcnInfo(V4, on != 0))),
-    switch(IPPROTO_IPV6, IPV6_ECN, Always, 0, |on| Some(Setting::EcnInfo(V6, on != 0))),
-    switch(IPPROTO_IP, IP_HOPLIMIT, Always, 0, |on| Some(Setting::HopLimitInfo(V4, on != 0))),
-    switch(IPPROTO_IPV6, IPV6_HOPLIMIT, Always, 0, |on| Some(Setting::HopLimitInfo(V6, on != 0))),
-    number(IPPROTO_IP, IP_TOS, 0, 255, |octet| Some(Setting::TypeOfService(V4, octet))),
-    number(IPPROTO_IPV6, IPV6_TCLASS, 0, 255, |octet| Some(Setting::TypeOfService(V6, octet))),
-    number(IPPROTO_IP, IP_TTL, 64, 255, |hops| Some(Setting::HopLimit(V4, hops))),
-    number(IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, 255, |hops| Some(Setting::HopLimit(V6, hops))),
-    switch(IPPROTO_IP, IP_DONTFRAGMENT, Always, 0, |on| Some(Setting::DontFragment(V4, on != 0))),
-    switch(IPPROTO_IPV6, IPV6_DONTFRAG, Always, 0, |on| Some(Setting::DontFragment(V6, on != 0))),
-    number(IPPROTO_IP, IP_UNICAST_IF, 0, u32::MAX, |index| {
-        Some(Setting::UnicastInterface(V4, u32::from_be(index)))
-    }),
-    number(IPPROTO_IPV6, IPV6_UNICAST_IF, 0, u32::MAX, |index| Some(Setting::UnicastInterface(V6, index))),
-    number(IPPROTO_IP, IP_MULTICAST_TTL, 1, 255, |hops| Some(Setting::MulticastHops(V4, hops))),
-    number(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1, 255, |hops| Some(Setting::MulticastHops(V6, hops))),
-    switch(IPPROTO_IP, IP_MULTICAST_LOOP, Always, 1, |on| Some(Setting::MulticastLoop(V4, on != 0))),
-    switch(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, Always, 1, |on| Some(Setting::MulticastLoop(V6, on != 0))),
-    switch(IPPROTO_UDP, UDP_NOCHECKSUM, Always, 0, |on| Some(Setting::NoChecksum(on != 0))),
-    number(IPPROTO_UDP, UDP_SEND_MSG_SIZE, 0, 65_535, |bytes| Some(Setting::Segment(bytes))),
-];
-
-/// The values that were set on one socket.
+/// The values that were set on one socket, and what the provider itself does because of them.
 pub(crate) struct Options {
-    values: [AtomicU32; COUNT],
+    values: [AtomicU32; ROWS.len()],
+    /// UDP_SEND_MSG_SIZE; 0 is off.
+    segment: AtomicU32,
+    /// UDP_RECV_MAX_COALESCED_SIZE where the provider joins datagrams itself; 0 is off.
+    coalesce: AtomicU32,
+    /// IP_RECEIVE_BROADCAST is off.
+    refuses_broadcast: AtomicU32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { values: std::array::from_fn(|row| AtomicU32::new(ROWS[row].default)) }
+        Self {
+            values: std::array::from_fn(|row| AtomicU32::new(ROWS[row].default)),
+            segment: AtomicU32::new(0),
+            coalesce: AtomicU32::new(0),
+            refuses_broadcast: AtomicU32::new(0),
+        }
     }
 }
 
 impl Options {
-    /// Sets an option; STATUS_NOT_SUPPORTED for one that is not known.
+    /// Sets an option to the value that `value` reads.
+    ///
+    /// STATUS_NOT_SUPPORTED for one that is not known, that sockets of this scope do not have, that can only be got, or
+    /// that the stack below has not; STATUS_INVALID_DEVICE_STATE when it comes too late; STATUS_INVALID_PARAMETER for a
+    /// value out of its range.
     pub(crate) fn set(
         &self,
         wire: &(impl StackEndpoint + ?Sized),
-        level: u32,
-        code: u32,
-        value: u32,
+        scope: &Scope,
+        (level, code): (u32, u32),
+        value: impl FnOnce() -> Result<u32, NTSTATUS>,
         is_bound: bool,
     ) -> Result<(), NTSTATUS> {
-        let (row, stored) = self.find(level, code)?;
-        if row.when == BeforeBind && is_bound {
+        let (row, stored) = find(&self.values, scope, level, code)?;
+        let Access::Both(effect) = row.access else { return Err(STATUS_NOT_SUPPORTED) };
+        let value = value()?;
+        if row.when == When::BeforeBind && is_bound {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        let value = if row.largest == 1 { u32::from(value != 0) } else { value };
-        if value > row.largest || self.excludes(code, level, value) {
+        let value = if row.is_switch() { u32::from(value != 0) } else { value };
+        if value > row.largest || value < row.smallest || self.excludes(level, code, value) {
             return Err(STATUS_INVALID_PARAMETER);
         }
-        if let Some(setting) = (row.setting)(value) {
-            wire.set(&setting)?;
-        }
+        self.take_effect(wire, effect(value))?;
         stored.store(value, Ordering::Relaxed);
+        if (level, code, value) == (SOL_SOCKET, SO_KEEPALIVE, 1) {
+            self.time_probes(wire);
+        }
         Ok(())
     }
 
@@ -140,30 +74,98 @@ impl Options {
     pub(crate) fn get(
         &self,
         wire: &(impl StackEndpoint + ?Sized),
-        level: u32,
-        code: u32,
+        scope: &Scope,
+        (level, code): (u32, u32),
     ) -> Result<u32, NTSTATUS> {
-        match (level, code) {
-            (SOL_SOCKET, SO_RCVBUF) => wire.buffer(Buffer::Receive),
-            (SOL_SOCKET, SO_SNDBUF) => wire.buffer(Buffer::Send),
-            // That it can be read says that the stack can segment.
-            (IPPROTO_UDP, UDP_SEND_MSG_SIZE) if !wire.segments() => Err(STATUS_NOT_SUPPORTED),
-            _ => self.find(level, code).map(|(_, value)| value.load(Ordering::Relaxed)),
+        let (row, stored) = find(&self.values, scope, level, code)?;
+        match row.query {
+            Some(query) => wire.query(query),
+            None => Ok(stored.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// An option that every socket over the transport has, as it was set.
+    pub(crate) fn value(&self, level: u32, code: u32) -> u32 {
+        let mut rows = ROWS.iter().zip(&self.values);
+        let found = rows.find(|(row, _)| (row.level, row.code) == (level, code));
+        found.map_or(0, |(_, value)| value.load(Ordering::Relaxed))
+    }
+
+    /// Datagrams that every send is to be cut into have so many bytes.
+    pub(crate) fn segment(&self) -> Option<u16> {
+        u16::try_from(self.segment.load(Ordering::Relaxed)).ok().filter(|segment| *segment > 0)
+    }
+
+    /// The most that the provider may join of what it receives; 0 is nothing.
+    pub(crate) fn coalesce(&self) -> usize {
+        self.coalesce.load(Ordering::Relaxed) as usize
+    }
+
+    /// Whether broadcasts are not wanted.
+    pub(crate) fn refuses_broadcast(&self) -> bool {
+        self.refuses_broadcast.load(Ordering::Relaxed) != 0
+    }
+
+    /// What a connection begins with that a listening socket with `options` has accepted: on Windows, as on every host, the
+    /// values of the listening socket.
+    pub(crate) fn inherit(&self, options: &Self) {
+        for (own, theirs) in self.values.iter().zip(&options.values) {
+            own.store(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    fn take_effect(&self, wire: &(impl StackEndpoint + ?Sized), effect: Effect) -> Result<(), NTSTATUS> {
+        match effect {
+            Effect::Remembered => {}
+            Effect::Stack(setting) => wire.set(&setting)?,
+            Effect::Segment(bytes) => self.segment.store(bytes, Ordering::Relaxed),
+            Effect::RefuseBroadcast(refuses) => {
+                self.refuses_broadcast.store(u32::from(refuses), Ordering::Relaxed);
+            }
+            Effect::Coalesce(limit) => {
+                // The stack has no limit of its own to set.
+                let by_stack = limit >= LARGEST_COALESCED;
+                let done = wire.set(&Setting::Coalesce(by_stack));
+                let by_provider = if by_stack && done.is_ok() { 0 } else { limit };
+                self.coalesce.store(by_provider, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Windows' times of keep-alive probes, or those that were set, in place of the host's. A host that has no such setting
+    /// keeps its own.
+    fn time_probes(&self, wire: &(impl StackEndpoint + ?Sized)) {
+        for (code, setting) in [
+            (TCP_KEEPIDLE, Setting::KeepAliveIdle as fn(u32) -> Setting),
+            (TCP_KEEPINTVL, Setting::KeepAliveInterval),
+            (TCP_KEEPCNT, Setting::KeepAliveCount),
+        ] {
+            let _ = wire.set(&setting(self.value(IPPROTO_TCP, code)));
         }
     }
 
     /// SO_REUSEADDR and SO_EXCLUSIVEADDRUSE contradict each other.
-    fn excludes(&self, code: u32, level: u32, value: u32) -> bool {
+    fn excludes(&self, level: u32, code: u32, value: u32) -> bool {
         let other = match (level, code) {
             (SOL_SOCKET, SO_REUSEADDR) => SO_EXCLUSIVEADDRUSE,
             (SOL_SOCKET, SO_EXCLUSIVEADDRUSE) => SO_REUSEADDR,
             _ => return false,
         };
-        value != 0 && self.find(SOL_SOCKET, other).is_ok_and(|(_, value)| value.load(Ordering::Relaxed) != 0)
+        value != 0 && self.value(SOL_SOCKET, other) != 0
     }
+}
 
-    fn find(&self, level: u32, code: u32) -> Result<(&'static Row, &AtomicU32), NTSTATUS> {
-        let mut rows = ROWS.iter().zip(&self.values);
-        rows.find(|(row, _)| (row.level, row.code) == (level, code)).ok_or(STATUS_NOT_SUPPORTED)
-    }
+/// The largest UDP payload (65,535 less the header): a limit that limits nothing.
+const LARGEST_COALESCED: u32 = 65_527;
+
+fn find<'a>(
+    values: &'a [AtomicU32; ROWS.len()],
+    scope: &Scope,
+    level: u32,
+    code: u32,
+) -> Result<(&'static Row, &'a AtomicU32), NTSTATUS> {
+    let mut rows = ROWS.iter().zip(values);
+    rows.find(|(row, _)| (row.level, row.code) == (level, code) && scope.is(row.of) && scope.has_level(level))
+        .ok_or(STATUS_NOT_SUPPORTED)
 }

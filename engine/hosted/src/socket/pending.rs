@@ -115,6 +115,16 @@ impl<T: Progress> PendingQueue<T> {
         Some(taken)
     }
 
+    /// Takes the oldest that is not being cancelled and that `wanted` says yes to.
+    pub(crate) fn take_if(&self, wanted: impl Fn(&T) -> bool) -> Option<Waiting<T>> {
+        let mut entries = hold(&self.entries);
+        let mut waiting = entries.waiting.iter();
+        let position = waiting.position(|waiting| wanted(&waiting.item) && waiting.request.disarm())?;
+        let taken = entries.waiting.remove(position)?;
+        self.length.fetch_sub(1, Ordering::SeqCst);
+        Some(taken)
+    }
+
     /// Puts back what was taken, as the oldest. Completes it when it was cancelled meanwhile.
     pub(crate) fn put_back(&self, kernel: &HostKernel, context: *mut c_void, waiting: Waiting<T>) {
         if let Err((waiting, status)) = self.restore(context, waiting) {

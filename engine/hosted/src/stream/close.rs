@@ -10,6 +10,7 @@ use super::state::Stage;
 use crate::HostKernel;
 use crate::kernel::registration::Client;
 use crate::os::StackEndpoint;
+use crate::socket::address_change::{AddressChanges, Watches};
 use crate::socket::close::{Closable, Hold, Rundown};
 
 impl StreamSocket {
@@ -49,6 +50,7 @@ impl StreamSocket {
         // Whatever it ended with before.
         self.state().stage = Stage::Ended(STATUS_FILE_FORCED_CLOSED);
         self.abort(STATUS_FILE_FORCED_CLOSED);
+        self.changes.close(&self.kernel, STATUS_FILE_FORCED_CLOSED);
     }
 
     fn close_queues(&self, status: NTSTATUS) {
@@ -57,6 +59,12 @@ impl StreamSocket {
         self.sends.close(&self.kernel, status);
         self.disconnects.close(&self.kernel, status);
         self.receives.close(&self.kernel, status);
+    }
+}
+
+impl Watches for StreamSocket {
+    fn changes(&self) -> &AddressChanges {
+        &self.changes
     }
 }
 
@@ -77,6 +85,7 @@ impl Closable for StreamSocket {
         self.closing.store(true, Ordering::SeqCst);
         self.events.close(&self.kernel);
         self.close_queues(STATUS_CANCELLED);
+        self.changes.close(&self.kernel, STATUS_CANCELLED);
         self.wire().wake();
     }
 

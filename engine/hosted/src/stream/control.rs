@@ -10,13 +10,14 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::{
     SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG,
-    SO_WSK_EVENT_CALLBACK,
+    SIO_WSK_SET_TCP_SILENT_MODE, SO_WSK_EVENT_CALLBACK,
 };
 
 use super::socket::{Category, StreamSocket};
 use super::state::Stage;
-use crate::os::{Buffer, StackEndpoint};
+use crate::os::{Buffer, Query, StackEndpoint};
 use crate::socket::control::{ControlRequest, Kind, OptionalRequest};
+use crate::socket::controls;
 
 impl StreamSocket {
     /// Serves one call and completes its request.
@@ -24,45 +25,57 @@ impl StreamSocket {
         if let Err(status) = self.require_alive() {
             return answer.conclude(&self.kernel, Err(status));
         }
-        match (control.kind, control.code) {
-            (Kind::Set, SO_WSK_EVENT_CALLBACK) if control.level == SOL_SOCKET => {
-                self.control_events(control, answer)
+        if !answer.obeys(control.irp()) {
+            return answer.conclude(&self.kernel, Err(STATUS_INVALID_PARAMETER));
+        }
+        match (control.kind, control.code, control.level) {
+            (Kind::Set, SO_WSK_EVENT_CALLBACK, SOL_SOCKET) => self.control_events(control, answer),
+            (Kind::Set, SO_CONDITIONAL_ACCEPT, SOL_SOCKET)
+            | (Kind::Get, SO_CONDITIONAL_ACCEPT, SOL_SOCKET)
+            | (
+                Kind::Ioctl,
+                SIO_WSK_QUERY_INSPECT_ID
+                | SIO_WSK_QUERY_IDEAL_SEND_BACKLOG
+                | SIO_WSK_QUERY_RECEIVE_BACKLOG
+                | SIO_WSK_SET_TCP_SILENT_MODE,
+                _,
+            ) => answer.conclude_with(&self.kernel, || self.serve_control(control)),
+            _ => {
+                let status = controls::serve(self, &self.controls, control, answer);
+                // What the send buffer is may have changed.
+                self.wake();
+                status
             }
-            // The one that takes no request.
-            (Kind::Ioctl, SIO_WSK_QUERY_INSPECT_ID) => {
-                let outcome = if answer.request.is_some() {
-                    Err(STATUS_INVALID_PARAMETER)
-                } else {
-                    self.inspect_id(control)
-                };
-                answer.conclude(&self.kernel, outcome)
-            }
-            _ => answer.conclude_with(&self.kernel, || self.serve_control(control)),
         }
     }
 
     fn serve_control(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
-        match (control.kind, control.level, control.code) {
-            (Kind::Set, SOL_SOCKET, SO_CONDITIONAL_ACCEPT) => self.set_conditional_accept(control),
-            (Kind::Get, SOL_SOCKET, SO_CONDITIONAL_ACCEPT) => {
+        match (control.kind, control.code) {
+            (Kind::Set, _) => self.set_conditional_accept(control),
+            (Kind::Get, _) => {
                 self.require_listening_kind()?;
                 control.put(u32::from(self.inspections.are_asked_for()))
             }
-            (Kind::Ioctl, _, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG) => {
+            (_, SIO_WSK_QUERY_INSPECT_ID) => self.inspect_id(control),
+            (_, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG) => {
+                self.require_connection_kind()?;
                 self.require_connected()?;
-                control.put(self.wire().buffer(Buffer::Send)? as usize)
+                control.put(self.wire().query(Query::Buffer(Buffer::Send))? as usize)
             }
-            (Kind::Ioctl, _, SIO_WSK_QUERY_RECEIVE_BACKLOG) => {
+            (_, SIO_WSK_QUERY_RECEIVE_BACKLOG) => {
+                self.require_connection_kind()?;
                 self.require_connected()?;
                 control.put(self.held.load(Ordering::Relaxed) + self.wire().readable()?)
             }
-            (Kind::Set, ..) => {
-                let size = self.controls.serve(control)?;
-                // What the send buffer is may have changed.
-                self.wake();
-                Ok(size)
+            // No host lets a connection fall silent: its stack goes on to acknowledge what comes.
+            _ => {
+                self.require_connection_kind()?;
+                self.require_connected()?;
+                if !self.sends.is_empty() || !self.disconnects.is_empty() {
+                    return Err(STATUS_INVALID_DEVICE_STATE);
+                }
+                Err(STATUS_NOT_SUPPORTED)
             }
-            _ => self.controls.serve(control),
         }
     }
 
@@ -86,5 +99,9 @@ impl StreamSocket {
 
     fn require_listening_kind(&self) -> Result<(), NTSTATUS> {
         if self.category == Category::Connection { Err(STATUS_NOT_SUPPORTED) } else { Ok(()) }
+    }
+
+    fn require_connection_kind(&self) -> Result<(), NTSTATUS> {
+        if self.category == Category::Listen { Err(STATUS_NOT_SUPPORTED) } else { Ok(()) }
     }
 }

@@ -16,7 +16,7 @@ use super::send::Sending;
 use super::socket::StreamSocket;
 use super::state::Stage;
 use crate::os::tcp::{Attempt, Interest};
-use crate::os::{Buffer, StackEndpoint};
+use crate::os::{Buffer, Query, StackEndpoint};
 use crate::socket::handle::context;
 
 /// Works until the socket closes.
@@ -223,7 +223,7 @@ impl Pump {
         if !socket.events.backlog.is_enabled() {
             return;
         }
-        let Ok(ideal) = socket.wire().buffer(Buffer::Send) else { return };
+        let Ok(ideal) = socket.wire().query(Query::Buffer(Buffer::Send)) else { return };
         if self.told_backlog.replace(ideal).is_none_or(|told| told == ideal) {
             return;
         }

@@ -25,10 +25,12 @@ use crate::kernel::lock::hold;
 use crate::kernel::registration::Client;
 use crate::os::Family;
 use crate::os::tcp::TcpSocket;
+use crate::socket::address_change::AddressChanges;
 use crate::socket::close::{Hold, Rundown};
-use crate::socket::control::Controls;
+use crate::socket::controls::Controls;
 use crate::socket::handle::{self, PublicSocket};
 use crate::socket::pending::PendingQueue;
+use crate::socket::scope::Scope;
 
 /// What a socket was created as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,17 @@ pub(crate) enum Category {
     Listen,
     Connection,
     Stream,
+}
+
+impl Category {
+    /// What a socket of this category can come to do.
+    pub(crate) const fn doing(self) -> u8 {
+        match self {
+            Self::Listen => Scope::LISTEN,
+            Self::Connection => Scope::CONNECTION,
+            Self::Stream => Scope::TCP,
+        }
+    }
 }
 
 /// A socket over TCP. WSK_SOCKET is its first field, so the client's pointer is its address.
@@ -58,6 +71,7 @@ pub(crate) struct StreamSocket {
     /// completed and no callback called under it.
     pub(super) outlet: Mutex<()>,
     pub(super) inspections: Inspections,
+    pub(super) changes: AddressChanges,
     pub(super) lent: Lent,
     /// Whether the receive event may be called: not after it took less than all, until the client asks for more.
     pub(super) armed: AtomicBool,
@@ -119,7 +133,9 @@ impl StreamSocket {
         inspect_id: Option<WSK_INSPECT_ID>,
     ) -> Arc<Self> {
         let client = Arc::clone(&listener.client);
-        let controls = Controls::new(Box::new(wire), Arc::clone(&client), std::ptr::null_mut());
+        let scope = Scope::of(listener.family, Scope::CONNECTION);
+        let controls = Controls::new(Box::new(wire), Arc::clone(&client), std::ptr::null_mut(), scope);
+        controls.options().inherit(listener.controls.options());
         controls.set_bound();
         let socket = Self::build(client, Category::Connection, listener.family, controls, None, inspect_id);
         let mut state = socket.state();
@@ -164,6 +180,7 @@ impl StreamSocket {
             receives: PendingQueue::new(usize::MAX, 4, Some(cancel::receive)),
             outlet: Mutex::new(()),
             inspections: Inspections::default(),
+            changes: AddressChanges::of::<Self>(),
             lent: Lent::default(),
             armed: AtomicBool::new(true),
             held: AtomicUsize::new(0),

@@ -114,6 +114,8 @@ unsafe extern "C" fn control_socket(
 ) -> NTSTATUS {
     // SAFETY: the client's contract: a socket that is open.
     let socket = unsafe { of::<StreamSocket>(socket) };
+    // The client may close it as soon as the request is completed.
+    let socket = Arc::clone(&socket);
     // SAFETY: the client's contract: null or a packet it hands over.
     let request = unsafe { Request::accept(&socket.kernel, irp) };
     // SAFETY: the client's contract: buffers of these sizes, until the request completes.

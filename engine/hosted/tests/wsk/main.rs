@@ -2,11 +2,15 @@
 
 #![expect(unsafe_code, reason = "the C ABI is spoken by hand")]
 
+mod accepted;
+mod address_list;
 mod ancillary;
 mod bind;
 mod close;
+mod coalesce;
 mod connect;
 mod connect_cancel;
+mod control;
 mod create;
 mod disconnect;
 mod executive;
@@ -17,11 +21,14 @@ mod kernel;
 mod layer;
 mod listen;
 mod loss;
+mod memberships;
 mod middleware;
+mod options;
 mod race;
 mod raw;
 mod receive_event;
 mod receive_from;
+mod recverr;
 mod registration;
 mod rest;
 mod send;

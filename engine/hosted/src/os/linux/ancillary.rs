@@ -63,14 +63,18 @@ pub(super) unsafe fn translate(
                 let info: InPktinfo = message.read();
                 let (destination, local) = (Ipv4Addr::from(info.destination), Ipv4Addr::from(info.local));
                 delivery = delivery_flags(destination.into(), local.into());
-                writer.packet_info(destination.into(), info.interface.cast_unsigned());
+                if wanted & Wanted::PACKET_INFO_V4 != 0 {
+                    writer.packet_info(destination.into(), info.interface.cast_unsigned());
+                }
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let info: In6Pktinfo = message.read();
                 let destination = Ipv6Addr::from(info.destination);
                 if destination.to_ipv4_mapped().is_none() {
                     delivery = delivery_flags(destination.into(), IpAddr::V6(destination));
-                    writer.packet_info(destination.into(), info.interface);
+                    if wanted & Wanted::PACKET_INFO_V6 != 0 {
+                        writer.packet_info(destination.into(), info.interface);
+                    }
                 }
             }
             (libc::IPPROTO_IP, libc::IP_TOS) => {
@@ -84,6 +88,7 @@ pub(super) unsafe fn translate(
             }
             (libc::IPPROTO_IP, libc::IP_TTL) => writer.hop_limit(true, message.octet()),
             (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => writer.hop_limit(false, message.octet()),
+            (libc::SOL_UDP, libc::UDP_GRO) => writer.coalesced(message.read()),
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                 let time: Timespec = message.read();
                 let unix = time.seconds.cast_unsigned() * 1_000_000_000 + time.nanoseconds.cast_unsigned();

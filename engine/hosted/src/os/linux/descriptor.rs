@@ -1,15 +1,16 @@
 //! A file descriptor that is closed before the value that holds it is gone, and the calls that socket2 has not.
 
-// UNSAFETY: borrows a raw descriptor, and passes values to system calls by address.
+// UNSAFETY: borrows a raw descriptor, and passes an entry to a system call by address.
 #![expect(unsafe_code, reason = "system calls take pointers")]
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{ErrorKind, Result};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use bytemuck::NoUninit;
 use socket2::{SockFilter, SockRef, Socket};
+
+use super::sockopt;
 
 /// What [`Descriptor::raw`] is after it was closed. No system call takes it.
 const CLOSED: RawFd = -1;
@@ -34,22 +35,12 @@ impl Descriptor {
         SockRef::from(self)
     }
 
-    /// setsockopt with a value that socket2 has no call for.
-    pub(super) fn set<T: NoUninit>(&self, level: i32, option: i32, value: T) -> Result<()> {
-        let size = libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default();
-        let value = (&raw const value).cast::<libc::c_void>();
-        // SAFETY: the value is readable for its size.
-        check(unsafe { libc::setsockopt(self.raw(), level, option, value, size) })
-    }
-
     /// getsockopt of so many words. An error too when the kernel has fewer.
     pub(super) fn words<const N: usize>(&self, level: i32, option: i32) -> Result<[u32; N]> {
-        let mut words = [0u32; N];
-        let mut size = libc::socklen_t::try_from(size_of_val(&words)).unwrap_or_default();
-        let value = words.as_mut_ptr().cast::<libc::c_void>();
-        // SAFETY: the array is writable for the size given.
-        check(unsafe { libc::getsockopt(self.raw(), level, option, value, &raw mut size) })?;
-        if size as usize == size_of_val(&words) { Ok(words) } else { Err(ErrorKind::UnexpectedEof.into()) }
+        if self.raw() == CLOSED {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        sockopt::words(self.as_fd(), level, option)
     }
 
     /// Turns every later datagram away, which the stack counts as dropped, and lets receivers see the end behind what is
@@ -66,9 +57,18 @@ impl Descriptor {
         let _ = self.sock().shutdown(Shutdown::Write);
     }
 
+    /// Waits until there is a datagram or an error to receive, or receiving was ended.
+    pub(super) fn wait_readable(&self) {
+        self.wait(libc::POLLIN);
+    }
+
     /// Waits until there is room in the send buffer, or sending was ended.
     pub(super) fn wait_writable(&self) {
-        let mut entry = libc::pollfd { fd: self.raw(), events: libc::POLLOUT, revents: 0 };
+        self.wait(libc::POLLOUT);
+    }
+
+    fn wait(&self, events: libc::c_short) {
+        let mut entry = libc::pollfd { fd: self.raw(), events, revents: 0 };
         // SAFETY: one entry. An error says at least that waiting is over.
         unsafe { libc::poll(&raw mut entry, 1, -1) };
     }
@@ -98,8 +98,4 @@ impl Drop for Descriptor {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn check(result: libc::c_int) -> Result<()> {
-    if result < 0 { Err(Error::last_os_error()) } else { Ok(()) }
 }

@@ -4,22 +4,25 @@ mod address;
 mod ancillary;
 mod descriptor;
 mod drops;
-mod options;
+mod errors;
+pub(super) mod interfaces;
+pub(super) mod options;
 mod receive;
 mod send;
+pub(super) mod sockopt;
 
 use std::io::Result;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use skua_engine::abi::status::NTSTATUS;
+use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
 
 use self::descriptor::Descriptor;
 use self::drops::Drops;
 use self::receive::LinuxReceiver;
-use super::{
-    Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, settings,
-};
+use super::{Family, Query, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, settings};
 use crate::kernel::lock::hold;
 use crate::receive::Wanted;
 use crate::status;
@@ -32,6 +35,8 @@ impl Stack for Linux {
         let first = Descriptor::new(settings::open(family).map_err(|error| status::of(&error))?);
         let shared = Shared {
             family,
+            can_segment: options::can_segment(&first),
+            has_checksum: AtomicBool::new(true),
             first,
             more: OnceLock::new(),
             wanted: Wanted::default(),
@@ -56,6 +61,9 @@ struct Shared {
     first: Descriptor,
     /// The other workers'. Set by bind.
     more: OnceLock<Box<[Descriptor]>>,
+    can_segment: bool,
+    /// Without one the kernel does not segment.
+    has_checksum: AtomicBool,
     wanted: Wanted,
     /// Settings so far, for the descriptors that bind makes; `None` once it has made them.
     applied: Mutex<Option<Vec<Setting>>>,
@@ -84,12 +92,14 @@ impl Shared {
     fn set(&self, setting: &Setting) -> Result<()> {
         let mut applied = hold(&self.applied);
         self.wanted.note(setting);
-        options::apply(&self.first, setting, self.wanted.get())?;
-        if matches!(setting, Setting::Join(_) | Setting::Leave(_)) {
-            return Ok(());
+        options::apply(self.first.as_fd(), setting, self.wanted.get())?;
+        match setting {
+            Setting::Join(_) | Setting::Leave(_) | Setting::Block(_) | Setting::Unblock(_) => return Ok(()),
+            Setting::NoChecksum(on) => self.has_checksum.store(!on, Ordering::Relaxed),
+            _ => {}
         }
         for descriptor in self.descriptors().skip(1) {
-            options::apply(descriptor, setting, self.wanted.get())?;
+            options::apply(descriptor.as_fd(), setting, self.wanted.get())?;
         }
         if let Some(applied) = &mut *applied {
             applied.push(*setting);
@@ -101,6 +111,9 @@ impl Shared {
     /// share its address, among which Linux spreads senders by a hash. Other processes of the same user that set
     /// SO_REUSEPORT could join them from then on.
     fn bind(&self, local: SocketAddr, workers: u32) -> Result<SocketAddr> {
+        if local.ip().is_unspecified() || local.ip().is_multicast() {
+            self.tell_delivery()?;
+        }
         let mut applied = hold(&self.applied);
         self.first.sock().bind(&local.into())?;
         let bound = settings::local(self.first.sock())?;
@@ -115,10 +128,21 @@ impl Shared {
         Ok(bound)
     }
 
+    /// Has the kernel tell where datagrams were sent to, whether or not the client wants to know: MSG_BCAST and MSG_MCAST
+    /// come from that. Only a socket without an address of its own receives others than unicast ones.
+    fn tell_delivery(&self) -> Result<()> {
+        self.wanted.want_delivery();
+        self.set(&Setting::PacketInfo(Family::V4, self.wanted.get() & Wanted::PACKET_INFO_V4 != 0))?;
+        if self.family == Family::V6 {
+            self.set(&Setting::PacketInfo(Family::V6, self.wanted.get() & Wanted::PACKET_INFO_V6 != 0))?;
+        }
+        Ok(())
+    }
+
     fn another(&self, bound: SocketAddr, settings: &[Setting]) -> Result<Descriptor> {
         let descriptor = Descriptor::new(settings::open(self.family)?);
         for setting in settings {
-            options::apply(&descriptor, setting, self.wanted.get())?;
+            options::apply(descriptor.as_fd(), setting, self.wanted.get())?;
         }
         descriptor.sock().set_reuse_port(true)?;
         descriptor.sock().bind(&bound.into())?;
@@ -131,12 +155,17 @@ impl StackEndpoint for LinuxSocket {
         self.0.set(setting).map_err(|error| status::of(&error))
     }
 
-    fn buffer(&self, which: Buffer) -> std::result::Result<u32, NTSTATUS> {
-        settings::buffer(self.0.first.sock(), which).map_err(|error| status::of(&error))
+    fn query(&self, query: Query) -> std::result::Result<u32, NTSTATUS> {
+        match query {
+            Query::Buffer(which) => {
+                settings::buffer(self.0.first.sock(), which).map_err(|error| status::of(&error))
+            }
+            _ => Err(STATUS_NOT_SUPPORTED),
+        }
     }
 
     fn segments(&self) -> bool {
-        options::can_segment(&self.0.first)
+        self.0.can_segment && self.0.has_checksum.load(Ordering::Relaxed)
     }
 
     fn close(&self) {
@@ -158,7 +187,8 @@ impl StackSocket for LinuxSocket {
     }
 
     fn send(&self, batch: &SendBatch<'_>) -> Sent {
-        send::send(&self.0.first, batch)
+        let hears_errors = self.0.wanted.get() & (Wanted::ERRORS_V4 | Wanted::ERRORS_V6) != 0;
+        send::send(&self.0.first, batch, hears_errors)
     }
 
     fn wait_writable(&self) {

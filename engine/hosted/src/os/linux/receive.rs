@@ -11,7 +11,7 @@ use skua_engine::abi::sockaddr::SOCKADDR_INET;
 
 use super::address::to_windows;
 use super::ancillary::translate;
-use super::{Descriptor, Family, Shared};
+use super::{Descriptor, Family, Shared, errors};
 use crate::kernel::clock;
 use crate::os::{Received, Receiver};
 use crate::receive::{BlockRef, HEAD_BYTES, TAIL_BYTES, Wanted};
@@ -104,6 +104,16 @@ impl LinuxReceiver {
     }
 }
 
+/// ICMP errors, which the kernel queues apart from datagrams.
+impl LinuxReceiver {
+    /// Puts errors into the first slots, and says how many.
+    fn receive_errors(&self, slots: usize, wanted: u32) -> usize {
+        let blocks = self.blocks.iter().take(slots).map_while(|block| *block);
+        let family = self.shared.family;
+        blocks.take_while(|block| errors::receive(self.descriptor(), *block, family, wanted)).count()
+    }
+}
+
 impl Receiver for LinuxReceiver {
     fn attach(&mut self, slot: usize, block: BlockRef) {
         self.blocks[slot] = Some(block);
@@ -115,13 +125,24 @@ impl Receiver for LinuxReceiver {
     }
 
     fn receive(&mut self, slots: usize) -> Received {
+        let wanted = self.shared.wanted.get();
+        let mut flags = libc::MSG_WAITFORONE;
+        if wanted & (Wanted::ERRORS_V4 | Wanted::ERRORS_V6) != 0 {
+            // A wait that ends for errors too, whoever else hears of them first.
+            self.descriptor().wait_readable();
+            let errors = self.receive_errors(slots, wanted);
+            if errors > 0 {
+                return Received::Datagrams(errors);
+            }
+            flags |= libc::MSG_DONTWAIT;
+        }
         let descriptor = self.descriptor().raw();
         let count = u32::try_from(slots.min(self.headers.len())).unwrap_or_default();
         let headers = self.headers.as_mut_ptr();
         // SAFETY: the first `count` headers lead to live memory of the lengths they say.
-        let received =
-            unsafe { libc::recvmmsg(descriptor, headers, count, libc::MSG_WAITFORONE, std::ptr::null_mut()) };
+        let received = unsafe { libc::recvmmsg(descriptor, headers, count, flags, std::ptr::null_mut()) };
         let Ok(received) = usize::try_from(received) else { return failed(&Error::last_os_error()) };
+        // Read again: options may have changed while nothing came.
         let wanted = self.shared.wanted.get();
         let clock_offset = if wanted & Wanted::TIMESTAMPS == 0 { 0 } else { clock_offset() };
         let mut datagrams = 0;
@@ -159,6 +180,7 @@ impl Receiver for LinuxReceiver {
 fn failed(error: &Error) -> Received {
     match error.raw_os_error() {
         Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL) => Received::Dead,
+        Some(libc::EAGAIN) => Received::Quiet,
         // An ICMP error of some earlier send, a signal, a moment without memory.
         _ => Received::Failed,
     }

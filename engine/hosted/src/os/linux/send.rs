@@ -23,12 +23,14 @@ const HEADERS: usize = 64;
 /// Never waits for room.
 const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
-/// Sends as much of `batch` as the kernel takes.
-pub(super) fn send(descriptor: &Descriptor, batch: &SendBatch<'_>) -> Sent {
+/// Sends as much of `batch` as the kernel takes. A socket that `hears_errors` is told of one by the next call too, which
+/// has nothing to do with it: that call is made once more.
+pub(super) fn send(descriptor: &Descriptor, batch: &SendBatch<'_>, hears_errors: bool) -> Sent {
     let remote = RawAddress::of(&batch.remote);
     let control = control_of(batch.control, &batch.remote);
     let header = |message: &Message| header(batch, message, &remote, &control);
     let mut sent = 0;
+    let mut may_be_told = hears_errors;
     while let Some(messages) = batch.messages.get(sent..).filter(|left| !left.is_empty()) {
         let result = if let [message] = messages {
             let header = header(message);
@@ -49,7 +51,8 @@ pub(super) fn send(descriptor: &Descriptor, batch: &SendBatch<'_>) -> Sent {
             Ok(taken) => sent += taken,
             Err(_) => {
                 let error = Error::last_os_error();
-                if error.kind() != ErrorKind::Interrupted {
+                let is_told = error.kind() != ErrorKind::WouldBlock && std::mem::take(&mut may_be_told);
+                if error.kind() != ErrorKind::Interrupted && !is_told {
                     return Sent { messages: sent, stopped: Some(stopped(&error)) };
                 }
             }

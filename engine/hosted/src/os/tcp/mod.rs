@@ -11,7 +11,7 @@ use std::time::Duration;
 use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED};
 use socket2::{Domain, MaybeUninitSlice, Protocol, SockRef, Socket, Type};
 
-use super::{Buffer, Family, Setting, StackEndpoint, settings};
+use super::{Family, Query, Setting, StackEndpoint, settings};
 use crate::kernel::lock::hold;
 use crate::status;
 
@@ -21,6 +21,8 @@ mod waker;
 #[cfg(not(target_os = "linux"))]
 #[path = "portable.rs"]
 mod waker;
+
+mod options;
 
 use self::waker::Waker;
 
@@ -32,6 +34,7 @@ pub(crate) struct TcpSocket {
     /// `None` once it is closed or aborted. The host's socket goes with the last call on it.
     socket: Mutex<Option<Arc<Socket>>>,
     waker: Waker,
+    family: Family,
     /// Whether the option TCP_NODELAY is on.
     no_delay: AtomicBool,
 }
@@ -80,23 +83,32 @@ impl TcpSocket {
             if listens && cfg!(unix) {
                 socket.set_reuse_address(true)?;
             }
-            Self::of(socket)
+            Self::of(socket, family)
         };
         open().map_err(|error| status::of_stream(&error))
     }
 
-    fn of(socket: Socket) -> Result<Self> {
+    fn of(socket: Socket, family: Family) -> Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket: Mutex::new(Some(Arc::new(socket))),
             waker: Waker::new()?,
+            family,
             no_delay: AtomicBool::new(false),
         })
     }
 
     pub(crate) fn bind(&self, local: SocketAddr) -> std::result::Result<SocketAddr, NTSTATUS> {
         self.with(|socket| {
-            socket.bind(&local.into())?;
+            match socket.bind(&local.into()) {
+                // Closed connections may be all that is there. A socket that is bound without this option is still in the
+                // way.
+                Err(error) if error.kind() == ErrorKind::AddrInUse && cfg!(unix) => {
+                    socket.set_reuse_address(true)?;
+                    socket.bind(&local.into())?;
+                }
+                result => result?,
+            }
             settings::local(SockRef::from(socket))
         })
     }
@@ -111,7 +123,10 @@ impl TcpSocket {
             let (accepted, remote) = socket.accept()?;
             let local = settings::local(SockRef::from(&accepted))?;
             let remote = remote.as_socket().ok_or(ErrorKind::AddrNotAvailable)?;
-            Ok((Self::of(accepted)?, local, remote))
+            let accepted = Self::of(accepted, self.family)?;
+            // The host's socket has inherited it.
+            accepted.no_delay.store(self.no_delay.load(Ordering::SeqCst), Ordering::SeqCst);
+            Ok((accepted, local, remote))
         })
     }
 
@@ -245,19 +260,20 @@ impl StackEndpoint for TcpSocket {
         self.with(|socket| match *setting {
             Setting::ReuseAddress(on) => share_address(socket, on),
             Setting::KeepAlive(on) => socket.set_keepalive(on),
+            Setting::OnlyV6(_) if self.family == Family::V4 => Err(ErrorKind::Unsupported.into()),
             Setting::NoDelay(on) => {
                 self.no_delay.store(on, Ordering::SeqCst);
                 socket.set_tcp_nodelay(on)
             }
-            Setting::Buffer(..) | Setting::OnlyV6(_) | Setting::TypeOfService(..) | Setting::HopLimit(..) => {
-                settings::apply(SockRef::from(socket), setting)
-            }
-            _ => Err(ErrorKind::Unsupported.into()),
+            _ => options::apply(socket, setting),
         })
     }
 
-    fn buffer(&self, which: Buffer) -> std::result::Result<u32, NTSTATUS> {
-        self.with(|socket| settings::buffer(SockRef::from(socket), which))
+    fn query(&self, query: Query) -> std::result::Result<u32, NTSTATUS> {
+        self.with(|socket| match query {
+            Query::Buffer(which) => settings::buffer(SockRef::from(socket), which),
+            _ => options::answer(socket, query),
+        })
     }
 
     fn segments(&self) -> bool {

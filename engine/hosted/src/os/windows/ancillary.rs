@@ -34,14 +34,18 @@ pub(super) unsafe fn translate(
                 let info: IN_PKTINFO = message.read();
                 let destination = IpAddr::V4(Ipv4Addr::from(info.ipi_addr));
                 delivery |= delivery_flags(destination, destination);
-                writer.packet_info(destination, info.ipi_ifindex);
+                if wants(Wanted::PACKET_INFO_V4) {
+                    writer.packet_info(destination, info.ipi_ifindex);
+                }
             }
             ControlMessage::IPV6_PKTINFO => {
                 let info: IN6_PKTINFO = message.read();
                 let destination = Ipv6Addr::from(info.ipi6_addr);
                 if destination.to_ipv4_mapped().is_none() {
                     delivery |= delivery_flags(destination.into(), destination.into());
-                    writer.packet_info(destination.into(), info.ipi6_ifindex);
+                    if wants(Wanted::PACKET_INFO_V6) {
+                        writer.packet_info(destination.into(), info.ipi6_ifindex);
+                    }
                 }
             }
             ControlMessage::IP_TOS => {
@@ -54,6 +58,9 @@ pub(super) unsafe fn translate(
             }
             ControlMessage::IP_TTL | ControlMessage::IP_HOPLIMIT => writer.hop_limit(true, message.octet()),
             ControlMessage::IPV6_HOPLIMIT => writer.hop_limit(false, message.octet()),
+            ControlMessage::IP_RECVERR => writer.error(true, message.read()),
+            ControlMessage::IPV6_RECVERR => writer.error(false, message.read()),
+            ControlMessage::UDP_COALESCED_INFO => writer.coalesced(message.read()),
             _ => {}
         }
     }

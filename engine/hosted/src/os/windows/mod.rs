@@ -5,26 +5,26 @@
 
 mod ancillary;
 mod event;
-mod interfaces;
-mod options;
+pub(super) mod interfaces;
+pub(super) mod options;
 mod receive;
 mod send;
 mod wine;
-mod winsock;
+pub(super) mod winsock;
 
 use std::io::Result;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED};
+use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED, STATUS_NOT_SUPPORTED};
 use socket2::{SockRef, Socket};
 
 use self::event::{Event, Wakes};
 use self::receive::WindowsReceiver;
 use self::winsock::ReceiveMessage;
 use super::{
-    Buffer, Family, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, Stopped, settings,
+    Family, Query, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, Stopped, settings,
 };
 use crate::kernel::lock::hold;
 use crate::receive::Wanted;
@@ -51,6 +51,7 @@ struct Shared {
     /// `None` once it is closed.
     socket: Mutex<Option<Arc<Socket>>>,
     receive: ReceiveMessage,
+    can_segment: bool,
     wanted: Wanted,
     /// Signalled by the stack when a datagram has come.
     arrived: Event,
@@ -70,6 +71,8 @@ impl Shared {
         // This makes the socket nonblocking too.
         winsock::signal_arrivals(&socket, &arrived)?;
         Ok(Self {
+            // Wine sends no control messages.
+            can_segment: options::can_segment(&socket) && !wine::is_wine(),
             socket: Mutex::new(Some(Arc::new(socket))),
             receive,
             wanted: Wanted::default(),
@@ -92,13 +95,14 @@ impl StackEndpoint for WindowsSocket {
         options::apply(&socket, setting, self.0.wanted.get()).map_err(|error| status::of(&error))
     }
 
-    fn buffer(&self, which: Buffer) -> std::result::Result<u32, NTSTATUS> {
+    fn query(&self, query: Query) -> std::result::Result<u32, NTSTATUS> {
+        let Query::Buffer(which) = query else { return Err(STATUS_NOT_SUPPORTED) };
         let socket = self.0.socket()?;
         settings::buffer(SockRef::from(&*socket), which).map_err(|error| status::of(&error))
     }
 
     fn segments(&self) -> bool {
-        self.0.socket().is_ok_and(|socket| options::can_segment(&socket))
+        self.0.can_segment
     }
 
     fn close(&self) {
@@ -106,9 +110,28 @@ impl StackEndpoint for WindowsSocket {
     }
 }
 
+impl WindowsSocket {
+    /// Has Winsock tell where datagrams were sent to, whether or not the client wants to know.
+    fn tell_delivery(&self, family: Family) -> std::result::Result<(), NTSTATUS> {
+        let bit = match family {
+            Family::V4 => Wanted::PACKET_INFO_V4,
+            Family::V6 => Wanted::PACKET_INFO_V6,
+        };
+        self.set(&Setting::PacketInfo(family, self.0.wanted.get() & bit != 0))
+    }
+}
+
 impl StackSocket for WindowsSocket {
     fn bind(&self, local: SocketAddr, _workers: u32) -> std::result::Result<SocketAddr, NTSTATUS> {
         let socket = self.0.socket()?;
+        if local.ip().is_unspecified() {
+            // Wine has no MSG_BCAST and MSG_MCAST but by the destination.
+            self.0.wanted.want_delivery();
+            self.tell_delivery(Family::V4)?;
+            if local.is_ipv6() {
+                self.tell_delivery(Family::V6)?;
+            }
+        }
         let bind = || {
             socket.bind(&local.into())?;
             settings::local(SockRef::from(&*socket))

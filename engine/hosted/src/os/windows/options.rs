@@ -1,13 +1,15 @@
 //! Settings as Winsock has them.
 
 use std::io::{Error, ErrorKind, Result};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use skua_engine::abi::sockaddr::{
-    GROUP_SOURCE_REQ, IP_DONTFRAGMENT, IP_HOPLIMIT, IP_PKTINFO, IP_RECVTOS, IP_UNICAST_IF, IPPROTO_IP,
-    IPPROTO_IPV6, IPPROTO_UDP, IPV6_DONTFRAG, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS,
-    IPV6_UNICAST_IF, MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, SOCKADDR_INET, SOCKADDR_STORAGE,
-    UDP_NOCHECKSUM, UDP_SEND_MSG_SIZE,
+    GROUP_SOURCE_REQ, IP_BLOCK_SOURCE, IP_DONTFRAGMENT, IP_HOPLIMIT, IP_MREQ_SOURCE, IP_MTU_DISCOVER,
+    IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_UNBLOCK_SOURCE, IP_UNICAST_IF, IPPROTO_IP, IPPROTO_IPV6,
+    IPPROTO_UDP, IPV6_DONTFRAG, IPV6_HOPLIMIT, IPV6_MTU_DISCOVER, IPV6_PKTINFO, IPV6_RECVERR,
+    IPV6_RECVTCLASS, IPV6_TCLASS, IPV6_UNICAST_IF, MCAST_BLOCK_SOURCE, MCAST_JOIN_SOURCE_GROUP,
+    MCAST_LEAVE_SOURCE_GROUP, MCAST_UNBLOCK_SOURCE, SOCKADDR_INET, SOCKADDR_STORAGE, UDP_NOCHECKSUM,
+    UDP_RECV_MAX_COALESCED_SIZE, UDP_SEND_MSG_SIZE,
 };
 use socket2::{SockRef, Socket};
 
@@ -17,13 +19,17 @@ use crate::os::{Family, Interface, Membership, Setting, settings};
 use crate::receive::Wanted;
 
 /// Applies a setting; `wanted` are the control messages that are asked for, this setting counted.
-pub(super) fn apply(socket: &Socket, setting: &Setting, wanted: u32) -> Result<()> {
+pub(in crate::os) fn apply(socket: &Socket, setting: &Setting, wanted: u32) -> Result<()> {
     use Family::{V4, V6};
     let set = |level, option, value: u32| winsock::set(socket, level, option, value);
     let on = |bits: u32| u32::from(wanted & bits != 0);
     match *setting {
-        Setting::PacketInfo(V4, on) => set(IPPROTO_IP, IP_PKTINFO, u32::from(on)),
-        Setting::PacketInfo(V6, on) => set(IPPROTO_IPV6, IPV6_PKTINFO, u32::from(on)),
+        Setting::PacketInfo(V4, _) => {
+            set(IPPROTO_IP, IP_PKTINFO, on(Wanted::PACKET_INFO_V4 | Wanted::DELIVERY))
+        }
+        Setting::PacketInfo(V6, _) => {
+            set(IPPROTO_IPV6, IPV6_PKTINFO, on(Wanted::PACKET_INFO_V6 | Wanted::DELIVERY))
+        }
         // One message carries both; which of them the client gets is decided when it is translated.
         Setting::TypeOfServiceInfo(V4, _) | Setting::EcnInfo(V4, _) => {
             set(IPPROTO_IP, IP_RECVTOS, on(Wanted::TYPE_OF_SERVICE_V4 | Wanted::ECN_V4))
@@ -37,7 +43,13 @@ pub(super) fn apply(socket: &Socket, setting: &Setting, wanted: u32) -> Result<(
         Setting::DontFragment(V4, on) => set(IPPROTO_IP, IP_DONTFRAGMENT, u32::from(on)),
         Setting::DontFragment(V6, on) => set(IPPROTO_IPV6, IPV6_DONTFRAG, u32::from(on)),
         Setting::NoChecksum(on) => set(IPPROTO_UDP, UDP_NOCHECKSUM, u32::from(on)),
-        Setting::Segment(bytes) => set(IPPROTO_UDP, UDP_SEND_MSG_SIZE, bytes),
+        Setting::DiscoverMtu(V4, mode) => set(IPPROTO_IP, IP_MTU_DISCOVER, mode),
+        Setting::DiscoverMtu(V6, mode) => set(IPPROTO_IPV6, IPV6_MTU_DISCOVER, mode),
+        Setting::ErrorInfo(V4, on) => set(IPPROTO_IP, IP_RECVERR, u32::from(on)),
+        Setting::ErrorInfo(V6, on) => set(IPPROTO_IPV6, IPV6_RECVERR, u32::from(on)),
+        Setting::Coalesce(on) => {
+            set(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, u32::from(on) * LARGEST_COALESCED)
+        }
         Setting::UnicastInterface(V4, index) => set(IPPROTO_IP, IP_UNICAST_IF, index.to_be()),
         Setting::UnicastInterface(V6, index) => set(IPPROTO_IPV6, IPV6_UNICAST_IF, index),
         Setting::MulticastInterface(V4, interface) => {
@@ -52,6 +64,8 @@ pub(super) fn apply(socket: &Socket, setting: &Setting, wanted: u32) -> Result<(
             Some(request) => winsock::set(socket, IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP, request),
             None => settings::apply(SockRef::from(socket), &Setting::Leave(named(membership)?)),
         },
+        Setting::Block(membership) => admit(socket, &membership, IP_BLOCK_SOURCE, MCAST_BLOCK_SOURCE),
+        Setting::Unblock(membership) => admit(socket, &membership, IP_UNBLOCK_SOURCE, MCAST_UNBLOCK_SOURCE),
         _ => settings::apply(SockRef::from(socket), setting),
     }
 }
@@ -59,6 +73,28 @@ pub(super) fn apply(socket: &Socket, setting: &Setting, wanted: u32) -> Result<(
 /// Whether Winsock cuts sends into datagrams (UDP_SEND_MSG_SIZE, Windows 10 version 2004).
 pub(super) fn can_segment(socket: &Socket) -> bool {
     winsock::get(socket, IPPROTO_UDP, UDP_SEND_MSG_SIZE).is_ok()
+}
+
+/// The largest UDP payload, 65,535 less the header.
+const LARGEST_COALESCED: u32 = 65_527;
+
+/// Blocks or admits a source of a group: with `of_v4` where the interface is named by its address, else `of_any`.
+fn admit(socket: &Socket, membership: &Membership, of_v4: u32, of_any: u32) -> Result<()> {
+    if let Some(request) = of_one_source(membership) {
+        return winsock::set(socket, IPPROTO_IPV6, of_any, request);
+    }
+    let named = named(*membership)?;
+    let (IpAddr::V4(group), Some(IpAddr::V4(source)), Interface::Address(interface)) =
+        (named.group, named.source, named.interface)
+    else {
+        return Err(Error::from(ErrorKind::Unsupported));
+    };
+    let request = IP_MREQ_SOURCE {
+        imr_multiaddr: group.into(),
+        imr_sourceaddr: source.into(),
+        imr_interface: interface.into(),
+    };
+    winsock::set(socket, IPPROTO_IP, of_v4, request)
 }
 
 /// A membership of IPv6 with a source, for which there is no older option.

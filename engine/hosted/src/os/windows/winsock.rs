@@ -27,7 +27,7 @@ pub(super) fn raw(socket: &Socket) -> SOCKET {
 }
 
 /// setsockopt with a value that socket2 has no call for.
-pub(super) fn set<T: NoUninit>(socket: &Socket, level: u32, option: u32, value: T) -> Result<()> {
+pub(in crate::os) fn set<T: NoUninit>(socket: &Socket, level: u32, option: u32, value: T) -> Result<()> {
     let size = i32::try_from(size_of::<T>()).unwrap_or_default();
     let (level, option) = (level.cast_signed(), option.cast_signed());
     // SAFETY: the value is readable for its size.
@@ -35,7 +35,7 @@ pub(super) fn set<T: NoUninit>(socket: &Socket, level: u32, option: u32, value: 
 }
 
 /// getsockopt of a ULONG.
-pub(super) fn get(socket: &Socket, level: u32, option: u32) -> Result<u32> {
+pub(in crate::os) fn get(socket: &Socket, level: u32, option: u32) -> Result<u32> {
     let mut value = 0u32;
     let mut size = i32::try_from(size_of::<u32>()).unwrap_or_default();
     let (level, option) = (level.cast_signed(), option.cast_signed());
