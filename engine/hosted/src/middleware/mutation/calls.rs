@@ -6,13 +6,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use skua_engine::abi::sockaddr::SOL_SOCKET;
 use skua_engine::abi::status::{NTSTATUS, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL};
-use skua_engine::abi::wsk::WSK_BUF;
+use skua_engine::abi::wsk::{
+    NPI_WSK_INTERFACE_ID, SO_WSK_EVENT_CALLBACK, WSK_BUF, WSK_EVENT_ACCEPT, WSK_EVENT_CALLBACK_CONTROL,
+    WSK_EVENT_DISABLE, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM,
+    WSK_EVENT_SEND_BACKLOG, WSK_PROVIDER_BASIC_DISPATCH, WskSetOption,
+};
 
 use super::Mutated;
 use super::outputs::{self, Saved};
 use crate::kernel::lock::hold;
-use crate::middleware::{Arguments, Call, Completion, Function};
+use crate::middleware::{Arguments, Call, Category, Completion, Function, LayeredSocket};
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +58,10 @@ pub enum CallEffect {
     IgnoresControl,
     /// Completes long before it is done.
     CompletesEarly,
+    /// Enables the socket's events too.
+    EnablesEvents,
+    /// Succeeds in disabling an event, and leaves it enabled.
+    KeepsEvents,
 }
 
 impl CallEffect {
@@ -71,12 +80,19 @@ impl CallEffect {
         }
         if has_packet {
             effects.extend([Self::NeverCompletes, Self::DoesNotMark, Self::Marks, Self::ReturnsSuccess]);
+            effects.push(Self::DoesNotCount);
             if !makes_socket {
-                effects.extend([Self::Overcounts, Self::DoesNotCount]);
+                effects.push(Self::Overcounts);
             }
         }
         if function == F::CloseSocket {
             effects.push(Self::CompletesEarly);
+        }
+        if matches!(function, F::Bind | F::Connect | F::ConnectEx) {
+            effects.push(Self::EnablesEvents);
+        }
+        if function == F::ControlSocket {
+            effects.push(Self::KeepsEvents);
         }
         if outputs::has_some(function) {
             effects.extend([Self::WritesNothing, Self::WritesOther]);
@@ -109,8 +125,15 @@ impl CallEffect {
         effects
     }
 
-    pub(super) const fn may_hang(self) -> bool {
-        matches!(self, Self::NeverCompletes)
+    pub(super) const fn may_hang(self, function: Function) -> bool {
+        match self {
+            Self::NeverCompletes => true,
+            // The socket that was made is lost.
+            Self::DoesNotCount => {
+                matches!(function, Function::Socket | Function::SocketConnect | Function::Accept)
+            }
+            _ => false,
+        }
     }
 
     pub(super) const fn may_crash(self, function: Function) -> bool {
@@ -145,6 +168,8 @@ impl fmt::Display for CallEffect {
             Self::IgnoresAddress => "ignores the remote address",
             Self::IgnoresControl => "ignores control messages",
             Self::CompletesEarly => "completes before it is done",
+            Self::EnablesEvents => "enables events",
+            Self::KeepsEvents => "does not disable",
         })
     }
 }
@@ -197,7 +222,10 @@ impl Mutated {
                 ignore(effect, &mut call.arguments);
                 call.pass()
             }
+            CallEffect::KeepsEvents if disables(&call.arguments) => call.complete(STATUS_SUCCESS, 0),
             CallEffect::Overcounts
+            | CallEffect::KeepsEvents
+            | CallEffect::EnablesEvents
             | CallEffect::DoesNotCount
             | CallEffect::DoesNotMark
             | CallEffect::Marks => call.pass(),
@@ -215,6 +243,11 @@ impl Mutated {
             }
             CallEffect::Overcounts if completion.status.is_success() => completion.information += 1,
             CallEffect::DoesNotCount => completion.information = 0,
+            CallEffect::EnablesEvents if completion.status.is_success() => {
+                if let Some(socket) = completion.socket() {
+                    enable_events(socket);
+                }
+            }
             CallEffect::DoesNotMark => completion.is_pending = false,
             CallEffect::Marks => completion.is_pending = true,
             CallEffect::WritesNothing | CallEffect::WritesOther => {
@@ -261,6 +294,45 @@ impl Mutated {
 /// Whether a call has failed: a packet that waits has not.
 fn is_failure(status: NTSTATUS) -> bool {
     !status.is_success() && status != STATUS_PENDING
+}
+
+/// Whether it is SO_WSK_EVENT_CALLBACK with WSK_EVENT_DISABLE.
+fn disables(arguments: &Arguments) -> bool {
+    let Arguments::ControlSocket { control_code: SO_WSK_EVENT_CALLBACK, input_buffer, input_size, .. } =
+        *arguments
+    else {
+        return false;
+    };
+    if input_buffer.is_null() || input_size < size_of::<WSK_EVENT_CALLBACK_CONTROL>() {
+        return false;
+    }
+    // SAFETY: the client's contract: readable for its size.
+    let control = unsafe { input_buffer.cast::<WSK_EVENT_CALLBACK_CONTROL>().read() };
+    control.EventMask & WSK_EVENT_DISABLE != 0
+}
+
+/// Enables, at the provider below, every event that the socket's category has.
+fn enable_events(socket: &LayeredSocket) {
+    let mask = match socket.category() {
+        Category::Basic => return,
+        Category::Datagram => WSK_EVENT_RECEIVE_FROM,
+        Category::Listen => WSK_EVENT_ACCEPT,
+        Category::Connection | Category::Stream => {
+            WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT | WSK_EVENT_SEND_BACKLOG
+        }
+    };
+    let mut control = WSK_EVENT_CALLBACK_CONTROL { NpiId: &raw const NPI_WSK_INTERFACE_ID, EventMask: mask };
+    let lower = socket.lower();
+    // SAFETY: the socket is open; every table begins with the basic one.
+    let table = unsafe { (*lower).Dispatch }.cast::<WSK_PROVIDER_BASIC_DISPATCH>();
+    // SAFETY: as above.
+    let Some(function) = (unsafe { (*table).WskControlSocket }) else { return };
+    let bytes = size_of::<WSK_EVENT_CALLBACK_CONTROL>();
+    let (input, none) = ((&raw mut control).cast(), std::ptr::null_mut());
+    let (set, code, level) = (WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET);
+    // SAFETY: an open socket, an input of this size, and no packet.
+    let _status =
+        unsafe { function(lower, set, code, level, bytes, input, 0, none, none.cast(), none.cast()) };
 }
 
 /// Passes one byte less of what is sent; the header is read during the call only.

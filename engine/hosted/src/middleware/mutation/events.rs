@@ -49,6 +49,8 @@ pub enum EventEffect {
     TakesPartForAll,
     /// The client's decision is taken for the other one.
     DecidesOtherwise,
+    /// It runs at PASSIVE_LEVEL whatever its flags say.
+    RunsBelow,
 }
 
 impl EventEffect {
@@ -67,6 +69,7 @@ impl EventEffect {
                 Self::SwapsData,
                 Self::TakesBack,
                 Self::TakesRefusalForSuccess,
+                Self::RunsBelow,
             ],
             EventFunction::Receive => &[
                 Self::HasOtherFlags,
@@ -75,6 +78,7 @@ impl EventEffect {
                 Self::TakesBack,
                 Self::TakesRefusalForSuccess,
                 Self::TakesPartForAll,
+                Self::RunsBelow,
             ],
             EventFunction::Accept => {
                 &[Self::HasOtherFlags, Self::HasOtherAddresses, Self::TakesRefusalForSuccess]
@@ -117,6 +121,7 @@ impl fmt::Display for EventEffect {
             Self::TakesRefusalForSuccess => "takes a refusal for a success",
             Self::TakesPartForAll => "takes a part accepted for all",
             Self::DecidesOtherwise => "decides otherwise than the client",
+            Self::RunsBelow => "runs at PASSIVE_LEVEL",
         })
     }
 }
@@ -136,6 +141,11 @@ pub(super) fn mutate(effect: EventEffect, event: &mut Event<'_>) -> NTSTATUS {
             let _first = event.pass();
             event.pass()
         }
+        // A thread of its own has not raised.
+        EventEffect::RunsBelow => std::thread::scope(|scope| {
+            let event = Elsewhere(event);
+            scope.spawn(move || event.pass()).join().unwrap_or(STATUS_SUCCESS)
+        }),
         EventEffect::TakesBack => {
             let status = event.pass();
             if status == STATUS_PENDING { STATUS_SUCCESS } else { status }
@@ -168,6 +178,18 @@ pub(super) fn mutate(effect: EventEffect, event: &mut Event<'_>) -> NTSTATUS {
             unsafe { spoil(effect, event) };
             event.pass()
         }
+    }
+}
+
+/// An event that another thread passes on while its own waits.
+struct Elsewhere<'e, 'a>(&'e mut Event<'a>);
+
+// SAFETY: what an event leads to may be read from any thread during the callback.
+unsafe impl Send for Elsewhere<'_, '_> {}
+
+impl Elsewhere<'_, '_> {
+    fn pass(self) -> NTSTATUS {
+        self.0.pass()
     }
 }
 

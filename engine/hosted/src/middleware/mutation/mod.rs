@@ -59,10 +59,16 @@ impl Mutation {
     /// Every mutation, each with a name of its own.
     pub fn all() -> impl Iterator<Item = Self> {
         let calls = Function::ALL.iter().flat_map(|&function| {
-            CallEffect::of(function).into_iter().map(move |effect| Self::Call(function, effect))
+            let effects = CallEffect::of(function).into_iter();
+            // Of one code only.
+            let effects = effects.filter(|effect| *effect != CallEffect::KeepsEvents);
+            effects.map(move |effect| Self::Call(function, effect))
         });
         let controls = CODES.iter().flat_map(|&(function, code, _)| {
-            CallEffect::of(function).into_iter().map(move |effect| Self::Control(function, code, effect))
+            let effects = CallEffect::of(function).into_iter();
+            let effects = effects
+                .filter(move |effect| *effect != CallEffect::KeepsEvents || code == SO_WSK_EVENT_CALLBACK);
+            effects.map(move |effect| Self::Control(function, code, effect))
         });
         let events = EventFunction::ALL.iter().flat_map(|&function| {
             EventEffect::of(function).into_iter().map(move |effect| Self::Event(function, effect))
@@ -74,7 +80,7 @@ impl Mutation {
     #[must_use]
     pub const fn may_hang(self) -> bool {
         match self {
-            Self::Call(_, effect) | Self::Control(_, _, effect) => effect.may_hang(),
+            Self::Call(function, effect) | Self::Control(function, _, effect) => effect.may_hang(function),
             Self::Event(_, effect) => effect.may_hang(),
         }
     }
@@ -85,6 +91,17 @@ impl Mutation {
         match self {
             Self::Call(function, effect) | Self::Control(function, _, effect) => effect.may_crash(function),
             Self::Event(_, effect) => effect.may_crash(),
+        }
+    }
+
+    /// Whether it only makes a function useless, which whoever calls it notices, whatever rule it is about.
+    #[must_use]
+    pub const fn is_outage(self) -> bool {
+        match self {
+            Self::Call(_, effect) | Self::Control(_, _, effect) => {
+                matches!(effect, CallEffect::Fails | CallEffect::NeverCompletes)
+            }
+            Self::Event(..) => false,
         }
     }
 
