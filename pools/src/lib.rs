@@ -19,7 +19,9 @@
 //! - [`Pool`], [`PoolConfig`], [`Magazine`], [`Slot`]: elements built once and lent one at a time.
 //! - [`Producer`], [`Reservation`], [`Consumer`], [`Batch`], [`Unread`]: a ring of variable-size records between two
 //!   protection domains.
-//! - [`Rundown`], [`Released`]: turning entrants away and learning when the last one left.
+//! - [`Rundown`], [`Released`]: turning entrants away and learning when the last one left; [`Gate`]: the same in one word,
+//!   to be opened again.
+//! - [`Handover`], [`Cell`], [`Finished`]: a result on its way to a future, a waiter or nobody.
 //! - [`Parking`], [`Cancellable`]: one parked request, completed once by whoever wakes or cancels it.
 //! - [`Counters`], [`Reading`]: per-shard counts, published by batch, folded on read.
 //!
@@ -32,6 +34,8 @@ extern crate std;
 
 mod counters;
 mod cursor;
+mod gate;
+mod handover;
 #[cfg(all(test, loom))]
 mod loom_models;
 mod magazine;
@@ -47,6 +51,8 @@ mod stack;
 
 pub use counters::{Counters, Reading};
 pub use cursor::{Attach, WAIT_ANY, WAIT_FILL, WaitFor};
+pub use gate::Gate;
+pub use handover::{Cell, Finished, Handover};
 pub use magazine::{MAGAZINE_MAX, Magazine};
 pub use memory::{MAPPING_ALIGNMENT, MEMORY_ALIGNMENT, Memory, OutOfMemory, Region, SharedMemory, Tag};
 pub use parking::{Cancellable, Parking};

@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "loom's cells and the Memory trait are unsafe to use")]
 
 mod counters;
+mod handover;
 mod parking;
 mod pool;
 mod ring;
