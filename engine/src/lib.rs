@@ -32,6 +32,7 @@ pub mod admission;
 mod address;
 mod anchor;
 mod buffers;
+mod client;
 mod closing;
 mod deadline;
 mod engine;
@@ -43,6 +44,7 @@ mod processor;
 mod reason;
 mod receive;
 mod registration;
+mod request;
 mod security;
 mod send;
 mod sink;
@@ -50,16 +52,26 @@ mod socket;
 mod stats;
 
 pub use address::{Address, Endpoint};
+pub use client::{
+    Acceptance, Accepting, AddressOf, Arriving, BasicSocket, Bound, Connected, ConnectionEvents,
+    ConnectionHandler, ConnectionSocket, Connections, Controlled, Done, EndOfStream, Family, Indication,
+    Indications, InspectId, Inspection, ListenHandler, ListenSocket, Listening, Moved, NoHandler, Opening,
+    RetainedData, SocketBuilder, StreamConnector, StreamListener, StreamSocket, Unbound, Value, Verdict,
+};
 pub use closing::Outstanding;
 pub use engine::{BeyondBudget, Config, Engine, OpenError, Retention};
 pub use handler::{Batch, Datagram, Handler};
 pub use kernel::Kernel;
 pub use listener::{Listener, ListenerFailure, ListenerState, ListenerStats, Memberships};
+pub use operation::Completion;
 pub use processor::{Dispatch, Passive};
 pub use reason::DropReason;
 pub use receive::payload::Payload;
 pub use receive::retained::Retained;
 pub use registration::{CaptureError, DeregisterError, Events, Provider, RegisterError, Registration};
+pub use request::{
+    Buffer, DispatchWaker, Finish, Pending, RequestError, Requests, RequestsConfig, WaitError, WakeAtDispatch,
+};
 pub use security::{CacheError, SecurityDescriptor};
 pub use send::batch::{SendBatch, SendError};
 pub use send::control::SendOptions;

@@ -15,9 +15,9 @@ use crate::abi::zeroed;
 use crate::kernel::Kernel;
 use crate::processor::{Dispatch, Passive};
 
-/// How an operation ended: the two words of IO_STATUS_BLOCK.
+/// How a request ended: the two words of IO_STATUS_BLOCK.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Completion {
+pub struct Completion {
     /// The status.
     pub status: NTSTATUS,
     /// What the request returns besides: a length, or the address of a socket.

@@ -15,6 +15,9 @@ use crate::reason::DropReason;
 /// is malformed, which also ends a chain that runs in a circle.
 const MDLS: usize = 64;
 
+/// MDLs that one piece of a stream may span, likewise: as many as its bytes, but not more than this.
+const STREAM_MDLS: usize = 4096;
+
 /// The bytes of one datagram: the first span at hand, the rest behind a chain of MDLs.
 ///
 /// They lie in memory that is lent: a network card or a sender on the same machine may still write there. So a view
@@ -60,11 +63,44 @@ impl Payload<'_> {
     /// At most DISPATCH_LEVEL.
     #[inline]
     pub(crate) unsafe fn of<'a, K: Kernel>(kernel: &K, buffer: &WSK_BUF) -> Result<Payload<'a>, DropReason> {
+        if buffer.Length > usize::from(u16::MAX) {
+            return Err(DropReason::Oversize);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { Self::within(kernel, buffer, MDLS) }
+    }
+
+    /// The same for a piece of a stream, which may be as long as 32 bits can say.
+    ///
+    /// # Errors
+    /// As [`Payload::of`].
+    ///
+    /// # Safety
+    /// As [`Payload::of`].
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub(crate) unsafe fn of_stream<'a, K: Kernel>(
+        kernel: &K,
+        buffer: &WSK_BUF,
+    ) -> Result<Payload<'a>, DropReason> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::within(kernel, buffer, STREAM_MDLS) }
+    }
+
+    /// # Safety
+    /// As [`Payload::of`].
+    #[inline]
+    unsafe fn within<'a, K: Kernel>(
+        kernel: &K,
+        buffer: &WSK_BUF,
+        mdls: usize,
+    ) -> Result<Payload<'a>, DropReason> {
         let WSK_BUF { Mdl: mdl, Offset: offset, Length: length } = *buffer;
         if length == 0 {
             return Ok(Payload::EMPTY);
         }
-        let Ok(length) = u16::try_from(length).map(u32::from) else { return Err(DropReason::Oversize) };
+        let Ok(length) = u32::try_from(length) else { return Err(DropReason::Oversize) };
         if mdl.is_null() {
             return Err(DropReason::Malformed);
         }
@@ -78,7 +114,7 @@ impl Payload<'_> {
         let payload = Payload { first, first_length: room.min(length), length, rest, lent: PhantomData };
         if room < length {
             // SAFETY: the chain is part of the lent indication.
-            unsafe { map_rest(kernel, rest, length - room) }?;
+            unsafe { map_rest(kernel, rest, length - room, mdls) }?;
         }
         Ok(payload)
     }
@@ -139,29 +175,52 @@ impl Payload<'_> {
         // SAFETY: `first` is below `room`.
         let to = unsafe { to.add(first) };
         // SAFETY: the caller's promise, less what is written.
-        first + unsafe { self.copy_rest(to, room.min(self.len()) - first) }
+        first + unsafe { self.copy_rest(to, 0, room.min(self.len()) - first) }
     }
 
-    /// Copies `wanted` bytes of the chain behind the first MDL; how many were there.
+    /// Copies what comes after the first `skip` bytes into `to`; how many bytes were there.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub fn copy_from(&self, skip: usize, to: &mut [u8]) -> usize {
+        let room = to.len().min(self.len().saturating_sub(skip));
+        let in_first = (self.first_length as usize).saturating_sub(skip).min(room);
+        if in_first != 0 {
+            // SAFETY: `skip` is below `first_length`.
+            let from = unsafe { self.first.add(skip) };
+            // SAFETY: the span is mapped for `in_first` bytes more, `to` is writable, and is no lent memory.
+            unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to.as_mut_ptr(), in_first) };
+        }
+        let Some(rest) = to.get_mut(in_first..room).filter(|rest| !rest.is_empty()) else { return in_first };
+        let skip = skip.saturating_sub(self.first_length as usize);
+        // SAFETY: `rest` is writable for its length, and is no lent memory.
+        in_first + unsafe { self.copy_rest(rest.as_mut_ptr(), skip, rest.len()) }
+    }
+
+    /// Copies `wanted` bytes of the chain behind the first MDL, after `skip` of them; how many were there.
     ///
     /// # Safety
     /// `to` is writable for `wanted` bytes and overlaps no lent memory.
-    unsafe fn copy_rest(&self, to: *mut u8, wanted: usize) -> usize {
+    unsafe fn copy_rest(&self, to: *mut u8, mut skip: usize, wanted: usize) -> usize {
         let mut copied = 0;
         let mut mdl = self.rest;
         // The chain was walked when it was mapped; it is bounded again because it lies in memory that is not ours.
-        for _ in 0..MDLS {
+        for _ in 0..STREAM_MDLS {
             if copied == wanted || mdl.is_null() {
                 break;
             }
             // SAFETY: the MDL is part of the lent indication.
             let part = unsafe { mdl.read() };
             mdl = part.Next;
-            if part.ByteCount == 0 {
+            let skipped = skip.min(part.ByteCount as usize);
+            skip -= skipped;
+            let bytes = (part.ByteCount as usize - skipped).min(wanted - copied);
+            if bytes == 0 {
                 continue;
             }
             let Some(from) = NonNull::new(part.MappedSystemVa.cast::<u8>()) else { break };
-            let bytes = (part.ByteCount as usize).min(wanted - copied);
+            // SAFETY: `skipped` is at most ByteCount, for which the MDL was mapped.
+            let from = unsafe { from.add(skipped) };
             // SAFETY: `copied` is below `wanted`.
             let at = unsafe { to.add(copied) };
             // SAFETY: the MDL was mapped for ByteCount bytes, `at` has room for `wanted - copied`.
@@ -176,8 +235,13 @@ impl Payload<'_> {
 ///
 /// # Safety
 /// The chain is part of a lent indication.
-unsafe fn map_rest<K: Kernel>(kernel: &K, mut mdl: *mut MDL, mut wanted: u32) -> Result<(), DropReason> {
-    for _ in 0..MDLS {
+unsafe fn map_rest<K: Kernel>(
+    kernel: &K,
+    mut mdl: *mut MDL,
+    mut wanted: u32,
+    mdls: usize,
+) -> Result<(), DropReason> {
+    for _ in 0..mdls {
         if mdl.is_null() {
             break;
         }

@@ -140,7 +140,7 @@ impl<K> SendContext<K> {
 }
 
 /// Where the data begins in a buffer, and how long the buffer is.
-fn layout(data_bytes: u32) -> Option<(usize, usize)> {
+pub(crate) fn layout(data_bytes: u32) -> Option<(usize, usize)> {
     let offset = mdl_size_for_any_address(data_bytes as usize)?.next_multiple_of(DATA_ALIGN);
     Some((offset, offset.checked_add(data_bytes as usize)?))
 }

@@ -65,9 +65,9 @@ pub enum Sharing {
 /// Whose security context the bind is checked with, and how others may share the address.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
-    pub(super) process: PEPROCESS,
-    pub(super) thread: PETHREAD,
-    pub(super) descriptor: PSECURITY_DESCRIPTOR,
+    pub(crate) process: PEPROCESS,
+    pub(crate) thread: PETHREAD,
+    pub(crate) descriptor: PSECURITY_DESCRIPTOR,
     lent: PhantomData<&'a ()>,
 }
 
@@ -79,8 +79,14 @@ unsafe impl Sync for Owner<'_> {}
 impl Default for Owner<'_> {
     /// The calling process, and a socket that is not shareable.
     fn default() -> Self {
-        Self { process: null_mut(), thread: null_mut(), descriptor: null_mut(), lent: PhantomData }
+        Owner::CALLER
     }
+}
+
+impl Owner<'static> {
+    /// The calling process, and a socket that is not shareable.
+    pub const CALLER: Self =
+        Self { process: null_mut(), thread: null_mut(), descriptor: null_mut(), lent: PhantomData };
 }
 
 impl<'a> Owner<'a> {
@@ -96,7 +102,7 @@ impl<'a> Owner<'a> {
     }
 
     /// Whether memory is referred to that is lent for the time of the open only.
-    pub(super) fn has_descriptor(&self) -> bool {
+    pub(crate) fn has_descriptor(&self) -> bool {
         !self.descriptor.is_null()
     }
 

@@ -15,3 +15,4 @@ mod send;
 mod sink;
 mod split;
 mod stall;
+mod tcp;
