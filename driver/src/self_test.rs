@@ -1,10 +1,14 @@
 //! Checks that run inside the kernel: what the driver leans on, asked of the kernel it is loaded into.
 //!
-//! They need no network and leave nothing behind. A program asks for them with
-//! [`ControlCode::SelfTest`](skua_protocol::ControlCode::SelfTest).
+//! They leave nothing behind. A program asks for them with
+//! [`ControlCode::SelfTest`](skua_protocol::ControlCode::SelfTest). The checks of the kernel are here, those of its WSK
+//! provider are the conformance suite.
 
 // UNSAFETY: calls the kernel's routines as the driver does.
 #![expect(unsafe_code, reason = "the kernel's routines take raw pointers")]
+
+mod provider;
+mod rows;
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
@@ -16,17 +20,18 @@ use skua_engine::abi::nt::{
     PASSIVE_LEVEL, io_set_completion_routine, io_set_next_irp_stack_location,
 };
 use skua_engine::abi::status::{
-    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_BUFFER_TOO_SMALL, STATUS_MORE_PROCESSING_REQUIRED,
-    STATUS_OBJECT_NAME_COLLISION, STATUS_SUCCESS, STATUS_TIMEOUT,
+    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_MORE_PROCESSING_REQUIRED, STATUS_OBJECT_NAME_COLLISION,
+    STATUS_SUCCESS, STATUS_TIMEOUT,
 };
 use skua_engine::abi::zeroed;
 use skua_engine::{Dispatch, Passive};
 use skua_pools::{SharedMemory as _, Tag};
-use skua_protocol::{CHECK_NAME_BYTES, SelfTestReport, SelfTestResult};
+use skua_protocol::SelfTestOutcome;
 
 use crate::executive::{Executive, SectionAccess};
-use crate::request::{Answer, Request};
+use crate::request::Request;
 use crate::sections::Sections;
+use rows::Rows;
 
 const TAG: Tag = Tag::new(b"SkTe");
 
@@ -36,23 +41,19 @@ const YEAR_2020: u64 = 132_223_104_000_000_000;
 /// A rule's name; what it expects and what is seen.
 type Check<E> = (&'static str, fn(&E) -> (u64, u64));
 
-/// Completes `request` with the results of all checks.
+/// Completes `request` with the results of all checks: of the kernel, then of its WSK provider.
 ///
 /// # IRQL
 /// PASSIVE_LEVEL, in a thread of the system process.
 pub(crate) fn run<E: Executive>(executive: &E, request: Request, _passive: &Passive<'_>) {
-    let checks = checks::<E>();
-    let mut report = SelfTestReport { count: 0, failed: 0 };
-    let mut answer = Answer::new(request);
-    let mut fits = answer.push(&report).is_some();
-    for (name, check) in checks {
+    let mut rows = Rows::new(request);
+    for (name, check) in checks::<E>() {
         let (expected, seen) = check(executive);
-        report.count += 1;
-        report.failed += u32::from(expected != seen);
-        fits &= answer.push(&SelfTestResult { name: padded(name), expected, seen }).is_some();
+        let outcome = if expected == seen { SelfTestOutcome::Kept } else { SelfTestOutcome::Broken };
+        rows.push("driver", name, outcome, &format_args!("{expected:#x}"), &format_args!("{seen:#x}"));
     }
-    answer.replace_front(&report);
-    answer.finish(executive, if fits { STATUS_SUCCESS } else { STATUS_BUFFER_TOO_SMALL });
+    provider::run(executive, &mut rows);
+    rows.finish(executive);
 }
 
 fn checks<E: Executive>() -> [Check<E>; 11] {
@@ -184,12 +185,4 @@ fn thread<E: Executive>(executive: &E) -> (u64, u64) {
 unsafe extern "C" fn count_thread(context: *mut c_void) {
     // SAFETY: the counter that `thread` passed.
     unsafe { &*context.cast::<AtomicU64>() }.fetch_add(1, Ordering::AcqRel);
-}
-
-fn padded(name: &str) -> [u8; CHECK_NAME_BYTES] {
-    let mut bytes = [0; CHECK_NAME_BYTES];
-    for (place, byte) in bytes.iter_mut().zip(name.bytes()) {
-        *place = byte;
-    }
-    bytes
 }

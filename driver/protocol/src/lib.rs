@@ -53,7 +53,9 @@ pub use invalid::Invalid;
 pub use place::{AllowedPrefix, Group, Listener, ListenerFlags};
 pub use reader::{ReaderAttached, Region, SECTION_NAME_UNITS, section_name};
 pub use report::{ListenerReport, ListenerState, SinkReport, SinkState, SinksReport};
-pub use self_test::{CHECK_NAME_BYTES, SelfTestReport, SelfTestResult};
+pub use self_test::{
+    CHECK_GROUP_BYTES, CHECK_NAME_BYTES, CHECK_VALUE_BYTES, SelfTestOutcome, SelfTestReport, SelfTestResult,
+};
 pub use sources::{SourceReport, SourcesReport, SourcesRequest};
 pub use start::{Limits, StartFlags, StartSink, StartSinkHeader, StartStep, StartedSink};
 pub use version::{PROTOCOL_VERSION, Version};

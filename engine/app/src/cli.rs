@@ -44,8 +44,22 @@ pub(crate) enum Command {
     Change(ChangeArgs),
     /// Stop a sink that runs in the driver. What is in its rings is gone with it.
     Stop(StopArgs),
+    /// Check that the WSK provider keeps the documented rules, one by one.
+    Selftest(SelfTestArgs),
     /// Install, start, stop or remove the driver, or say how it is.
     Driver(DriverArgs),
+}
+
+/// What `skua selftest` does.
+#[derive(Args, Debug)]
+pub(crate) struct SelfTestArgs {
+    /// Check the provider under the driver, inside the Windows kernel. Takes a driver that is built with its checks.
+    #[arg(long)]
+    pub(crate) driver: bool,
+
+    /// Print a line of JSON for each rule instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `skua sink` does.

@@ -7,6 +7,7 @@
 //! | `skua plan` | computes settings from a load, and the memory they take |
 //! | `skua capture` | reads a sink that runs in the driver |
 //! | `skua stats`, `top`, `change`, `stop` | show and change the sinks that run in the driver |
+//! | `skua selftest` | checks that a WSK provider keeps the documented rules |
 //! | `skua driver` | installs, starts, stops and removes the driver |
 //!
 //! Mistakes are one line on standard error: what, where, and what to do. The exit status is 0, 1 for an error, or 2 for
@@ -18,6 +19,7 @@ mod numbered;
 mod plan;
 #[cfg(all(test, target_os = "linux"))]
 mod rigged;
+mod self_test;
 mod send;
 mod shared;
 mod signals;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Top(args) => finish(driver::top::run(args)),
         Command::Change(args) => finish(driver::change(args)),
         Command::Stop(args) => finish(driver::stop(args)),
+        Command::Selftest(args) => finish(self_test::run(args)),
         Command::Driver(args) => finish(driver::manage(&args.command)),
     }
 }

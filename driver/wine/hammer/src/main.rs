@@ -3,7 +3,6 @@
 //! * `hammer requests` sends requests of every code with buffers that are short, long, misaligned, random, or right but
 //!   for some bits, through handles of every access, and cancels what pends.
 //! * `hammer cursors` becomes a sink's reader and writes nonsense into its cursors.
-//! * `hammer self-test` asks a driver that was built with its checks for their results.
 //!
 //! Each ends with status 0 if the driver behaved, and says on standard output what it did. The same seed does the same.
 
@@ -15,8 +14,6 @@ mod cursors;
 mod device;
 #[cfg(windows)]
 mod requests;
-#[cfg(windows)]
-mod self_test;
 
 use std::process::ExitCode;
 
@@ -53,8 +50,6 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Print the results of the checks inside the driver.
-    SelfTest,
 }
 
 fn main() -> ExitCode {
@@ -75,7 +70,6 @@ fn run(task: &Task) -> anyhow::Result<()> {
         Task::Cursors { sink, seconds, seed } => {
             cursors::run(sink, std::time::Duration::from_secs(seconds), seed)
         }
-        Task::SelfTest => self_test::run(),
     }
 }
 
@@ -84,7 +78,6 @@ fn run(task: &Task) -> anyhow::Result<()> {
     let name = match task {
         Task::Requests { .. } => "requests",
         Task::Cursors { .. } => "cursors",
-        Task::SelfTest => "self-test",
     };
     anyhow::bail!("{name} needs Windows or Wine, where the driver is")
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytemuck::{AnyBitPattern, NoUninit};
+use skua_engine::abi::status::STATUS_NOT_SUPPORTED;
 use skua_protocol::{
-    ControlCode, Header, ListenerReport, MAX_LISTENERS, PROTOCOL_VERSION, ReaderAttached, SinkReport,
-    SinkRequest, SinksReport, SourceReport, SourcesReport, SourcesRequest, StartedSink, Version,
+    ControlCode, Header, ListenerReport, MAX_LISTENERS, PROTOCOL_VERSION, ReaderAttached, SelfTestReport,
+    SelfTestResult, SinkReport, SinkRequest, SinksReport, SourceReport, SourcesReport, SourcesRequest,
+    StartedSink, Version,
 };
 
 use super::error::DriverError;
@@ -16,6 +18,8 @@ use crate::shared::{AttachError, MappedReader};
 
 /// Bytes asked for at once of the table of sources.
 const SOURCES_BYTES: usize = 64 * 1024;
+/// Bytes that the results of the driver's checks may take.
+const SELF_TEST_BYTES: usize = 512 * 1024;
 
 /// An open device whose driver speaks this program's version.
 pub(crate) struct Client {
@@ -215,6 +219,24 @@ impl Client {
     /// Ends the wait of another thread, or its next one.
     pub(crate) fn interrupt(&self) {
         self.link.interrupt();
+    }
+
+    /// The results of the checks inside the driver.
+    ///
+    /// # Errors
+    /// [`DriverError::NoChecks`] of a driver that is built without them, as released ones are; else [`DriverError`].
+    pub(crate) fn self_test(&self) -> Result<Vec<SelfTestResult>, DriverError> {
+        const WHAT: &str = "run its checks";
+        let mut output = vec![0; SELF_TEST_BYTES];
+        let request = bytemuck::bytes_of(&Header::ALONE);
+        let bytes =
+            self.ask(WHAT, ControlCode::SelfTest, request, &mut output).map_err(|error| match error {
+                DriverError::Refused { refusal: Refusal(STATUS_NOT_SUPPORTED), .. } => DriverError::NoChecks,
+                error => error,
+            })?;
+        let (report, rows) =
+            front::<SelfTestReport>(&output[..bytes]).ok_or(DriverError::Answer { what: WHAT })?;
+        Ok(elements(rows, report.count))
     }
 
     /// Has every wait ended and new programs refused.

@@ -38,6 +38,11 @@ pub(crate) enum DriverError {
     /// A request was refused.
     #[error("the driver does not {what}: {refusal}")]
     Refused { what: &'static str, refusal: Refusal },
+    /// It has no checks.
+    #[error(
+        "the driver is built without its checks, as released ones are; install one built with the feature `self-test`"
+    )]
+    NoChecks,
     /// An answer that is none.
     #[error(
         "the driver's answer to a request to {what} is not understood; install driver and program of one version"

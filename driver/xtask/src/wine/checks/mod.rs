@@ -1,6 +1,7 @@
 //! The checks, by what they are about.
 
 mod clients;
+mod conformance;
 mod datagrams;
 mod faults;
 mod hostile;
@@ -17,6 +18,7 @@ pub(super) use clients::CLIENTS;
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
     [
         loading::CHECKS,
+        conformance::CHECKS,
         system::CHECKS,
         datagrams::CHECKS,
         rules::CHECKS,

@@ -6,17 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use crate::process;
 use crate::wine::check::{Check, Room};
 use crate::wine::kept::Kept;
 use crate::wine::traffic::Traffic;
 
 pub(in crate::wine) const CHECKS: &[Check] = &[
-    Check {
-        name: "self-test",
-        proves: "the checks inside an image that is built for them hold in the kernel it is loaded into",
-        run: self_test,
-    },
     Check {
         name: "raised-lock",
         proves: "a sink whose memory cannot be locked does not start, for a routine that raises; the next one does",
@@ -34,20 +28,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Where what stands in for ntoskrnl.exe looks for what it is told.
 const SETTINGS: &str = r"HKLM\Software\Skua\Wine";
-
-fn self_test(room: &Room<'_>) -> Result<()> {
-    let path = room.built("self-test/skua.sys");
-    let image = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut driver = room.driver_with(|shipped| {
-        *shipped = image;
-        Ok(())
-    })?;
-    driver.start()?;
-    process::run(room.program("hammer.exe").arg("self-test"), LIMIT)?.success()?;
-    room.is_sound(Some(&driver))?;
-    driver.stop()?;
-    driver.delete()
-}
 
 fn raised_lock(room: &Room<'_>) -> Result<()> {
     let mut driver = room.driver()?;

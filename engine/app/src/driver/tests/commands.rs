@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use skua_engine::abi::status::STATUS_NOT_FOUND;
-use skua_protocol::{ControlCode, PROTOCOL_VERSION, ReaderAttached, Version};
+use skua_protocol::{ControlCode, PROTOCOL_VERSION, ReaderAttached, SelfTestOutcome, Version};
 
 use super::*;
 use crate::cli::{ChangeArgs, SinkName};
@@ -206,4 +206,17 @@ fn answers_that_are_none_are_not_believed() {
         let _ = client.sources(1, |_| rows += 1);
         assert!(rows <= 64 * 1024, "{rows} rows in one page");
     }
+}
+
+#[test]
+fn the_driver_tells_what_its_checks_found() {
+    let rig = Rig::new();
+    let client = client(&rig);
+    let rows = client.self_test().unwrap();
+    assert!(rows.len() > 150, "{} rules", rows.len());
+    let broken = rows.iter().filter(|row| row.outcome().is_none_or(SelfTestOutcome::is_failure));
+    let broken: Vec<_> = broken.map(|row| String::from_utf8_lossy(&row.name).into_owned()).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    drop(client);
+    unload(rig);
 }

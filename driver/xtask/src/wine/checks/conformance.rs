@@ -1,0 +1,112 @@
+//! The conformance suite inside an image that is built for it, against the same suite in a program of this machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use crate::wine::check::{Check, Room};
+use crate::{cargo, process};
+
+pub(in crate::wine) const CHECKS: &[Check] = &[Check {
+    name: "self-test",
+    proves: "the checks inside an image that is built for them find what they find in a program on Linux, rule by rule",
+    run: self_test,
+}];
+
+/// Longest that the suite may take.
+const LIMIT: Duration = Duration::from_secs(5 * 60);
+/// Longest that building the program may take.
+const BUILD: Duration = Duration::from_secs(10 * 60);
+
+/// Rules that are found otherwise under Wine than on Linux, and why.
+const KNOWN: &[(&str, &str)] = &[];
+
+/// A row of `skua selftest --json`.
+#[derive(Deserialize, PartialEq, Eq, Debug)]
+struct Row {
+    rule: String,
+    group: String,
+    outcome: String,
+    expected: String,
+    seen: String,
+}
+
+fn self_test(room: &Room<'_>) -> Result<()> {
+    let path = room.built("self-test/skua.sys");
+    let image = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut driver = room.driver_with(|shipped| {
+        *shipped = image.clone();
+        Ok(())
+    })?;
+    driver.start()?;
+    let table = process::run(room.skua().args(["selftest", "--driver"]), LIMIT)?;
+    println!("{}", table.stdout.trim_end());
+    let inside = process::run(room.skua().args(["selftest", "--driver", "--json"]), LIMIT)?;
+    room.is_sound(Some(&driver))?;
+    driver.stop()?;
+    driver.delete()?;
+
+    let inside = rows(&inside.stdout)?;
+    let (of_driver, inside): (Vec<Row>, Vec<Row>) = inside.into_iter().partition(|row| row.group == "driver");
+    ensure!(!of_driver.is_empty(), "there are no checks of the driver itself");
+    let broken: Vec<&Row> = of_driver.iter().filter(|row| row.outcome != "kept").collect();
+    ensure!(broken.is_empty(), "the kernel is not what the driver leans on: {broken:#?}");
+    is_left_out(room, &image, &inside)?;
+    compare(&inside, &outside()?)
+}
+
+/// The same suite over the sockets of this machine.
+fn outside() -> Result<Vec<Row>> {
+    let mut command = cargo::command();
+    process::run_shown(command.args(["build", "--release", "--package", "skua-app"]), BUILD)?;
+    let program = cargo::target_directory().join("release/skua");
+    let mut command = std::process::Command::new(program);
+    rows(&process::run(command.args(["selftest", "--json"]), LIMIT)?.success()?.stdout)
+}
+
+fn rows(json: &str) -> Result<Vec<Row>> {
+    let rows = json
+        .lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("not a rule: {line}")))
+        .collect::<Result<Vec<Row>>>()?;
+    ensure!(!rows.is_empty(), "there are no checks");
+    Ok(rows)
+}
+
+/// That the image which ships has none of it.
+fn is_left_out(room: &Room<'_>, image: &[u8], rows: &[Row]) -> Result<()> {
+    let path = room.built("skua.sys");
+    let shipped = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    for row in rows {
+        let has = |bytes: &[u8]| bytes.windows(row.rule.len()).any(|window| window == row.rule.as_bytes());
+        ensure!(has(image), "{:?} is not in the image that has the checks", row.rule);
+        ensure!(!has(&shipped), "{:?} is in the image that ships", row.rule);
+    }
+    Ok(())
+}
+
+/// Fails where the two tables differ and it is not known why, and where it is known and they do not.
+fn compare(inside: &[Row], outside: &[Row]) -> Result<()> {
+    let outside: BTreeMap<&str, &Row> = outside.iter().map(|row| (row.rule.as_str(), row)).collect();
+    ensure!(inside.len() == outside.len(), "{} rules inside, {} outside", inside.len(), outside.len());
+    let known: BTreeMap<&str, &str> = KNOWN.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for row in inside {
+        let other = outside.get(row.rule.as_str()).with_context(|| format!("{:?} is new", row.rule))?;
+        let same = row == *other;
+        match known.get(row.rule.as_str()) {
+            None if !same => wrong.push(format!(
+                "{}\n    in the driver: {} | {} | {}\n    in a program:  {} | {} | {}",
+                row.rule, row.outcome, row.expected, row.seen, other.outcome, other.expected, other.seen
+            )),
+            Some(why) if same => wrong.push(format!("{}\n    is no different, though {why}", row.rule)),
+            _ => {}
+        }
+    }
+    ensure!(wrong.is_empty(), "the tables differ:\n  {}", wrong.join("\n  "));
+    println!("{} rules, {} known to differ", inside.len(), known.len());
+    Ok(())
+}
