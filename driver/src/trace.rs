@@ -33,6 +33,12 @@ pub const DATAGRAM: u64 = 0x8;
 
 tracelogging::define_provider!(PROVIDER, "Skua", id("57b95522-743e-5505-6f67-b0acca0befeb"));
 
+/// The provider's GUID as text, lower case, without braces: what recorders take.
+#[must_use]
+pub fn guid() -> [u8; 36] {
+    PROVIDER.id().to_utf8_bytes()
+}
+
 /// The provider's registration. Events are written while it lives, and nobody sees them before or after.
 #[derive(Debug)]
 pub(crate) struct Trace(());

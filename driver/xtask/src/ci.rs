@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::{E2eArguments, FuzzArguments, ImageArguments, WineArguments};
 use crate::steps::Steps;
-use crate::{cargo, code, e2e, fuzz, image, loom, no_std, process, wdk, wine};
+use crate::{cargo, code, e2e, fuzz, image, loom, no_std, perf_scripts, process, wdk, wine};
 
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
@@ -38,6 +38,7 @@ pub(crate) fn run() -> Result<()> {
     steps.run("check-stack", code::stack::run);
     steps.run("check-panics", code::panics::run);
     steps.run("wine", || wine::run(&WineArguments { as_built: true, ..WineArguments::default() }));
+    steps.run("perf-scripts", perf_scripts::run);
     steps.run("check-wdk", wdk::run);
     steps.run("loom", loom::run);
     // Each bench once, to see that it runs: with the tests' profile, whose dependencies are built by now.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{ci, code, e2e, fuzz, image, loom, no_std, wdk, wine};
+use crate::{ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -38,6 +38,8 @@ enum Task {
     Loom,
     /// Build each kernel crate by itself for targets without std.
     NoStd,
+    /// Run the scripts of perf-scripts: those for Windows under Wine, those for Linux at a sink.
+    PerfScripts,
     /// Load skua.sys under Wine and put it through its checks.
     Wine(WineArguments),
 }
@@ -115,6 +117,7 @@ impl Arguments {
             Task::Fuzz(arguments) => fuzz::run(&arguments),
             Task::Loom => loom::run(),
             Task::NoStd => no_std::run(),
+            Task::PerfScripts => perf_scripts::run(),
             Task::Wine(arguments) => wine::run(&arguments),
         }
     }

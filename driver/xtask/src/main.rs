@@ -16,6 +16,7 @@
 //! | `fuzz` | foreign bytes harm neither the driver nor a reader of its rings | a C++ compiler |
 //! | `loom` | the lock-free algorithms hold under every interleaving within the bounds stated beside each model | nothing more |
 //! | `no-std` | the kernel crates build, one by one, where there is no std | two bare-metal targets, or Rust's sources |
+//! | `perf-scripts` | the scripts that measure Skua measure it | Wine, perf, curl |
 //! | `wine` | skua.sys holds what it promises when it is run, and a crash of it is noticed | Wine, tshark, what `build-sys` needs |
 //!
 //! A program that is missing is a failure, never a skip: it names the program and the command that installs it.
@@ -30,6 +31,7 @@ mod image;
 mod interrupt;
 mod loom;
 mod no_std;
+mod perf_scripts;
 mod process;
 mod steps;
 mod tool;

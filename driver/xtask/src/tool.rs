@@ -47,6 +47,11 @@ pub(crate) const NSENTER: Tool = Tool::on_path("nsenter", "util-linux");
 /// Mounts a file system of a bounded size.
 pub(crate) const MOUNT: Tool = Tool::on_path("mount", "mount");
 
+/// Samples call stacks and counts events.
+pub(crate) const PERF: Tool = Tool::on_path("perf", "linux-perf");
+/// Fetches a sink's metrics.
+pub(crate) const CURL: Tool = Tool::on_path("curl", "curl");
+
 /// Compiles libFuzzer.
 pub(crate) const CXX: Tool = Tool::on_path("c++", "g++");
 

@@ -84,7 +84,8 @@ pub(crate) fn run(arguments: &E2eArguments) -> Result<()> {
     bail!("end-to-end cases failed: {}", failed.join(", "));
 }
 
-fn build() -> Result<PathBuf> {
+/// The release binary, built.
+pub(crate) fn build() -> Result<PathBuf> {
     let mut command = cargo::command();
     process::run_shown(command.args(["build", "--release", "--package", "skua-app"]), BUILD)?;
     let skua = cargo::target_directory().join("release/skua");

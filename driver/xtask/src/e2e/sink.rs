@@ -95,6 +95,11 @@ impl Options {
 }
 
 impl Sink {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where it listens, for a sink with one socket.
     pub(crate) fn address(&self) -> SocketAddr {
         self.local[0]

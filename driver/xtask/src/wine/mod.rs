@@ -16,7 +16,7 @@ mod keep;
 mod kept;
 mod log;
 mod pcapng;
-mod prefix;
+pub(crate) mod prefix;
 mod queue;
 mod service;
 mod traffic;

@@ -20,14 +20,14 @@ const ENVIRONMENT: [(&str, &str); 3] =
     [("WINEARCH", "win64"), ("DISPLAY", ""), ("WINEDEBUG", "-all,+debugstr,err+all")];
 
 /// A prefix whose services run. All its processes end when it is dropped, unless it is told to leave them.
-pub(super) struct Prefix {
+pub(crate) struct Prefix {
     folder: PathBuf,
     leave: bool,
 }
 
 impl Prefix {
     /// Makes one in `folder`, which need not exist, and starts its services.
-    pub(super) fn make(folder: &Path) -> Result<Self> {
+    pub(crate) fn make(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         // Wine takes absolute paths alone.
         let prefix = Self { folder: folder.canonicalize()?, leave: false };
@@ -75,7 +75,7 @@ impl Prefix {
     }
 
     /// `wine program`, ready for its arguments.
-    pub(super) fn wine(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn wine(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.command(tool::WINE);
         command.arg(program);
         command
