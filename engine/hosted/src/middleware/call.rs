@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "arguments are raw pointers")]
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use skua_engine::abi::status::{NTSTATUS, STATUS_PENDING};
 
@@ -50,6 +50,18 @@ impl<'a> Call<'a> {
     #[must_use]
     pub const fn has_packet(&self) -> bool {
         self.packet.is_some()
+    }
+
+    /// What tells its packet from every other one under way; `None` when there is none.
+    #[must_use]
+    pub fn packet(&self) -> Option<usize> {
+        self.packet.map(|packet| Arc::as_ptr(packet).addr())
+    }
+
+    /// What cancels the packet at the provider below, from anywhere; `None` when there is none.
+    #[must_use]
+    pub fn canceller(&self) -> Option<Canceller> {
+        self.packet.map(|packet| Canceller(Arc::downgrade(packet)))
     }
 
     /// The kernel.
@@ -157,5 +169,27 @@ impl Held {
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held").field("arguments", &self.arguments).finish_non_exhaustive()
+    }
+}
+
+/// Cancels a packet at the provider below, as IoCancelIrp of the client's does.
+#[derive(Clone)]
+pub struct Canceller(Weak<Packet>);
+
+impl Canceller {
+    /// Cancels it, unless it is completed.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL, without the cancel spin lock.
+    pub fn cancel(self) {
+        if let Some(packet) = self.0.upgrade() {
+            packet.cancel();
+        }
+    }
+}
+
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canceller").finish_non_exhaustive()
     }
 }

@@ -56,6 +56,12 @@ impl Completion {
         self.packet.socket.as_ref()
     }
 
+    /// What [`Call::packet`](super::Call::packet) was.
+    #[must_use]
+    pub fn packet(&self) -> usize {
+        Arc::as_ptr(&self.packet).addr()
+    }
+
     /// The kernel.
     #[must_use]
     pub fn kernel(&self) -> &HostKernel {

@@ -35,6 +35,11 @@ pub(super) fn call(call: &Call<'_>) -> NTSTATUS {
     called.unwrap_or_else(|| refuse(call, STATUS_NOT_IMPLEMENTED))
 }
 
+/// WskRelease at the provider below, of what it lent and no client has.
+pub(super) fn release(socket: &Arc<LayeredSocket>, arguments: Arguments) {
+    let _status = call(&Call::new(&socket.layer, Some(socket), None, arguments));
+}
+
 fn refuse(call: &Call<'_>, status: NTSTATUS) -> NTSTATUS {
     if let Some(packet) = call.packet {
         Completion::new(Arc::clone(packet), status, 0, false).pass();

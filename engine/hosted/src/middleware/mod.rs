@@ -28,6 +28,7 @@ mod layer;
 mod lower;
 pub mod mutation;
 mod packet;
+pub mod quirk;
 mod socket;
 mod table;
 
@@ -36,7 +37,7 @@ use std::fmt;
 use skua_engine::abi::status::NTSTATUS;
 
 pub use self::arguments::{Arguments, Function};
-pub use self::call::{Call, Held};
+pub use self::call::{Call, Canceller, Held};
 pub use self::completion::Completion;
 pub use self::event::{Event, EventArguments, EventFunction};
 pub use self::layer::Layer;

@@ -2,15 +2,19 @@
 
 #![expect(unsafe_code, reason = "registers, captures and hands the NPI over by hand")]
 
+#[path = "../shared/layer.rs"]
+mod layer;
 mod table;
 
+use skua_hosted::middleware::quirk::Quirk;
 use skua_hosted::{HostConfig, HostKernel, ProviderConfig, Transport};
 
 use crate::table::Table;
 
 /// A kernel whose sockets have as many workers as there are processors.
 fn kernel(transport: Transport, workers: u32) -> HostKernel {
-    let provider = ProviderConfig { transport, workers, ..ProviderConfig::default() };
+    let middleware = layer::asked_for();
+    let provider = ProviderConfig { transport, workers, middleware, ..ProviderConfig::default() };
     HostKernel::new(HostConfig { processors: workers.max(2), provider, ..HostConfig::default() })
 }
 
@@ -34,6 +38,35 @@ fn the_loopback_keeps_every_rule() {
     let known =
         [("an address that is not this machine's is refused", "a network in memory has every address")];
     Table::of(&kernel(Transport::Loopback, 1)).keeps_every_rule_but(&known);
+}
+
+#[test]
+fn every_rule_is_kept_by_what_the_documentation_allows() {
+    for quirk in Quirk::ALL.iter().filter(|quirk| quirk.is_documented() && !misleads(**quirk)) {
+        println!("{quirk}");
+        Table::of(&behind(*quirk)).keeps_every_rule();
+    }
+}
+
+/// What keeps the rules too, but has checks see something else: they need sockets that live, and look at the order of what
+/// was sent by the order of what comes.
+const fn misleads(quirk: Quirk) -> bool {
+    matches!(quirk, Quirk::Dying { .. } | Quirk::Reversed)
+}
+
+fn behind(quirk: Quirk) -> HostKernel {
+    let provider = ProviderConfig { middleware: vec![quirk.middleware()], ..ProviderConfig::default() };
+    HostKernel::new(HostConfig { processors: 2, provider, ..HostConfig::default() })
+}
+
+#[test]
+fn a_provider_that_does_not_mark_breaks_the_rules_about_that_and_no_other() {
+    let table = Table::of(&behind(Quirk::PendingAfterInline));
+    let broken: Vec<_> = table.rows.iter().filter(|row| row.outcome.is_failure()).collect();
+    assert!(!broken.is_empty());
+    for row in broken {
+        assert!(row.check.name.contains("marked pending"), "{}", row.check.name);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod layer;
 mod listener;
 mod membership;
 mod points;
+mod quirks;
 mod receive;
 mod retain;
 mod send;
