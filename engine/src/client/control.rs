@@ -19,7 +19,7 @@ use crate::client::base::SocketBase;
 use crate::client::finish::{Address, Done, Value};
 use crate::client::inside::{ABSENT, Call};
 use crate::kernel::Kernel;
-use crate::request::{Finish, Pending, RequestError};
+use crate::request::{Finish, Pending, RequestError, Requests};
 
 /// A socket whose options can be set and read, in the states that the option allows.
 pub trait Controlled<K: Kernel>: sealed::HasBase<K> {
@@ -53,6 +53,14 @@ pub trait Controlled<K: Kernel>: sealed::HasBase<K> {
     /// As for [`Controlled::io_control`].
     fn query<T: Pod>(&self, code: u32) -> Pending<K, Value<T>> {
         self.base().control_out(WskIoctl, 0, code)
+    }
+
+    /// The slots that its requests are made with.
+    ///
+    /// # IRQL
+    /// Any.
+    fn requests(&self) -> &Requests<K> {
+        &self.base().requests
     }
 
     /// Whether the provider has said that the socket is dead: only its close is left.

@@ -188,7 +188,11 @@ impl<K: Kernel, T: Finish<K>> Future for Pending<K, T> {
         match slot.word.reclaim() {
             Cell::Done => return Poll::Ready(self.take()),
             Cell::Ending => {
-                // The result comes in a moment, and this task may not be who is woken for it.
+                serve_if_passive(buffer);
+                if slot.word.is_done() {
+                    return Poll::Ready(self.take());
+                }
+                // In a moment; and this task may not be who is woken for it.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -218,6 +222,9 @@ impl<K: Kernel, T: Finish<K>> Drop for Pending<K, T> {
         self.cancel();
         let Ok(buffer) = core::mem::replace(&mut self.state, Err(RequestError::Closing)) else { return };
         drop_waker(buffer.slot());
+        if buffer.slot().word.is_ending() && !buffer.slot().word.is_done() {
+            serve_if_passive(&buffer);
+        }
         if let Some(finish) = self.finish.take() {
             finish.abandon(&buffer);
         }
@@ -236,6 +243,14 @@ fn drop_waker<K: Kernel>(slot: &Slot<K>) {
     if slot.word.reclaim() != Cell::Ending {
         // SAFETY: reclaimed.
         unsafe { *slot.waker() = None };
+    }
+}
+
+/// For a request that is over and on its way, perhaps by who serves: which is this thread, if it may. Otherwise a task that
+/// looks again at once could keep its thread from it for ever.
+fn serve_if_passive<K: Kernel>(buffer: &Buffer<K>) {
+    if let Some(passive) = Passive::acquire(&buffer.block().kernel) {
+        buffer.requests().serve(Duration::ZERO, &passive);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Sockets over TCP, opened by request: every category end to end over the host's loopback.
 
+mod cancel;
 mod events;
+mod executor;
+mod futures;
 mod listen;
 mod options;
 mod requests;
