@@ -74,6 +74,7 @@ pub use request::{
 };
 pub use security::{CacheError, SecurityDescriptor};
 pub use send::batch::{SendBatch, SendError};
+pub use send::context::CallersBuffer;
 pub use send::control::SendOptions;
 pub use sink::{ShardStats, Sink, SinkConfig, SinkError, SinkShard, SinkStats, Wake};
 pub use socket::{

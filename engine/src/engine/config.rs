@@ -18,6 +18,10 @@ pub struct Config<'a> {
     pub magazine: u32,
     /// What handlers may keep.
     pub retention: Retention,
+    /// Sends the provider's own memory on, without a copy, where a datagram that was kept is sent
+    /// ([`SendBatch::push_retained`](crate::SendBatch::push_retained)). Nothing in WSK's documentation forbids it, and nobody
+    /// is known to do it on Windows: off unless asked for.
+    pub send_lent: bool,
     /// Who is let in.
     pub admission: AdmissionConfig<'a>,
 }
@@ -30,6 +34,7 @@ impl Default for Config<'_> {
             send_bytes: 1472,
             magazine: 16,
             retention: Retention::default(),
+            send_lent: false,
             admission: AdmissionConfig::default(),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct EngineCore<K: Kernel> {
     pub retention: Retention,
     /// Slots for what they keep beyond it.
     pub copies: Option<Copies<K>>,
+    /// Whether lent memory may be sent as it is.
+    pub send_lent: bool,
     /// Send contexts.
     pub sends: Option<SendPool<K>>,
 }

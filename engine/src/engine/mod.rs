@@ -133,6 +133,7 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
             elsewhere: Elsewhere::default(),
             retention: config.retention,
             copies,
+            send_lent: config.send_lent,
             sends,
         };
         let shards = Self::open_shards(&kernel, &handler, &admission, &core, shards, passive)?;

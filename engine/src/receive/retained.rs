@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 
 use skua_record::RecordFlags;
 
-use crate::abi::wsk::WSK_DATAGRAM_INDICATION;
+use crate::abi::wsk::{WSK_BUF, WSK_DATAGRAM_INDICATION};
 use crate::address::Endpoint;
 use crate::buffers::Buffer;
 use crate::engine::core::EngineCore;
@@ -97,6 +97,15 @@ impl<K: Kernel> Retained<K> {
             Held::Lent { payload, .. } => *payload,
             // SAFETY: the slot is this value's until it is dropped.
             Held::Copied(slot) => unsafe { slot.as_ref() }.payload(),
+        }
+    }
+
+    /// The lent buffer; `None` for a copy.
+    pub(crate) fn buffer(&self) -> Option<WSK_BUF> {
+        match &self.held {
+            // SAFETY: the node is lent until this value gives it back.
+            Held::Lent { node, .. } => Some(unsafe { node.as_ref() }.Buffer),
+            Held::Copied(_) => None,
         }
     }
 

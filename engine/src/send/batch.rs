@@ -15,12 +15,14 @@ use skua_pools::Slot;
 use crate::abi::nt::{DEVICE_OBJECT, IRP, io_set_completion_routine};
 use crate::abi::sockaddr::SOCKADDR_INET;
 use crate::abi::status::{
-    NTSTATUS, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
+    NTSTATUS, STATUS_CANCELLED, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED,
+    STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
 };
 use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::Dispatch;
-use crate::send::context::SendContext;
+use crate::receive::retained::Retained;
+use crate::send::context::{CallersBuffer, Loan, SendContext};
 use crate::send::control::Control;
 use crate::socket::block::SocketBlock;
 
@@ -89,16 +91,8 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
     /// DISPATCH_LEVEL.
     #[inline]
     pub fn push_with(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) -> Result<(), SendError> {
-        let sends = self.block.engine.core.sends.as_ref().ok_or(SendError::NoSlot)?;
-        let slot = {
-            let mut shard = self.block.engine.shards.enter(self.dispatch);
-            match shard.as_mut().and_then(|shard| shard.sends.as_mut()) {
-                Some(magazine) => sends.pool.take(magazine),
-                None => sends.pool.take_shared(),
-            }
-        };
-        let slot = slot.ok_or(SendError::NoSlot)?;
-        let limit = sends.data_bytes;
+        let slot = self.take()?;
+        let limit = self.block.engine.core.sends.as_ref().map_or(0, |sends| sends.data_bytes);
         // SAFETY: the context's data is `data_bytes` long and, with the slot, this batch's alone.
         let data = unsafe { core::slice::from_raw_parts_mut(slot.data().as_ptr(), limit as usize) };
         let length = fill(data);
@@ -124,6 +118,54 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
             }
             payload.len()
         })
+    }
+
+    /// Sends a datagram on that a handler kept: its own memory where the engine was opened with `send_lent` and the
+    /// datagram is lent, without a copy, and given back when the send completes; else a copy, and it is given back at once.
+    ///
+    /// # Errors
+    /// As for [`SendBatch::push_with`]; the datagram is given back then.
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL.
+    pub fn push_retained(&mut self, retained: Retained<K>) -> Result<(), SendError> {
+        let lent = retained.buffer().filter(|_| self.block.engine.core.send_lent);
+        let Some(buffer) = lent else {
+            let payload = retained.payload();
+            return self.push_with(|data| {
+                payload.copy_to(data);
+                payload.len()
+            });
+        };
+        let slot = self.take()?;
+        // SAFETY: the context came from the pool just now.
+        unsafe { slot.borrow(buffer, Loan::Retained(retained)) };
+        self.append(slot.into_raw(), buffer.Length);
+        Ok(())
+    }
+
+    /// Adds memory of the caller's, which is sent as it is.
+    ///
+    /// # Errors
+    /// [`SendError::NoSlot`]; [`SendError::Oversize`] beyond the 65,535 bytes of a datagram. The buffer is the caller's
+    /// still, and its routine not called.
+    ///
+    /// # Safety
+    /// The chain describes at least `buffer.Length` bytes of locked memory from `buffer.Offset` on, which lies in its first
+    /// MDL, and stays as it is until `done` was called. `done` may be called with `context` on any thread.
+    ///
+    /// # IRQL
+    /// DISPATCH_LEVEL.
+    pub unsafe fn push_buffer(&mut self, buffer: CallersBuffer) -> Result<(), SendError> {
+        let length = buffer.buffer.Length;
+        if length > usize::from(u16::MAX) {
+            return Err(SendError::Oversize { length, limit: u16::MAX.into() });
+        }
+        let slot = self.take()?;
+        // SAFETY: the context came from the pool just now.
+        unsafe { slot.borrow(buffer.buffer, Loan::Callers(buffer)) };
+        self.append(slot.into_raw(), length);
+        Ok(())
     }
 
     /// Datagrams in the batch.
@@ -167,6 +209,19 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
         // SAFETY: `first` and what it leads to is this batch's, and it does not look at it again.
         let status = unsafe { self.hand_over(first) };
         if status.is_success() { Ok(datagrams as usize) } else { Err(SendError::Refused(status)) }
+    }
+
+    /// A context from this processor's magazine.
+    #[inline]
+    fn take(&self) -> Result<Slot<'s, SendContext<K>, K>, SendError> {
+        let block: &'s SocketBlock<K, H> = self.block;
+        let sends = block.engine.core.sends.as_ref().ok_or(SendError::NoSlot)?;
+        let mut shard = block.engine.shards.enter(self.dispatch);
+        let slot = match shard.as_mut().and_then(|shard| shard.sends.as_mut()) {
+            Some(magazine) => sends.pool.take(magazine),
+            None => sends.pool.take_shared(),
+        };
+        slot.ok_or(SendError::NoSlot)
     }
 
     fn append(&mut self, context: NonNull<SendContext<K>>, length: usize) {
@@ -247,7 +302,7 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
                 held.compare_exchange(ticket, ticket.wrapping_add(1), Ordering::AcqRel, Ordering::Relaxed);
             if taken.is_ok() {
                 // SAFETY: taken back: the provider never had it.
-                unsafe { finish(self.block, first, false) };
+                unsafe { finish(self.block, first, status) };
             }
         }
         status
@@ -258,7 +313,7 @@ impl<K: Kernel, H: Handler<K>> Drop for SendBatch<'_, K, H> {
     fn drop(&mut self) {
         if let Some(first) = self.first.take() {
             // SAFETY: not handed over, so still this batch's.
-            unsafe { give_back(self.block, self.dispatch, first) };
+            unsafe { give_back(self.block, self.dispatch, first, STATUS_CANCELLED) };
         }
         self.block.core.leave(self.dispatch.processor());
     }
@@ -283,7 +338,7 @@ unsafe extern "C" fn send_complete<K: Kernel, H: Handler<K>>(
     // SAFETY: the block of the socket that sends, whose WskCloseSocket does not complete before this IRP has.
     let block = unsafe { &*block.cast::<SocketBlock<K, H>>() };
     // SAFETY: completed, so the contexts are the engine's again.
-    unsafe { finish(block, first, status.is_success()) };
+    unsafe { finish(block, first, status) };
     STATUS_MORE_PROCESSING_REQUIRED
 }
 
@@ -294,8 +349,9 @@ unsafe extern "C" fn send_complete<K: Kernel, H: Handler<K>>(
 unsafe fn finish<K: Kernel, H: Handler<K>>(
     block: &SocketBlock<K, H>,
     first: NonNull<SendContext<K>>,
-    succeeded: bool,
+    status: NTSTATUS,
 ) {
+    let succeeded = status.is_success();
     // SAFETY: the caller's promise.
     let context = unsafe { first.as_ref() };
     // SAFETY: the caller's promise.
@@ -315,12 +371,12 @@ unsafe fn finish<K: Kernel, H: Handler<K>>(
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { give_back(block, &dispatch, first) };
+    unsafe { give_back(block, &dispatch, first, status) };
     // The last touch of the block: its close waits for this.
     block.core.end_send(dispatch.processor());
 }
 
-/// Puts contexts back into the pool.
+/// Puts contexts back into the pool, and what they borrowed back to whose it is.
 ///
 /// # Safety
 /// The contexts from `first` on are the caller's.
@@ -328,8 +384,19 @@ unsafe fn give_back<K: Kernel, H: Handler<K>>(
     block: &SocketBlock<K, H>,
     dispatch: &Dispatch<'_, K>,
     first: NonNull<SendContext<K>>,
+    status: NTSTATUS,
 ) {
     let Some(sends) = block.engine.core.sends.as_ref() else { return };
+    // First and outside the shard: who is told that its memory is back may send again.
+    let mut next = Some(first);
+    while let Some(context) = next {
+        // SAFETY: the caller's promise.
+        let held = unsafe { context.as_ref() };
+        // SAFETY: the caller's promise: nothing is under way.
+        unsafe { held.settle(status) };
+        // SAFETY: the caller's promise.
+        next = NonNull::new(unsafe { *held.next.get() });
+    }
     let mut shard = block.engine.shards.enter(dispatch);
     let mut next = Some(first);
     while let Some(context) = next {

@@ -8,7 +8,6 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
-use core::marker::PhantomData;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::AtomicU32;
 
@@ -16,19 +15,21 @@ use skua_pools::{Magazine, Pool, PoolConfig, PoolError, Tag};
 
 use crate::abi::nt::{EmbeddedIrp, IO_SIZE_OF_IRP_1, MDL, mdl_size_for_any_address, mm_initialize_mdl};
 use crate::abi::sockaddr::SOCKADDR_INET;
+use crate::abi::status::NTSTATUS;
 use crate::abi::wsk::{WSK_BUF, WSK_BUF_LIST};
 use crate::buffers::Buffers;
 use crate::kernel::Kernel;
+use crate::receive::retained::Retained;
 use crate::send::control::Control;
 
 /// Everything one send needs, set aside at open: an IRP with one stack location, the list node, the address, the control
 /// messages, an MDL built once, and the bytes it describes.
 ///
 /// # Invariants
-/// `mdl` describes `data` from open on; `node.Buffer.Mdl` is `mdl`. Between the call and the completion the provider
-/// reads all of it, hence nothing writes to it.
+/// `own` describes `data` from open on; `node.Buffer.Mdl` is `own` unless `loan` says that the memory is somebody else's.
+/// Between the call and the completion the provider reads all of it, hence nothing writes to it.
 #[repr(C)]
-pub(crate) struct SendContext<K> {
+pub(crate) struct SendContext<K: Kernel> {
     irp: UnsafeCell<EmbeddedIrp>,
     /// What is sent: one datagram, or one of a list.
     pub node: UnsafeCell<WSK_BUF_LIST>,
@@ -45,8 +46,10 @@ pub(crate) struct SendContext<K> {
     /// Bumped by the completion, and by the caller of a provider that refused without completing, who does so only if
     /// it still finds the number that the call began with.
     pub ticket: AtomicU32,
+    /// Whose memory is sent. Written by who fills the context and by who empties it.
+    pub loan: UnsafeCell<Loan<K>>,
+    own: NonNull<MDL>,
     data: NonNull<u8>,
-    kernel: PhantomData<K>,
 }
 
 // SAFETY: a context is owned by one party at a time, see its invariants.
@@ -63,6 +66,68 @@ impl<K: Kernel> SendContext<K> {
     /// The bytes to fill.
     pub(crate) fn data(&self) -> NonNull<u8> {
         self.data
+    }
+
+    /// Makes memory that is not the context's what it sends.
+    ///
+    /// # Safety
+    /// The context is the caller's.
+    pub(crate) unsafe fn borrow(&self, buffer: WSK_BUF, loan: Loan<K>) {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.node.get()).Buffer = buffer };
+        // SAFETY: the caller's promise.
+        unsafe { *self.loan.get() = loan };
+    }
+
+    /// Makes the context send its own bytes again; what it sent that was not its own goes back.
+    ///
+    /// # Safety
+    /// The context is the caller's, and no request is under way on it.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub(crate) unsafe fn settle(&self, status: NTSTATUS) {
+        // SAFETY: the caller's promise.
+        let loan = unsafe { self.loan.get().replace(Loan::None) };
+        match loan {
+            Loan::None => return,
+            Loan::Retained(retained) => drop(retained),
+            Loan::Callers(callers) => callers.give_back(status),
+        }
+        let buffer = WSK_BUF { Mdl: self.own.as_ptr(), Offset: 0, Length: 0 };
+        // SAFETY: the caller's promise.
+        unsafe { (*self.node.get()).Buffer = buffer };
+    }
+}
+
+/// Whose memory a context sends.
+pub(crate) enum Loan<K: Kernel> {
+    /// The context's own.
+    None,
+    /// The provider's, which was kept for this.
+    Retained(Retained<K>),
+    /// The caller's.
+    Callers(CallersBuffer),
+}
+
+/// Memory of the caller's that is sent as it is.
+///
+/// [`CallersBuffer::done`] is called once with `context`, whatever becomes of the send: with the status of its completion, or
+/// STATUS_CANCELLED when it was never handed over. It may run inside the call that sends, at DISPATCH_LEVEL, and must not wait.
+#[derive(Clone, Copy, Debug)]
+pub struct CallersBuffer {
+    /// The datagram: a chain of MDLs over locked pages or nonpaged pool.
+    pub buffer: WSK_BUF,
+    /// What is told that the buffer is the caller's again.
+    pub done: unsafe extern "C" fn(context: *mut c_void, status: NTSTATUS),
+    /// What it is told it with.
+    pub context: *mut c_void,
+}
+
+impl CallersBuffer {
+    pub(crate) fn give_back(self, status: NTSTATUS) {
+        // SAFETY: who pushed the buffer promised that the routine takes this context, once.
+        unsafe { (self.done)(self.context, status) };
     }
 }
 
@@ -121,9 +186,9 @@ impl<K: Kernel> SendPool<K> {
     }
 }
 
-impl<K> SendContext<K> {
-    fn over(mdl: NonNull<MDL>, data: NonNull<u8>) -> Self {
-        let buffer = WSK_BUF { Mdl: mdl.as_ptr(), Offset: 0, Length: 0 };
+impl<K: Kernel> SendContext<K> {
+    fn over(own: NonNull<MDL>, data: NonNull<u8>) -> Self {
+        let buffer = WSK_BUF { Mdl: own.as_ptr(), Offset: 0, Length: 0 };
         Self {
             irp: UnsafeCell::new(bytemuck::Zeroable::zeroed()),
             node: UnsafeCell::new(WSK_BUF_LIST { Next: null_mut(), Buffer: buffer }),
@@ -133,8 +198,9 @@ impl<K> SendContext<K> {
             socket: UnsafeCell::new(core::ptr::null()),
             datagrams: UnsafeCell::new(0),
             ticket: AtomicU32::new(0),
+            loan: UnsafeCell::new(Loan::None),
+            own,
             data,
-            kernel: PhantomData,
         }
     }
 }

@@ -4,6 +4,7 @@ mod admission;
 mod close;
 mod faults;
 mod fixture;
+mod forward;
 #[path = "../shared/layer.rs"]
 mod layer;
 mod listener;
