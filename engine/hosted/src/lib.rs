@@ -70,4 +70,4 @@ mod verifier;
 pub use config::{HostConfig, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
 pub use kernel::{Executive, HostKernel, Outstanding, TagUse};
-pub use verifier::{Finding, Frame, Object, ObjectKind, OnFinding, Rule, Stack, VerifierConfig};
+pub use verifier::{Finding, Frame, LentMemory, Object, ObjectKind, OnFinding, Rule, Stack, VerifierConfig};

@@ -35,11 +35,20 @@ impl Request {
     /// # Safety
     /// `irp` is null, or initialised, with a stack location left, and handed over.
     pub(crate) unsafe fn accept(kernel: &HostKernel, irp: *mut IRP) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::accept_for(kernel, irp, "a WSK function") }
+    }
+
+    /// As [`Request::accept`], for a function of this name.
+    ///
+    /// # Safety
+    /// As for [`Request::accept`].
+    pub(crate) unsafe fn accept_for(kernel: &HostKernel, irp: *mut IRP, function: &str) -> Option<Self> {
         let irp = NonNull::new(irp)?;
         match kernel.verifier() {
             Some(verifier) if kernel.has_packets() => {
                 // SAFETY: the caller promises a packet.
-                if !unsafe { verifier.irp_handed_over(irp.as_ptr()) } {
+                if !unsafe { verifier.irp_handed_over(irp.as_ptr(), function) } {
                     return None;
                 }
             }

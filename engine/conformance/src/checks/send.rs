@@ -17,8 +17,6 @@ checks! { Send;
         "WSK_BUF: a chain of MDLs";
     offset: "data may begin behind the first MDL's first byte",
         "WSK_BUF, Offset";
-    longer_than_chain: "a buffer longer than its chain is refused",
-        "WSK_BUF, Length";
     unbound: "a send from a socket that is not bound is refused",
         "WskSendTo, Remarks: a socket is bound first";
     flags: "a send takes no flags",
@@ -58,14 +56,6 @@ fn offset<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     sending.header.Length = 3;
     sender.send(sending)?.succeeds("WskSendTo")?;
     expect(true, receiver.event.seen(0)?.payload() == b"dta")
-}
-
-fn longer_than_chain<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (sender, receiver) = DatagramSocket::pair(client)?;
-    let buffer = Buffer::of(client.bench(), &[b"head", b"tail"])?;
-    let mut sending = Sending::of(&buffer).to(receiver.local()?);
-    sending.header.Length = 9;
-    expect(STATUS_INVALID_PARAMETER, sender.send(sending)?.status)
 }
 
 fn unbound<K: Kernel>(client: &Client<'_, K>) -> Verdict {

@@ -244,6 +244,10 @@ impl HostKernel {
         &self.host.registrations
     }
 
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.host.layers
+    }
+
     pub(crate) fn memory(&self) -> &Accounts {
         &self.host.memory
     }

@@ -34,7 +34,9 @@ unsafe impl Memory for HostKernel {
         self.require_passive("ExFreePoolWithTag");
         if let Some(verifier) = self.verifier() {
             let start = address.as_ptr().addr();
-            if !verifier.irps_freed(start..start.saturating_add(bytes), "ExFreePoolWithTag") {
+            let memory = start..start.saturating_add(bytes);
+            let (irps, routine) = (memory.clone(), "ExFreePoolWithTag");
+            if !verifier.buffers_freed(memory, routine) || !verifier.irps_freed(irps, routine) {
                 return;
             }
         }
@@ -221,7 +223,7 @@ unsafe impl Kernel for HostKernel {
         self.require_passive("WskDeregister");
         // SAFETY: the caller's contract is the same.
         if unsafe { self.host.registrations.deregister(self, registration) } {
-            self.host.layers.deregistered(registration);
+            self.host.layers.deregistered(self, registration);
         }
     }
 
@@ -243,13 +245,20 @@ unsafe impl Kernel for HostKernel {
         if status.is_success() {
             // SAFETY: the caller gave it to be filled, and a success filled it.
             unsafe { self.host.layers.interpose(self, registration, npi) };
+            if let Some(verifier) = self.verifier() {
+                // SAFETY: as above.
+                verifier.npi_captured(registration, unsafe { (*npi).Client }.addr());
+            }
         }
         status
     }
 
     unsafe fn wsk_release_provider_npi(&self, registration: *mut WSK_REGISTRATION) {
         // SAFETY: the caller's contract is the same.
-        unsafe { self.host.registrations.release(self, registration) }
+        unsafe { self.host.registrations.release(self, registration) };
+        if let Some(verifier) = self.verifier() {
+            verifier.npi_released(registration);
+        }
     }
 
     unsafe fn wsk_query_provider_characteristics(
@@ -284,8 +293,10 @@ impl HostKernel {
         if !unsafe { verifier.irp_completing(irp) } {
             return;
         }
-        // SAFETY: the caller's contract is the same, and a driver has it.
-        let kept = self.at_same_level("a completion routine", 0, || unsafe { irp::complete(irp) });
+        let kept = self.at_same_level("a completion routine", verifier.irp_of(irp), || {
+            // SAFETY: the caller's contract is the same, and a driver has it.
+            unsafe { irp::complete(irp) }
+        });
         if !kept {
             verifier.irp_given_back(irp);
         }

@@ -64,6 +64,16 @@ impl<'a> Call<'a> {
         self.packet.map(|packet| Canceller(Arc::downgrade(packet)))
     }
 
+    /// Which packet there is to be completed; no two are the same.
+    pub(crate) fn packet_id(&self) -> Option<u64> {
+        self.packet.map(|packet| packet.id)
+    }
+
+    /// The address of the WSK_CLIENT that clients of this layer have.
+    pub(crate) fn client(&self) -> usize {
+        Arc::as_ptr(self.layer).addr()
+    }
+
     /// The kernel.
     #[must_use]
     pub fn kernel(&self) -> &HostKernel {

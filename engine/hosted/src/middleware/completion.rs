@@ -50,6 +50,11 @@ impl Completion {
         self.packet.arguments()
     }
 
+    /// Which packet it is, as [`Call::packet_id`](super::Call) said.
+    pub(crate) fn packet_id(&self) -> u64 {
+        self.packet.id
+    }
+
     /// The socket that it was called on, if one.
     #[must_use]
     pub fn socket(&self) -> Option<&Arc<LayeredSocket>> {

@@ -3,7 +3,7 @@
 // UNSAFETY: reads the table of the provider below.
 #![expect(unsafe_code, reason = "tables are given by address")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -12,6 +12,7 @@ use skua_engine::abi::wsk::{WSK_CLIENT, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI,
 use super::{LayeredSocket, Middleware, table};
 use crate::HostKernel;
 use crate::kernel::lock::hold;
+use crate::verifier::Watch;
 
 /// A provider in front of a provider, for one client.
 ///
@@ -21,6 +22,9 @@ use crate::kernel::lock::hold;
 /// Clones are the same layer.
 #[derive(Clone)]
 pub struct Layer(Arc<Shared>);
+
+/// How many closed sockets one layer keeps.
+const KEPT: usize = 1024;
 
 /// What the layer's client, sockets and packets share. The layer's WSK_CLIENT points here.
 pub(super) struct Shared {
@@ -32,8 +36,8 @@ pub(super) struct Shared {
     /// Packets that the client has not got back.
     packets: Mutex<usize>,
     idle: Condvar,
-    /// Sockets that remain in memory after their close.
-    kept: Mutex<Vec<Arc<LayeredSocket>>>,
+    /// Sockets that remain in memory after their close, the last [`KEPT`] of them.
+    kept: Mutex<VecDeque<Arc<LayeredSocket>>>,
 }
 
 // SAFETY: a provider's NPI can be used from any thread.
@@ -76,13 +80,21 @@ impl Layer {
     /// Waits until every packet that was handed to the layer is completed: what the layer adds to what WskDeregister of the
     /// provider below waits for.
     pub fn run_down(&self) {
+        self.wait();
+        self.forget();
+    }
+
+    fn wait(&self) {
         let mut packets = hold(&self.0.packets);
         while *packets > 0 {
             packets = self.0.idle.wait(packets).unwrap_or_else(PoisonError::into_inner);
         }
-        drop(packets);
-        // Sockets hold the layer.
-        hold(&self.0.kept).clear();
+    }
+
+    /// Lets go of the sockets that were kept, which hold the layer.
+    fn forget(&self) {
+        let kept = std::mem::take(&mut *hold(&self.0.kept));
+        drop(kept);
     }
 }
 
@@ -103,9 +115,13 @@ impl Shared {
         self.middleware.iter().any(|middleware| middleware.keeps_closed_sockets())
     }
 
-    /// Keeps a closed socket in memory until the layer's end.
+    /// Keeps a closed socket in memory until the layer's end, or until [`KEPT`] others were closed after it.
     pub(super) fn keep(&self, socket: Arc<LayeredSocket>) {
-        hold(&self.kept).push(socket);
+        let mut kept = hold(&self.kept);
+        kept.push_back(socket);
+        let oldest = if kept.len() > KEPT { kept.pop_front() } else { None };
+        drop(kept);
+        drop(oldest);
     }
 
     pub(super) fn packet_taken(&self) {
@@ -132,7 +148,11 @@ impl fmt::Debug for Layer {
 
 /// The layers of one kernel, by the address of the registration that captured.
 #[derive(Default)]
-pub(crate) struct Layers(Mutex<HashMap<usize, Layer>>);
+pub(crate) struct Layers {
+    live: Mutex<HashMap<usize, Layer>>,
+    /// Those of clients that have deregistered, in a verified kernel, where a use after that is to be seen.
+    retired: Mutex<Vec<Layer>>,
+}
 
 impl Layers {
     /// Puts `middleware`, if any, in front of what a capture handed out.
@@ -145,26 +165,39 @@ impl Layers {
         registration: *mut WSK_REGISTRATION,
         npi: *mut WSK_PROVIDER_NPI,
     ) {
-        let middleware = &kernel.provider().middleware;
+        let mut middleware = kernel.provider().middleware.clone();
+        if kernel.is_verified() {
+            // What the client does, and what it is given, is seen by nobody before.
+            middleware.insert(0, Arc::new(Watch));
+        }
         if middleware.is_empty() {
             return;
         }
         // SAFETY: the caller's promise.
         let lower = unsafe { npi.read() };
-        let mut layers = hold(&self.0);
+        let mut layers = hold(&self.live);
         let layer = layers.entry(registration.addr()).or_insert_with(|| {
             // SAFETY: captured; the client gets the layer's NPI only.
-            unsafe { Layer::over(kernel, lower, middleware.clone()) }
+            unsafe { Layer::over(kernel, lower, middleware) }
         });
         // SAFETY: the caller's promise.
         unsafe { npi.write(layer.npi()) };
     }
 
     /// The provider below has deregistered the client.
-    pub(crate) fn deregistered(&self, registration: *mut WSK_REGISTRATION) {
-        let layer = hold(&self.0).remove(&registration.addr());
-        if let Some(layer) = layer {
+    pub(crate) fn deregistered(&self, kernel: &HostKernel, registration: *mut WSK_REGISTRATION) {
+        let Some(layer) = hold(&self.live).remove(&registration.addr()) else { return };
+        if kernel.is_verified() {
+            layer.wait();
+            hold(&self.retired).push(layer);
+        } else {
             layer.run_down();
         }
+    }
+
+    /// Nobody is left to use what has retired.
+    pub(crate) fn forget_retired(&self) {
+        let retired = std::mem::take(&mut *hold(&self.retired));
+        retired.iter().for_each(Layer::forget);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use skua_engine::Kernel;
@@ -27,6 +27,8 @@ use crate::request::{Request, cancel_context};
 /// completed, except by IoCancelIrp.
 pub(super) struct Packet {
     lower: UnsafeCell<EmbeddedIrp>,
+    /// A number that no other packet of the process has or had.
+    pub(super) id: u64,
     pub(super) layer: Arc<Shared>,
     pub(super) socket: Option<Arc<LayeredSocket>>,
     /// The client's packet, until it is completed or given up.
@@ -47,7 +49,7 @@ unsafe impl Send for Packet {}
 unsafe impl Sync for Packet {}
 
 impl Packet {
-    /// Takes over a client's packet; `None` for null.
+    /// Takes over a client's packet; `None` for null, and for one that the verifier refuses.
     ///
     /// # Safety
     /// `irp` is null, or handed over.
@@ -58,10 +60,12 @@ impl Packet {
         irp: *mut IRP,
     ) -> Option<Arc<Self>> {
         // SAFETY: the caller's promise.
-        let request = unsafe { Request::accept(&layer.kernel, irp) }?;
+        let request = unsafe { Request::accept_for(&layer.kernel, irp, arguments.function().name()) }?;
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         layer.packet_taken();
         let packet = Arc::new(Self {
             lower: UnsafeCell::new(zeroed()),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             layer: Arc::clone(layer),
             socket: socket.map(Arc::clone),
             request: Mutex::new(None),

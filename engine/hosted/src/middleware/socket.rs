@@ -18,6 +18,7 @@ use skua_engine::abi::wsk::{
 use super::layer::Shared;
 use super::{callbacks, table};
 use crate::socket::handle::PublicSocket;
+use crate::verifier::Notes;
 
 /// What a socket was created as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +61,8 @@ pub struct LayeredSocket {
     /// Set when the provider may call back.
     target: OnceLock<Target>,
     is_closed: AtomicBool,
+    /// What the verifier knows of it.
+    pub(crate) notes: Notes,
 }
 
 /// Whom the client wants called, and what the provider is given instead.
@@ -102,6 +105,7 @@ impl LayeredSocket {
             lower: AtomicPtr::new(null_mut()),
             target: OnceLock::new(),
             is_closed: AtomicBool::new(false),
+            notes: Notes::default(),
         })
     }
 
@@ -147,7 +151,7 @@ impl LayeredSocket {
     ///
     /// # Safety
     /// `socket` is the address of one that is not closed, or is kept.
-    pub(super) unsafe fn of(socket: *const c_void) -> Arc<Self> {
+    pub(crate) unsafe fn of(socket: *const c_void) -> Arc<Self> {
         let socket = socket.cast::<Self>();
         // SAFETY: the client's reference lives until the close is completed, or for good.
         unsafe { Arc::increment_strong_count(socket) };

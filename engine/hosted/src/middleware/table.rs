@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use skua_engine::abi::cmsg::CMSGHDR;
 use skua_engine::abi::nt::{GUID, IRP, PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR, UNICODE_STRING};
 use skua_engine::abi::sockaddr::{ADDRESS_FAMILY, PSOCKADDR};
-use skua_engine::abi::status::NTSTATUS;
+use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
 use skua_engine::abi::wsk::{
     ADDRINFOEXW, WSK_BUF, WSK_BUF_LIST, WSK_CLIENT, WSK_CLIENT_CONNECTION_DISPATCH, WSK_CONTROL_SOCKET_TYPE,
     WSK_DATA_INDICATION, WSK_DATAGRAM_INDICATION, WSK_INSPECT_ACTION, WSK_INSPECT_ID,
@@ -96,6 +96,9 @@ unsafe fn of_client(client: *mut WSK_CLIENT, irp: *mut IRP, arguments: Arguments
     let layer = unsafe { Shared::of(client) };
     // SAFETY: the caller's promise.
     let packet = unsafe { Packet::accept(&layer, None, &arguments, irp) };
+    if packet.is_none() && !irp.is_null() {
+        return STATUS_INVALID_PARAMETER;
+    }
     Call::new(&layer, None, packet.as_ref(), arguments).pass()
 }
 
@@ -108,6 +111,9 @@ unsafe fn of_socket(socket: *mut WSK_SOCKET, irp: *mut IRP, arguments: Arguments
     let socket = unsafe { LayeredSocket::of(socket.cast_const().cast()) };
     // SAFETY: the caller's promise.
     let packet = unsafe { Packet::accept(&socket.layer, Some(&socket), &arguments, irp) };
+    if packet.is_none() && !irp.is_null() {
+        return STATUS_INVALID_PARAMETER;
+    }
     Call::new(&socket.layer, Some(&socket), packet.as_ref(), arguments).pass()
 }
 

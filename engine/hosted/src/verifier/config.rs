@@ -9,6 +9,19 @@ pub struct VerifierConfig {
     pub on_finding: OnFinding,
     /// How long WskDeregister waits before that is a finding: it would wait for ever, as far as can be seen.
     pub blocked_after: Duration,
+    /// How a touch of memory is found that the client has no longer.
+    pub lent: LentMemory,
+}
+
+/// How a touch of lent memory is found after it was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LentMemory {
+    /// Its pages cannot be accessed: a read or write ends the process with the report, or is recorded and reads zeroes.
+    /// Linux only; elsewhere the same as [`LentMemory::Poisoned`]. A handler of SIGSEGV is installed for it, which leaves
+    /// other faults to the one before.
+    Protected,
+    /// It is filled with a pattern, and a write is found when it is used again or the kernel ends. A read is not found.
+    Poisoned,
 }
 
 /// What a finding leads to.
@@ -25,8 +38,12 @@ pub enum OnFinding {
 }
 
 impl Default for VerifierConfig {
-    /// Panics, and gives WskDeregister ten seconds.
+    /// Panics, protects lent memory, and gives WskDeregister ten seconds.
     fn default() -> Self {
-        Self { on_finding: OnFinding::Panic, blocked_after: Duration::from_secs(10) }
+        Self {
+            on_finding: OnFinding::Panic,
+            blocked_after: Duration::from_secs(10),
+            lent: LentMemory::Protected,
+        }
     }
 }

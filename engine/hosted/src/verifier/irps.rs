@@ -94,7 +94,7 @@ impl Verifier {
     ///
     /// # Safety
     /// `irp` is readable.
-    pub(crate) unsafe fn irp_handed_over(&self, irp: *mut IRP) -> bool {
+    pub(crate) unsafe fn irp_handed_over(&self, irp: *mut IRP, function: &str) -> bool {
         let mut known = hold(&self.irps.known);
         let found = match known.get_mut(&irp.addr()) {
             // SAFETY: the caller's promise.
@@ -102,20 +102,20 @@ impl Verifier {
                 // SAFETY: the caller's promise.
                 let (_, current) = unsafe { position(irp) };
                 if packet.is_in_use() || current <= 1 {
-                    Some(packet.in_use(irp, Rule::IrpHandedOverInUse, "a WSK function"))
+                    Some(packet.in_use(irp, Rule::IrpHandedOverInUse, function))
                 } else {
                     // SAFETY: it is initialised.
                     let next = unsafe { location(irp) }.wrapping_sub(1);
                     // SAFETY: a location is left below the current one.
                     let prepared = Prepared(unsafe { next.read() });
-                    let found = packet.unprepared(irp, &prepared);
+                    let found = packet.unprepared(irp, &prepared, function);
                     if found.is_none() {
                         packet.phase = Phase::InUse { since: Stack::capture(), prepared };
                     }
                     found
                 }
             }
-            _ => Some(unknown(irp, "a WSK function")),
+            _ => Some(unknown(irp, function)),
         };
         drop(known);
         self.refuse(found)
@@ -173,6 +173,12 @@ impl Verifier {
         drop(known);
         self.report(found.into_iter().collect());
         true
+    }
+
+    /// A packet, and where it was initialised.
+    pub(crate) fn irp_of(&self, irp: *const IRP) -> (Object, Option<Stack>) {
+        let created = hold(&self.irps.known).get(&irp.addr()).map(|packet| packet.created.clone());
+        (object(irp), created)
     }
 
     /// The completion routine of a packet's owner did not keep it. Its memory may be gone.
@@ -246,7 +252,7 @@ impl Packet {
         self.describe(Finding::new(Rule::IrpChangedInUse, object(irp), message))
     }
 
-    fn unprepared(&self, irp: *const IRP, prepared: &Prepared) -> Option<Finding> {
+    fn unprepared(&self, irp: *const IRP, prepared: &Prepared, function: &str) -> Option<Finding> {
         let what = match prepared.0.CompletionRoutine {
             None => "without a completion routine",
             Some(_) if prepared.0.Control & ALWAYS != ALWAYS => {
@@ -254,7 +260,7 @@ impl Packet {
             }
             Some(_) => return None,
         };
-        let message = format!("a WSK function was given the IRP at {irp:p} {what}");
+        let message = format!("{function} was given the IRP at {irp:p} {what}");
         let finding = Finding::new(Rule::IrpWithoutCompletionRoutine, object(irp), message).here();
         Some(self.describe(finding))
     }

@@ -23,9 +23,15 @@ impl Witness {
 impl Drop for Witness {
     fn drop(&mut self) {
         // A thread that panics leaves behind what it has at that moment.
-        if self.has_looked.load(Ordering::Relaxed) || std::thread::panicking() {
-            return;
+        if !self.has_looked.load(Ordering::Relaxed) && !std::thread::panicking() {
+            self.look();
         }
+        self.kernel.layers().forget_retired();
+    }
+}
+
+impl Witness {
+    fn look(&self) {
         let Some(verifier) = self.kernel.verifier() else { return };
         let leaks = self.kernel.leaks();
         if verifier.config().on_finding == OnFinding::Record {
@@ -49,44 +55,51 @@ impl HostKernel {
         self.take_findings()
     }
 
-    /// What is left, of the first kind that anything is left of: sockets, registrations, packets, indications, memory. The
-    /// later kinds are what an earlier one holds on to.
+    /// Writes that are found afterwards only, and what is left, of the first kind that anything is left of: the later kinds
+    /// are what an earlier one holds on to.
     fn leaks(&self) -> Vec<Finding> {
-        let left = |what: String, object| {
-            Finding::new(Rule::Leaked, object, format!("the last handle of the kernel is gone, and {what}"))
-        };
-        let kinds: [&dyn Fn() -> Vec<Finding>; 5] = [
-            &|| {
-                let sockets = self.ledger().sockets.get();
-                let object = Object { kind: ObjectKind::Socket, address: 0 };
-                let what = format!("{sockets} sockets are open");
-                (sockets > 0).then(|| left(what, object)).into_iter().collect()
-            },
-            &|| {
-                self.registrations()
-                    .left()
-                    .into_iter()
-                    .map(|(object, created, what)| left(what, object).created(created))
-                    .collect()
-            },
-            &|| self.verifier().map_or_else(Vec::new, |verifier| verifier.irps_left()),
-            &|| {
-                let indications = self.ledger().indications.get();
-                let object = Object { kind: ObjectKind::Indication, address: 0 };
-                let what = format!("{indications} indications are not released");
-                (indications > 0).then(|| left(what, object)).into_iter().collect()
-            },
-            &|| {
-                let live = self.memory().live();
-                live.into_iter()
-                    .map(|(address, live)| {
-                        let object = Object { kind: ObjectKind::Memory, address };
-                        let what = format!("{} bytes under tag {} are not freed", live.bytes, live.tag);
-                        left(what, object).created(live.created)
-                    })
-                    .collect()
-            },
+        let Some(verifier) = self.verifier() else { return Vec::new() };
+        let kinds: [&dyn Fn() -> Vec<Finding>; 7] = [
+            &|| verifier.sockets_left(),
+            &|| self.registrations_left(),
+            &|| verifier.irps_left(),
+            &|| self.indications_left(),
+            &|| verifier.descriptors_left(),
+            &|| verifier.addresses_left(),
+            &|| self.memory_left(),
         ];
-        kinds.iter().map(|kind| kind()).find(|found| !found.is_empty()).unwrap_or_default()
+        let mut found = verifier.lent_poisoned();
+        found.extend(kinds.iter().map(|kind| kind()).find(|found| !found.is_empty()).unwrap_or_default());
+        found
     }
+
+    fn registrations_left(&self) -> Vec<Finding> {
+        let left = self.registrations().left().into_iter();
+        left.map(|(object, created, what)| leak(object, &what).created(created)).collect()
+    }
+
+    /// That of sockets that are closed, which is a finding already where the verifier saw it.
+    fn indications_left(&self) -> Vec<Finding> {
+        let count = self.ledger().indications.get();
+        let seen = |finding: &Finding| finding.rule == Rule::SocketClosedWithIndications;
+        if count == 0 || self.findings().iter().any(seen) {
+            return Vec::new();
+        }
+        let object = Object { kind: ObjectKind::Indication, address: 0 };
+        vec![leak(object, &format!("{count} indications are not released"))]
+    }
+
+    fn memory_left(&self) -> Vec<Finding> {
+        let live = self.memory().live().into_iter();
+        live.map(|(address, live)| {
+            let object = Object { kind: ObjectKind::Memory, address };
+            let what = format!("{} bytes under tag {} are not freed", live.bytes, live.tag);
+            leak(object, &what).created(live.created)
+        })
+        .collect()
+    }
+}
+
+fn leak(object: Object, what: &str) -> Finding {
+    Finding::new(Rule::Leaked, object, format!("the last handle of the kernel is gone, and {what}"))
 }

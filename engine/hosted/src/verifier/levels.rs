@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::thread::ThreadId;
 
-use skua_engine::abi::nt::{DISPATCH_LEVEL, KIRQL, PASSIVE_LEVEL};
+use skua_engine::abi::nt::{KIRQL, PASSIVE_LEVEL};
 
-use super::{Object, ObjectKind, Rule, Verifier};
+use super::{Object, ObjectKind, Rule, Stack, Verifier};
 use crate::HostKernel;
 use crate::kernel::lock::hold;
 
@@ -106,24 +106,27 @@ impl HostKernel {
         self.breach(Rule::IrqlLoweredWrongly, Object::THREAD, message);
     }
 
-    /// Calls `callback`, a routine of the client at address `code`, and sees to it that it returns at the level it was
-    /// called at.
+    /// Calls `callback`, a routine of the client for an object that was made at `created`, and sees to it that it returns
+    /// at the level it was called at.
     #[inline]
-    pub(crate) fn at_same_level<T>(&self, what: &str, code: usize, callback: impl FnOnce() -> T) -> T {
+    pub(crate) fn at_same_level<T>(
+        &self,
+        what: &str,
+        (object, created): (Object, Option<Stack>),
+        callback: impl FnOnce() -> T,
+    ) -> T {
         let Some(verifier) = self.verifier() else { return callback() };
         let before = self.processors().raised();
         let answer = callback();
         let after = self.processors().raised();
         if before != after {
             self.processors().restore(before);
-            let level = |raised| if raised == 0 { PASSIVE_LEVEL } else { DISPATCH_LEVEL };
-            let message = format!(
-                "{what} was called at IRQL {} and returned at IRQL {}, with {before} and {after} levels raised",
-                level(before),
-                level(after)
-            );
-            let object = Object { kind: ObjectKind::Callback, address: code };
-            verifier.find(Rule::IrqlNotRestored, object, None, message);
+            let message = if before < after {
+                format!("{what} has raised the IRQL {} times and not lowered it", after - before)
+            } else {
+                format!("{what} has lowered the IRQL {} times without having raised it", before - after)
+            };
+            verifier.find(Rule::IrqlNotRestored, object, created, message);
         }
         answer
     }

@@ -8,24 +8,40 @@
 
 mod buffers;
 mod config;
+#[cfg(target_os = "linux")]
+mod fault;
 mod finding;
+mod handles;
 mod irps;
 mod leaks;
+mod lent;
 mod levels;
+mod npis;
+mod passes;
+mod rooms;
 mod rule;
+mod sockets;
 mod stack;
+mod watch;
 
 use std::io::Write;
 use std::sync::Mutex;
 
-pub use config::{OnFinding, VerifierConfig};
+pub use config::{LentMemory, OnFinding, VerifierConfig};
 pub use finding::{Finding, Object, ObjectKind};
 pub use rule::Rule;
 pub use stack::{Frame, Stack};
 
+use self::handles::Handles;
 use self::irps::Irps;
 pub(crate) use self::leaks::Witness;
+use self::lent::Lent;
 use self::levels::Levels;
+use self::npis::Npis;
+use self::passes::Passes;
+pub(crate) use self::sockets::Notes;
+use self::sockets::Sockets;
+pub(crate) use self::watch::Watch;
 use crate::HostKernel;
 use crate::kernel::lock::hold;
 
@@ -33,8 +49,13 @@ use crate::kernel::lock::hold;
 pub(crate) struct Verifier {
     config: VerifierConfig,
     findings: Mutex<Vec<Finding>>,
-    pub(crate) irps: Irps,
+    irps: Irps,
+    handles: Handles,
+    lent: Lent,
     pub(crate) levels: Levels,
+    npis: Npis,
+    passes: Passes,
+    sockets: Sockets,
 }
 
 /// What the verifier found.
@@ -72,7 +93,17 @@ impl HostKernel {
 
 impl Verifier {
     pub(crate) fn new(config: VerifierConfig) -> Self {
-        Self { config, findings: Mutex::default(), irps: Irps::default(), levels: Levels::default() }
+        Self {
+            config,
+            findings: Mutex::default(),
+            irps: Irps::default(),
+            handles: Handles::default(),
+            lent: Lent::default(),
+            levels: Levels::default(),
+            npis: Npis::default(),
+            passes: Passes::default(),
+            sockets: Sockets::default(),
+        }
     }
 
     pub(crate) fn config(&self) -> &VerifierConfig {
@@ -84,6 +115,15 @@ impl Verifier {
     #[track_caller]
     pub(crate) fn find(&self, rule: Rule, object: Object, created: Option<Stack>, message: String) {
         self.report(vec![Finding::new(rule, object, message).created(created).here()]);
+    }
+
+    /// As [`Verifier::report`], from a handler of a signal, which cannot panic.
+    fn report_from_signal(&self, found: Finding) {
+        if self.config.on_finding != OnFinding::Record {
+            let _ = std::io::stderr().write_all(found.to_string().as_bytes());
+            std::process::abort();
+        }
+        hold(&self.findings).push(found);
     }
 
     /// Does with findings what the configuration says.

@@ -24,18 +24,22 @@ impl Stack {
     }
 
     /// The functions of the client, innermost first: without this crate's own, the standard library's and what starts
-    /// threads. All functions when that leaves none.
+    /// threads. None on a thread of the provider, when the client had returned.
     #[must_use]
     pub fn frames(&self) -> Vec<Frame> {
-        let all = parse(&self.0.to_string());
-        let client: Vec<Frame> = all.iter().filter(|frame| frame.is_of_client()).cloned().collect();
-        if client.is_empty() { all } else { client }
+        let mut frames = parse(&self.0.to_string());
+        frames.retain(Frame::is_of_client);
+        frames
     }
 }
 
 impl fmt::Display for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, frame) in self.frames().iter().enumerate() {
+        let frames = self.frames();
+        if frames.is_empty() {
+            writeln!(f, "        on a thread of the provider, when the client had returned")?;
+        }
+        for (index, frame) in frames.iter().enumerate() {
             writeln!(f, "    {index:>2}: {}", frame.function)?;
             if !frame.location.is_empty() {
                 writeln!(f, "          at {}", frame.location)?;

@@ -15,7 +15,8 @@ use crate::table::Table;
 fn kernel(transport: Transport, workers: u32) -> HostKernel {
     let middleware = layer::asked_for();
     let provider = ProviderConfig { transport, workers, middleware, ..ProviderConfig::default() };
-    HostKernel::new(HostConfig { processors: workers.max(2), provider, ..HostConfig::default() })
+    let config = HostConfig { processors: workers.max(2), provider, ..HostConfig::default() };
+    HostKernel::new(config.recorded())
 }
 
 #[test]

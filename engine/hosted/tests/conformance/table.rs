@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use skua_conformance::{Category, Check, Outcome, Surroundings, TAG, checks, survey};
+use skua_conformance::{Category, Check, Outcome, Surroundings, TAG, Tag, checks, survey};
 use skua_engine::Kernel;
 use skua_engine::abi::status::STATUS_SUCCESS;
 use skua_engine::abi::wsk::{
     WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_PROVIDER_NPI, WSK_REGISTRATION,
 };
 use skua_engine::abi::zeroed;
-use skua_hosted::HostKernel;
+use skua_hosted::{Finding, HostKernel};
 
 static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: 0x0100, Reserved: 0, WskClientEvent: None };
@@ -19,6 +19,8 @@ pub(crate) struct Row {
     pub(crate) category: Category,
     pub(crate) check: &'static Check<HostKernel>,
     pub(crate) outcome: Outcome,
+    /// What the verifier of the kernel found while it ran.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// What the suite found.
@@ -55,7 +57,7 @@ impl Table {
             .map(|(category, check)| {
                 // SAFETY: as above.
                 let outcome = unsafe { check.run(kernel, npi, surroundings) };
-                Row { category, check, outcome }
+                Row { category, check, outcome, findings: kernel.take_findings() }
             })
             .collect();
         if rows.iter().any(|row| matches!(row.outcome, Outcome::Hung { .. })) {
@@ -91,10 +93,20 @@ impl Table {
         });
         let wrong = Self::render(wrong);
         assert!(wrong.is_empty(), "the provider breaks rules, or keeps what it is known to break:\n{wrong}");
+        let findings = self.findings();
+        assert!(findings.is_empty(), "checks do what a client must not do:\n{findings}");
+    }
+
+    /// What the verifier found while checks ran that do what a client may do.
+    fn findings(&self) -> String {
+        let contracts = self.rows.iter().filter(|row| row.check.tag == Tag::Contract);
+        contracts
+            .flat_map(|row| row.findings.iter().map(move |finding| format!("{}: {finding}", row.check.name)))
+            .collect()
     }
 
     fn render<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
-        rows.map(|Row { category, check, outcome }| {
+        rows.map(|Row { category, check, outcome, .. }| {
             let (word, expected, seen) = (outcome.word(), outcome.expected(), outcome.seen());
             format!("{word:6} {:16} {}  | {expected} | {seen}\n", category.name(), check.name)
         })

@@ -102,7 +102,8 @@ fn without_control_messages_the_bound_address_stands_in() {
 
 #[test]
 fn the_handler_sees_the_buffers_of_the_system_call() {
-    let client = Client::new(HostConfig::default());
+    // Not the verifier's copies.
+    let client = Client::new(HostConfig::default().unverified());
     let (engine, ends) = client.engine(Policy::Consume, &Config::default());
     let socket = client.listen(&engine, &told("127.0.0.1:0"));
     let buffers = client.kernel.receive_buffers(&socket.local_address());

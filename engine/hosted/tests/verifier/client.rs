@@ -55,7 +55,7 @@ static DISPATCH: WSK_CLIENT_DISPATCH =
 
 /// A registered client with a captured NPI. Nothing is undone that the program does not undo.
 pub(crate) struct Client {
-    kernel: HostKernel,
+    pub(crate) kernel: HostKernel,
     pub(crate) registration: *mut WSK_REGISTRATION,
     pub(crate) npi: WSK_PROVIDER_NPI,
 }

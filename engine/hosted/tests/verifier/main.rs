@@ -3,16 +3,25 @@
 
 #![expect(unsafe_code, reason = "rules are broken through the C ABI")]
 
+mod buffers;
 mod client;
+mod hook;
 mod irps;
+mod lent;
 mod levels;
 mod memory;
+mod npis;
 mod registration;
+mod socket;
+mod sockets;
 
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::Duration;
 
 use skua_hosted::{HostConfig, HostKernel, OnFinding, Rule, VerifierConfig};
+
+use crate::hook::Hook;
 
 /// A program that breaks one rule, once.
 pub(crate) struct Case {
@@ -36,15 +45,30 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-const ALL: &[&[Case]] = &[irps::CASES, levels::CASES, memory::CASES, registration::CASES];
+const ALL: &[&[Case]] = &[
+    buffers::CASES,
+    irps::CASES,
+    lent::CASES,
+    levels::CASES,
+    memory::CASES,
+    npis::CASES,
+    registration::CASES,
+    sockets::CASES,
+];
 
 fn all() -> impl Iterator<Item = &'static Case> {
     ALL.iter().flat_map(|cases| cases.iter())
 }
 
 fn kernel(on_finding: OnFinding) -> HostKernel {
-    let verifier = VerifierConfig { on_finding, blocked_after: Duration::from_millis(200) };
-    HostKernel::new(HostConfig { verifier: Some(verifier), ..HostConfig::loopback(2) })
+    let verifier =
+        VerifierConfig { on_finding, blocked_after: Duration::from_millis(200), ..VerifierConfig::default() };
+    let hook = Arc::new(Hook::default());
+    let mut config = HostConfig { verifier: Some(verifier), ..HostConfig::loopback(2) };
+    config.provider.middleware.push(hook.clone());
+    let kernel = HostKernel::new(config);
+    hook.belongs_to(&kernel);
+    kernel
 }
 
 #[test]
@@ -90,22 +114,22 @@ fn run(case: &Case, mode: &str) -> Output {
 
 #[test]
 fn each_program_ends_with_a_report_of_the_rule_and_where_it_was_broken() {
-    for case in all() {
-        for mode in ["abort", "panic"] {
-            let output = run(case, mode);
-            let said = String::from_utf8_lossy(&output.stderr);
-            let name = case.name;
-            assert!(!output.status.success(), "{name} in mode {mode}: {said}");
-            assert!(!String::from_utf8_lossy(&output.stdout).contains("survived"), "{name} in mode {mode}");
-            let begin = format!("verifier: {}: ", case.rule.id());
-            assert!(said.contains(&begin), "{name} in mode {mode}: {said}");
-            assert!(said.contains(case.rule.advice()), "{name} in mode {mode}: {said}");
-            // Of the program's own functions, with their lines; nothing of the provider's.
-            let (_, report) = said.split_once(&begin).expect("a report");
-            let report = report.split("\nthread '").next().unwrap_or_default();
-            assert!(report.contains("tests/verifier/") && report.contains(".rs:"), "{name}: {report}");
-            assert!(!report.contains("hosted/src/"), "{name}: {report}");
-        }
+    for (index, case) in all().enumerate() {
+        // By turns, as it takes a process each.
+        let mode = ["abort", "panic"][index % 2];
+        let output = run(case, mode);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let name = case.name;
+        assert!(!output.status.success(), "{name} in mode {mode}: {said}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("survived"), "{name} in mode {mode}");
+        let begin = format!("verifier: {}: ", case.rule.id());
+        assert!(said.contains(&begin), "{name} in mode {mode}: {said}");
+        assert!(said.contains(case.rule.advice()), "{name} in mode {mode}: {said}");
+        // Of the program's own functions, with their lines; nothing of the provider's.
+        let (_, report) = said.split_once(&begin).expect("a report");
+        let report = report.split("\nthread '").next().unwrap_or_default();
+        assert!(report.contains("tests/verifier/") && report.contains(".rs:"), "{name}: {report}");
+        assert!(!report.contains("hosted/src/"), "{name}: {report}");
     }
 }
 

@@ -124,7 +124,7 @@ fn no_callback_comes_after_the_close_completes() {
 
 #[test]
 fn indications_retained_over_a_close_stay_valid_and_are_counted() {
-    let kernel = skua_hosted::HostKernel::new(skua_hosted::HostConfig::default().recorded());
+    let kernel = crate::raw::unverified(skua_hosted::Transport::Os);
     let client = Client::with_static_events(&kernel);
     let socket = Socket::bound(&client, LOCALHOST);
     socket.recorder.answer(Answer::Pending);

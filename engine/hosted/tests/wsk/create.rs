@@ -93,7 +93,7 @@ fn a_static_event_needs_a_callback() {
 
 #[test]
 fn only_cached_security_descriptors_can_be_attached() {
-    let kernel = kernel(Transport::Loopback);
+    let kernel = crate::raw::unverified(Transport::Loopback);
     let client = Client::new(&kernel);
     let mut own = std::ptr::dangling_mut::<u64>().cast::<c_void>();
     let with = |security| Arguments { security, ..Arguments::datagram(AF_INET) }.create(&client);
@@ -125,7 +125,7 @@ fn only_cached_security_descriptors_can_be_attached() {
 
 #[test]
 fn sockets_over_tcp_take_cached_security_descriptors_before_bind() {
-    let kernel = kernel(Transport::Os);
+    let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::new(&kernel);
     let mut own = std::ptr::dangling_mut::<u64>().cast::<c_void>();
     let mut cached: *mut c_void = std::ptr::null_mut();

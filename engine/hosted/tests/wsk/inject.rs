@@ -84,7 +84,7 @@ fn an_unmapped_part_takes_a_mapping_that_can_fail() {
 
 #[test]
 fn a_prepared_list_is_indicated_again_and_again_in_place() {
-    let kernel = HostKernel::new(HostConfig::loopback(2));
+    let kernel = HostKernel::new(HostConfig::loopback(2).unverified());
     let client = Client::with_static_events(&kernel);
     let socket = Socket::bound(&client, LOCALHOST);
     let list: Vec<Injected> = (0..32u8).map(|number| Injected::new(source(), vec![number])).collect();

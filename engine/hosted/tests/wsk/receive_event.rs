@@ -65,7 +65,7 @@ fn a_callback_at_dispatch_level_says_so() {
 
 #[test]
 fn payload_is_received_where_it_is_indicated() {
-    let kernel = kernel(Transport::Os);
+    let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::with_static_events(&kernel);
     let socket = Socket::bound(&client, LOCALHOST);
     let buffers = kernel.receive_buffers(&socket.local());
@@ -169,7 +169,7 @@ fn a_list_can_be_released_whole_in_parts_or_inside_the_callback() {
 
 #[test]
 fn a_release_of_what_is_not_lent_is_an_invalid_parameter() {
-    let kernel = kernel(Transport::Os);
+    let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::with_static_events(&kernel);
     let socket = Socket::bound(&client, LOCALHOST);
     let peer = UdpSocket::bind(LOCALHOST).unwrap();

@@ -178,7 +178,7 @@ fn deregistration_waits_for_sockets() {
 
 #[test]
 fn calls_under_a_released_capture_are_not_ready() {
-    let kernel = kernel(Transport::Loopback);
+    let kernel = crate::raw::unverified(Transport::Loopback);
     let mut client = Client::new(&kernel);
     // SAFETY: pays for the client's capture.
     unsafe { kernel.wsk_release_provider_npi(&raw mut *client.registration) };

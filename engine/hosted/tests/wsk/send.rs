@@ -67,7 +67,7 @@ fn a_chain_of_mdls_is_one_datagram() {
 #[test]
 fn a_buffer_that_contradicts_its_chain_is_an_invalid_parameter() {
     for transport in TRANSPORTS {
-        let kernel = kernel(transport);
+        let kernel = crate::raw::unverified(transport);
         let client = Client::new(&kernel);
         let socket = Socket::bound(&client, LOCALHOST);
         let to = socket.local();

@@ -145,7 +145,7 @@ fn partial_acceptance_goes_over_the_bounds_of_a_list() {
 
 #[test]
 fn retained_data_is_the_clients_until_it_is_released() {
-    let kernel = kernel(Transport::Os);
+    let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::new(&kernel);
     let (connection, mut peer) = Stream::pair(&client);
     connection.tape.take(Take::Retain);
@@ -251,7 +251,7 @@ fn a_close_may_begin_inside_the_receive_event_and_waits_for_it() {
 
 #[test]
 fn data_retained_over_a_close_stays_valid_and_is_counted() {
-    let kernel = skua_hosted::HostKernel::new(skua_hosted::HostConfig::default().recorded());
+    let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::new(&kernel);
     let (connection, mut peer) = Stream::pair(&client);
     connection.tape.take(Take::Retain);

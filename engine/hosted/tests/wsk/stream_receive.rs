@@ -73,7 +73,7 @@ fn a_receive_with_drain_throws_away_until_the_stream_is_over() {
 
 #[test]
 fn waitall_and_drain_exclude_each_other_and_other_flags_are_not_supported() {
-    let kernel = kernel(Transport::Os);
+    let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::new(&kernel);
     let (connection, _peer) = Stream::pair(&client);
     assert_eq!(connection.receive(&[], WSK_FLAG_DRAIN | WSK_FLAG_WAITALL).0, STATUS_INVALID_PARAMETER);

@@ -35,7 +35,7 @@ fn a_send_ends_with_the_bytes_of_its_whole_chain() {
 
 #[test]
 fn a_send_refuses_other_flags_and_broken_buffers() {
-    let kernel = kernel(Transport::Os);
+    let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::new(&kernel);
     let (connection, _peer) = Stream::pair(&client);
     assert_eq!(connection.send(&[b"x"], 1).0, STATUS_NOT_SUPPORTED);

@@ -37,6 +37,13 @@ pub(crate) fn kernel(transport: Transport) -> HostKernel {
     with(ProviderConfig { transport, ..ProviderConfig::default() })
 }
 
+/// The same without verifier: for what the provider itself answers to a client that breaks a rule, and for what the
+/// verifier's copies hide.
+pub(crate) fn unverified(transport: Transport) -> HostKernel {
+    let provider = ProviderConfig { transport, ..ProviderConfig::default() };
+    HostKernel::new(HostConfig { processors: 2, provider, ..HostConfig::default() }.unverified())
+}
+
 /// A kernel with two processors.
 pub(crate) fn with(mut provider: ProviderConfig) -> HostKernel {
     provider.middleware.extend(crate::layer::asked_for());
