@@ -103,9 +103,14 @@ pub(crate) fn create_connected(
     let security = parameters.security;
     let is_cached = security.is_null() || client.controls.is_cached(security.addr());
     let created = match parameters.category() {
-        Ok(Wanted::Stream(Category::Connection)) if is_cached => parameters
-            .family(client)
-            .and_then(|family| parameters.stream(client, Category::Connection, family)),
+        Ok(Wanted::Stream(Category::Connection)) if is_cached => match parameters.family(client) {
+            Ok(family) if parameters.protocol == IPPROTO_TCP => {
+                parameters.stream(client, Category::Connection, family)
+            }
+            // A connection over the transport of another category.
+            Ok(_) => Err(STATUS_NOT_SUPPORTED),
+            Err(status) => Err(status),
+        },
         _ => Err(STATUS_INVALID_PARAMETER),
     };
     match created {
