@@ -27,6 +27,7 @@ mod registration;
 mod receive_event;
 mod send;
 mod socket_control;
+mod tcp;
 
 use skua_engine::Kernel;
 
@@ -49,5 +50,21 @@ impl<K: Kernel> Groups<K> {
         close::group(),
         cancel::group(),
         kernel::group(),
+        tcp::listen(),
+        tcp::accept_event(),
+        tcp::inherited_events(),
+        tcp::conditional_accept(),
+        tcp::connect(),
+        tcp::connect_ex(),
+        tcp::send(),
+        tcp::receive(),
+        tcp::receive_flags(),
+        tcp::receive_event(),
+        tcp::retained(),
+        tcp::disconnect(),
+        tcp::disconnect_event(),
+        tcp::close(),
+        tcp::stream(),
+        tcp::socket_connect(),
     ];
 }

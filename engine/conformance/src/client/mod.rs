@@ -16,6 +16,7 @@ pub(crate) mod memory;
 pub(crate) mod recorder;
 pub(crate) mod request;
 pub(crate) mod signal;
+pub(crate) mod tcp;
 
 use core::cell::Cell;
 use core::ffi::c_void;

@@ -1,0 +1,328 @@
+//! Listening sockets: WskBind, WskAccept, closing.
+
+use skua_engine::Kernel;
+use skua_engine::abi::status::{
+    STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CANCELLED, STATUS_CONNECTION_REFUSED, STATUS_INVALID_DEVICE_STATE,
+    STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS,
+};
+use skua_engine::abi::wsk::WSK_EVENT_RECEIVE;
+
+use crate::check::{Category, Check, Group};
+use crate::client::tcp::{Accepting, Kind, Pair, StreamSocket, join};
+use crate::client::{ANY_V6, Client, LOCALHOST, LOCALHOST_V6};
+use crate::outcome::{Outcome, Verdict, expect, expect_at};
+
+pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
+    Group {
+        category: Category::Listen,
+        checks: &const {
+            [
+                Check::contract("a listening socket has an address once it is bound", "WskBind", address),
+                Check::contract(
+                    "a listening socket has no address before it is bound",
+                    "WskGetLocalAddress, Remarks: a socket that is bound",
+                    no_address,
+                ),
+                Check::contract(
+                    "a listening socket that is bound takes connections",
+                    "WskBind, Remarks: listening sockets",
+                    listens,
+                ),
+                Check::contract("a listening socket is bound once", "WskBind, Remarks", bound_once),
+                Check::contract(
+                    "an address that is listened at is in use",
+                    "WskBind, Return value: STATUS_ADDRESS_ALREADY_EXISTS",
+                    in_use,
+                ),
+                Check::contract(
+                    "a listening socket is bound to an address of its family",
+                    "WskBind, LocalAddress",
+                    family,
+                ),
+                Check::contract("IPv6 is listened at", "WskSocket, AddressFamily", ipv6),
+                Check::contract(
+                    "a wildcard of IPv6 does not take IPv4",
+                    "IPPROTO_IPV6 socket options: IPV6_V6ONLY is on by default",
+                    ipv6_only,
+                ),
+                Check::contract(
+                    "an accept pends until a connection comes",
+                    "WskAccept, Return value: STATUS_PENDING",
+                    accept_pends,
+                ),
+                Check::contract(
+                    "an accept takes a connection that waits",
+                    "WskAccept, Remarks: STATUS_SUCCESS",
+                    accept_at_once,
+                ),
+                Check::contract(
+                    "accepts are queued: the first gets the first connection",
+                    "WskAccept, Return value: STATUS_PENDING",
+                    accepts_in_order,
+                ),
+                Check::contract(
+                    "connections wait in the order in which they came",
+                    "WskAccept, Remarks: a connection that waits",
+                    connections_in_order,
+                ),
+                Check::contract(
+                    "an accept gives the addresses of both ends",
+                    "WskAccept, LocalAddress and RemoteAddress",
+                    accept_addresses,
+                ),
+                Check::contract(
+                    "an accepted socket is connected to where the connection came from",
+                    "WskAccept; WskGetRemoteAddress",
+                    accepted_is_connected,
+                ),
+                Check::contract(
+                    "an accept needs neither context nor table nor room for addresses",
+                    "WskAccept: all of them are optional",
+                    accept_bare,
+                ),
+                Check::contract(
+                    "the context given to an accept is that of the socket's events",
+                    "WskAccept, AcceptSocketContext",
+                    accept_context,
+                ),
+                Check::contract(
+                    "all events are off on a socket that WskAccept gave",
+                    "WskAccept, Remarks: disabled by default",
+                    events_off,
+                ),
+                Check::contract("an accept takes no flags", "WskAccept, Flags: must be 0", accept_flags),
+                Check::contract(
+                    "an accept on a socket that is not bound is refused",
+                    "WskAccept, Remarks: bound before",
+                    accept_unbound,
+                ),
+                Check::contract(
+                    "an accept may be called at DISPATCH_LEVEL",
+                    "WskAccept, IRQL",
+                    accept_at_dispatch,
+                ),
+                Check::contract(
+                    "a cancelled accept ends with CANCELLED and takes no connection",
+                    "WskAccept; IoCancelIrp",
+                    accept_cancelled,
+                ),
+                Check::contract(
+                    "one accept is cancelled without the others",
+                    "WskAccept; IoCancelIrp",
+                    accept_cancelled_alone,
+                ),
+                Check::contract(
+                    "closing a listening socket cancels its accepts before it completes",
+                    "WskCloseSocket, Remarks",
+                    close_cancels,
+                ),
+                Check::contract(
+                    "closing a listening socket leaves accepted sockets",
+                    "WskCloseSocket; WskAccept: a socket of its own",
+                    close_leaves,
+                ),
+                Check::contract(
+                    "a listening socket that is closed takes no connections",
+                    "WskCloseSocket",
+                    close_ends,
+                ),
+            ]
+        },
+    }
+}
+
+fn listener<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {
+    StreamSocket::bound(client, Kind::Listen, LOCALHOST)
+}
+
+fn connection<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {
+    StreamSocket::bound(client, Kind::Connection, LOCALHOST)
+}
+
+/// A connection socket that is connected to `listener`, with nobody having accepted.
+fn connected<'c, K: Kernel>(
+    client: &'c Client<'_, K>,
+    listener: &StreamSocket<'c, K>,
+) -> Result<StreamSocket<'c, K>, Outcome> {
+    let near = connection(client)?;
+    expect_at("WskConnect", STATUS_SUCCESS, near.connect(listener.local()?)?)?;
+    Ok(near)
+}
+
+fn address<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let local = listener(client)?.local()?;
+    expect_at("the address", true, local.ip() == LOCALHOST.ip())?;
+    expect(true, local.port() != 0)
+}
+
+fn no_address<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = StreamSocket::open(client, Kind::Listen, LOCALHOST)?;
+    expect(STATUS_INVALID_DEVICE_STATE, listener.local_address()?.0)
+}
+
+fn listens<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    expect(STATUS_SUCCESS, connection(client)?.connect(listener.local()?)?)
+}
+
+fn bound_once<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    expect(STATUS_INVALID_DEVICE_STATE, listener(client)?.bind(LOCALHOST)?)
+}
+
+fn in_use<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let first = listener(client)?;
+    let second = StreamSocket::open(client, Kind::Listen, LOCALHOST)?;
+    expect(STATUS_ADDRESS_ALREADY_EXISTS, second.bind(first.local()?)?)
+}
+
+fn family<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = StreamSocket::open(client, Kind::Listen, LOCALHOST)?;
+    expect(STATUS_INVALID_PARAMETER, listener.bind(LOCALHOST_V6)?)
+}
+
+fn ipv6<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = StreamSocket::bound(client, Kind::Listen, LOCALHOST_V6)?;
+    let near = StreamSocket::bound(client, Kind::Connection, LOCALHOST_V6)?;
+    let far = join(&near, &listener)?;
+    expect(near.local()?, far.remote()?)
+}
+
+fn ipv6_only<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = StreamSocket::bound(client, Kind::Listen, ANY_V6)?;
+    let mut remote = LOCALHOST;
+    remote.set_port(listener.local()?.port());
+    expect(STATUS_CONNECTION_REFUSED, connection(client)?.connect(remote)?)
+}
+
+fn accept_pends<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let accepting = listener.start_accept()?;
+    expect_at("pending", true, accepting.request.stays_pending())?;
+    let _near = connected(client, &listener)?;
+    let done = accepting.wait()?.succeeds("WskAccept")?;
+    expect_at("IoStatus.Information, a socket", true, done.information != 0)?;
+    expect_at("returned", STATUS_PENDING, done.returned)
+}
+
+fn accept_at_once<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let near = connected(client, &listener)?;
+    expect(near.local()?, listener.accept()?.remote()?)
+}
+
+fn accepts_in_order<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let (first, second) = (listener.start_accept()?, listener.start_accept()?);
+    let one = connected(client, &listener)?;
+    expect_at("the first accept", one.local()?, first.socket()?.remote()?)?;
+    expect_at("the second one, pending", true, second.request.stays_pending())?;
+    let two = connected(client, &listener)?;
+    expect_at("the second accept", two.local()?, second.socket()?.remote()?)
+}
+
+fn connections_in_order<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let (one, two) = (connected(client, &listener)?, connected(client, &listener)?);
+    expect_at("the first connection", one.local()?, listener.accept()?.remote()?)?;
+    expect_at("the second connection", two.local()?, listener.accept()?.remote()?)
+}
+
+fn accept_addresses<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let near = connected(client, &listener)?;
+    let accepting = listener.start_accept()?;
+    accepting.wait()?.succeeds("WskAccept")?;
+    let [local, remote] = accepting.ends().map(|end| end.unwrap_or(LOCALHOST));
+    expect_at("LocalAddress", listener.local()?, local)?;
+    expect_at("RemoteAddress", near.local()?, remote)
+}
+
+fn accepted_is_connected<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let Pair { near, far, listener } = Pair::new(client)?;
+    expect_at("the local address", listener.local()?, far.local()?)?;
+    expect_at("the remote address", near.local()?, far.remote()?)
+}
+
+fn accept_bare<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let near = connected(client, &listener)?;
+    let bare = Accepting { flags: 0, events: false, addresses: false };
+    let far = listener.start_accept_as(bare)?.socket()?;
+    near.deliver(b"plain")?;
+    expect(true, far.receives(b"plain")?)
+}
+
+fn accept_context<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let pair = Pair::new(client)?;
+    expect_at("SO_WSK_EVENT_CALLBACK", STATUS_SUCCESS, pair.far.set_events(WSK_EVENT_RECEIVE))?;
+    pair.near.deliver(b"context")?;
+    expect(true, pair.far.event.received(b"context")?)
+}
+
+fn events_off<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let pair = Pair::new(client)?;
+    pair.near.deliver(b"silence")?;
+    expect_at("no call", true, pair.far.event.is_quiet())?;
+    expect_at("the data", true, pair.far.receives(b"silence")?)
+}
+
+fn accept_flags<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let flagged = Accepting { flags: 1, events: true, addresses: true };
+    expect(STATUS_INVALID_PARAMETER, listener.start_accept_as(flagged)?.wait()?.status)
+}
+
+fn accept_unbound<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = StreamSocket::open(client, Kind::Listen, LOCALHOST)?;
+    expect(STATUS_INVALID_DEVICE_STATE, listener.start_accept()?.wait()?.status)
+}
+
+fn accept_at_dispatch<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    listener.raise();
+    let accepting = listener.start_accept()?;
+    let near = connected(client, &listener)?;
+    expect(near.local()?, accepting.socket()?.remote()?)
+}
+
+fn accept_cancelled<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let accepting = listener.start_accept()?;
+    accepting.request.cancel();
+    expect_at("the cancelled accept", STATUS_CANCELLED, accepting.wait()?.status)?;
+    let near = connected(client, &listener)?;
+    expect_at("the connection", near.local()?, listener.accept()?.remote()?)
+}
+
+fn accept_cancelled_alone<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let (first, second) = (listener.start_accept()?, listener.start_accept()?);
+    first.request.cancel();
+    expect_at("the cancelled accept", STATUS_CANCELLED, first.wait()?.status)?;
+    let near = connected(client, &listener)?;
+    expect_at("the other one", near.local()?, second.socket()?.remote()?)
+}
+
+fn close_cancels<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let accepting = listener.start_accept()?;
+    let (_, closing) = listener.start_close()?;
+    let cancelled = accepting.wait()?;
+    let closed = closing.request.wait("WskCloseSocket")?.succeeds("WskCloseSocket")?;
+    expect_at("the accept", STATUS_CANCELLED, cancelled.status)?;
+    expect_at("before the close", true, cancelled.order < closed.order)
+}
+
+fn close_leaves<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let Pair { near, far, listener } = Pair::new(client)?;
+    listener.close()?.succeeds("WskCloseSocket")?;
+    near.deliver(b"still there")?;
+    expect(true, far.receives(b"still there")?)
+}
+
+fn close_ends<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = listener(client)?;
+    let local = listener.local()?;
+    listener.close()?.succeeds("WskCloseSocket")?;
+    expect(STATUS_CONNECTION_REFUSED, connection(client)?.connect(local)?)
+}

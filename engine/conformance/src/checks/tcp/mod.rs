@@ -1,0 +1,35 @@
+//! The checks of sockets over TCP.
+
+mod accept_event;
+mod close;
+mod conditional_accept;
+mod connect;
+mod connect_ex;
+mod disconnect;
+mod disconnect_event;
+mod inherited_events;
+mod listen;
+mod receive;
+mod receive_event;
+mod receive_flags;
+mod retained;
+mod send;
+mod socket_connect;
+mod stream;
+
+pub(super) use accept_event::group as accept_event;
+pub(super) use close::group as close;
+pub(super) use conditional_accept::group as conditional_accept;
+pub(super) use connect::group as connect;
+pub(super) use connect_ex::group as connect_ex;
+pub(super) use disconnect::group as disconnect;
+pub(super) use disconnect_event::group as disconnect_event;
+pub(super) use inherited_events::group as inherited_events;
+pub(super) use listen::group as listen;
+pub(super) use receive::group as receive;
+pub(super) use receive_event::group as receive_event;
+pub(super) use receive_flags::group as receive_flags;
+pub(super) use retained::group as retained;
+pub(super) use send::group as send;
+pub(super) use socket_connect::group as socket_connect;
+pub(super) use stream::group as stream;
