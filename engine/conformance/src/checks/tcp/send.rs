@@ -1,9 +1,7 @@
 //! WskSend.
 
 use skua_engine::Kernel;
-use skua_engine::abi::status::{
-    STATUS_CANCELLED, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
-};
+use skua_engine::abi::status::{STATUS_CANCELLED, STATUS_NOT_SUPPORTED, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, WSK_BUF, WSK_FLAG_ABORTIVE, WSK_FLAG_NODELAY};
 
 use crate::check::{Category, Check, Group};
@@ -45,17 +43,6 @@ pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
                     window,
                 ),
                 Check::contract("a send of nothing sends nothing", "WSK_BUF, Length: 0", nothing),
-                Check::contract(
-                    "a send longer than its chain is refused",
-                    "WSK_BUF, Length",
-                    longer_than_chain,
-                ),
-                Check::contract(
-                    "a send that begins behind its first MDL is refused",
-                    "WSK_BUF, Offset",
-                    behind_first,
-                ),
-                Check::contract("data without an MDL is refused", "WSK_BUF, Mdl", no_mdl),
                 Check::contract("much data arrives as it was sent", "WskSend; WskReceive", much),
                 Check::contract("sends arrive in the order of their calls", "WskSend: a stream", in_order),
                 Check::contract(
@@ -145,26 +132,6 @@ fn nothing<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     expect_at("IoStatus.Information", 0_usize, done.information)?;
     pair.near.deliver(b"this")?;
     expect(true, pair.far.receives(b"this")?)
-}
-
-fn longer_than_chain<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let pair = Pair::new(client)?;
-    let buffer = Buffer::of(client.bench(), &[b"head", b"tail"])?;
-    let header = WSK_BUF { Length: 9, ..buffer.header() };
-    expect(STATUS_INVALID_PARAMETER, pair.near.send_header(header, 0)?.status)
-}
-
-fn behind_first<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let pair = Pair::new(client)?;
-    let buffer = Buffer::of(client.bench(), &[b"head", b"tail"])?;
-    let header = WSK_BUF { Offset: 5, Length: 1, ..buffer.header() };
-    expect(STATUS_INVALID_PARAMETER, pair.near.send_header(header, 0)?.status)
-}
-
-fn no_mdl<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let pair = Pair::new(client)?;
-    let header = WSK_BUF { Mdl: core::ptr::null_mut(), Offset: 0, Length: 1 };
-    expect(STATUS_INVALID_PARAMETER, pair.near.send_header(header, 0)?.status)
 }
 
 fn much<K: Kernel>(client: &Client<'_, K>) -> Verdict {
