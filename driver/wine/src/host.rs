@@ -11,6 +11,7 @@ const EXECUTIVE: Executive = Executive {
     iof_complete_request: packet::IofCompleteRequest,
     io_acquire_cancel_spin_lock: cancel::IoAcquireCancelSpinLock,
     io_release_cancel_spin_lock: cancel::IoReleaseCancelSpinLock,
+    breach: |_, message| report::violation(format_args!("{message}")),
 };
 
 /// Made when a driver first needs it; it stays until the process ends.

@@ -9,12 +9,11 @@ use std::ptr;
 
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{
-    BOOLEAN, DISPATCH_LEVEL, IRP, IoReadAccess, KPROCESSOR_MODE, LOCK_OPERATION, MDL,
-    MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_PARTIAL, MDL_PARTIAL_HAS_BEEN_MAPPED,
-    MDL_SOURCE_IS_NONPAGED_POOL, MDL_WRITE_OPERATION, mm_get_mapped_system_address, mm_get_mdl_byte_count,
+    BOOLEAN, DISPATCH_LEVEL, IRP, IoReadAccess, KPROCESSOR_MODE, LOCK_OPERATION, MDL, mm_get_mdl_byte_count,
     mm_get_mdl_virtual_address, mm_initialize_mdl, mm_size_of_mdl,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
+use skua_hosted::ntoskrnl::attach_mdl;
 
 use windows_sys::Win32::System::Memory::{GetProcessHeap, HEAP_ZERO_MEMORY, HeapAlloc};
 
@@ -51,36 +50,9 @@ pub(crate) unsafe extern "C" fn IoAllocateMdl(
     unsafe { mm_initialize_mdl(mdl, address, length) };
     if !irp.is_null() {
         // SAFETY: the caller's promise.
-        unsafe { attach(mdl, irp, secondary != 0) };
+        unsafe { attach_mdl(mdl, irp, secondary != 0) };
     }
     mdl
-}
-
-/// Puts `mdl` behind the descriptors of `irp`, or makes it the first.
-///
-/// # Safety
-/// Both are the caller's.
-unsafe fn attach(mdl: *mut MDL, irp: *mut IRP, behind: bool) {
-    // SAFETY: the caller's promise.
-    let first = unsafe { (*irp).MdlAddress };
-    if !behind || first.is_null() {
-        // SAFETY: the caller's promise.
-        unsafe { (*mdl).Next = first };
-        // SAFETY: the caller's promise.
-        unsafe { (*irp).MdlAddress = mdl };
-        return;
-    }
-    let mut last = first;
-    loop {
-        // SAFETY: a descriptor of the packet's.
-        let next = unsafe { (*last).Next };
-        if next.is_null() {
-            break;
-        }
-        last = next;
-    }
-    // SAFETY: as above.
-    unsafe { (*last).Next = mdl };
 }
 
 /// MmBuildMdlForNonPagedPool.
@@ -115,13 +87,6 @@ pub(crate) unsafe extern "C-unwind" fn MmProbeAndLockPages(
 /// # Safety
 /// As for [`MmProbeAndLockPages`].
 unsafe fn lock(mdl: *mut MDL, to_write: bool) -> Result<(), ()> {
-    level::require("MmProbeAndLockPages", DISPATCH_LEVEL);
-    // SAFETY: the caller's promise.
-    let flags = unsafe { (*mdl).MdlFlags };
-    if flags & (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
-        report::violation(format_args!("MmProbeAndLockPages of the MDL at {mdl:p}, whose pages are locked"));
-        return Ok(());
-    }
     if settings::take_probe_and_lock_raise() {
         report::note(format_args!("MmProbeAndLockPages raises, as it was told to"));
         return Err(());
@@ -133,13 +98,8 @@ unsafe fn lock(mdl: *mut MDL, to_write: bool) -> Result<(), ()> {
     if !access::is_accessible(address, bytes, to_write) {
         return Err(());
     }
-    // SAFETY: the same contract as for the array's room; the flag that it sets is replaced below.
-    unsafe { kernel().mm_build_mdl_for_non_paged_pool(mdl) };
-    let locked = flags | MDL_PAGES_LOCKED | if to_write { MDL_WRITE_OPERATION } else { 0 };
     // SAFETY: the caller's promise.
-    unsafe { (*mdl).MdlFlags = locked };
-    // SAFETY: the caller's promise.
-    unsafe { (*mdl).MappedSystemVa = ptr::null_mut() };
+    unsafe { kernel().mm_lock_pages(mdl, to_write) };
     Ok(())
 }
 
@@ -149,18 +109,8 @@ unsafe fn lock(mdl: *mut MDL, to_write: bool) -> Result<(), ()> {
 /// `mdl` is initialised, and nobody uses its pages any more.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: *mut MDL) {
-    level::require("MmUnlockPages", DISPATCH_LEVEL);
-    // SAFETY: the caller's promise.
-    let flags = unsafe { (*mdl).MdlFlags };
-    if flags & MDL_PAGES_LOCKED == 0 {
-        report::violation(format_args!(
-            "MmUnlockPages of the MDL at {mdl:p} (flags {flags:#x}), which is not locked"
-        ));
-        return;
-    }
-    let unlocked = flags & !(MDL_PAGES_LOCKED | MDL_WRITE_OPERATION | MDL_MAPPED_TO_SYSTEM_VA);
-    // SAFETY: the caller's promise.
-    unsafe { (*mdl).MdlFlags = unlocked };
+    // SAFETY: the same contract.
+    unsafe { kernel().mm_unlock_pages(mdl) };
 }
 
 /// MmMapLockedPagesSpecifyCache: the address that the memory has anyway. Null for pages that are not locked.
@@ -176,28 +126,8 @@ pub(crate) unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
     _bug_check_on_failure: u32,
     _priority: u32,
 ) -> *mut c_void {
-    level::require("MmMapLockedPagesSpecifyCache", DISPATCH_LEVEL);
-    // SAFETY: the caller's promise.
-    let flags = unsafe { (*mdl).MdlFlags };
-    // SAFETY: the caller's promise.
-    let mapped = unsafe { mm_get_mapped_system_address(mdl) };
-    if !mapped.is_null() {
-        return mapped;
-    }
-    if flags & (MDL_PAGES_LOCKED | MDL_PARTIAL) == 0 {
-        report::violation(format_args!(
-            "MmMapLockedPagesSpecifyCache of the MDL at {mdl:p} (flags {flags:#x}), which is not locked"
-        ));
-        return ptr::null_mut();
-    }
-    // SAFETY: the caller's promise.
-    let address = unsafe { mm_get_mdl_virtual_address(mdl) };
-    let partial = if flags & MDL_PARTIAL != 0 { MDL_PARTIAL_HAS_BEEN_MAPPED } else { 0 };
-    // SAFETY: the caller's promise.
-    unsafe { (*mdl).MdlFlags = flags | MDL_MAPPED_TO_SYSTEM_VA | partial };
-    // SAFETY: the caller's promise.
-    unsafe { (*mdl).MappedSystemVa = address };
-    address
+    // SAFETY: the same contract.
+    unsafe { kernel().mm_map_locked_pages(mdl) }
 }
 
 /// MmMapLockedPages.
@@ -216,19 +146,8 @@ pub(crate) unsafe extern "C" fn MmMapLockedPages(mdl: *mut MDL, mode: KPROCESSOR
 /// `mdl` is initialised, and nobody uses the mapping any more.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn MmUnmapLockedPages(address: *mut c_void, mdl: *mut MDL) {
-    level::require("MmUnmapLockedPages", DISPATCH_LEVEL);
-    // SAFETY: the caller's promise.
-    let flags = unsafe { (*mdl).MdlFlags };
-    // SAFETY: the caller's promise.
-    let mapped = unsafe { (*mdl).MappedSystemVa };
-    if flags & MDL_MAPPED_TO_SYSTEM_VA == 0 || mapped != address {
-        report::violation(format_args!(
-            "MmUnmapLockedPages of {address:p}, which is not what {mdl:p} is mapped to"
-        ));
-        return;
-    }
-    // SAFETY: the caller's promise.
-    unsafe { (*mdl).MdlFlags = flags & !(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED) };
+    // SAFETY: the same contract.
+    unsafe { kernel().mm_unmap_locked_pages(address, mdl) };
 }
 
 /// MmProtectMdlSystemAddress: nothing is protected.
@@ -248,38 +167,8 @@ pub(crate) unsafe extern "C" fn IoBuildPartialMdl(
     address: *mut c_void,
     length: u32,
 ) {
-    // SAFETY: the caller's promise.
-    let from = unsafe { mm_get_mdl_virtual_address(source) };
-    // SAFETY: the caller's promise.
-    let bytes = unsafe { mm_get_mdl_byte_count(source) };
-    let skipped = address.addr().wrapping_sub(from.addr());
-    let left = u32::try_from(skipped).ok().and_then(|skipped| bytes.checked_sub(skipped));
-    let Some(left) = left.filter(|left| length <= *left) else {
-        report::violation(format_args!(
-            "IoBuildPartialMdl of {length} bytes at {address:p}, outside of the {bytes} at {from:p}"
-        ));
-        return;
-    };
-    let length = if length == 0 { left } else { length };
-    // SAFETY: the caller's promise.
-    let flags = unsafe { (*source).MdlFlags };
-    // SAFETY: the caller's promise.
-    let mapped = unsafe { mm_get_mapped_system_address(source) };
-    // SAFETY: the caller's promise.
-    let size = unsafe { (*target).Size };
-    // SAFETY: the caller's promise.
-    unsafe { mm_initialize_mdl(target, address, length) };
-    // SAFETY: the same; the flag that it sets is replaced below.
-    unsafe { kernel().mm_build_mdl_for_non_paged_pool(target) };
-    let kept = flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_MAPPED_TO_SYSTEM_VA | MDL_WRITE_OPERATION);
-    // SAFETY: the caller's promise.
-    unsafe { (*target).MdlFlags = kept | MDL_PARTIAL };
-    let system = if mapped.is_null() { mapped } else { mapped.wrapping_byte_add(skipped) };
-    // SAFETY: the caller's promise.
-    unsafe { (*target).MappedSystemVa = system };
-    // What it was allocated with.
-    // SAFETY: the caller's promise.
-    unsafe { (*target).Size = size };
+    // SAFETY: the same contract.
+    unsafe { kernel().io_build_partial_mdl(source, target, address, length) };
 }
 
 /// IoFreeMdl.
@@ -289,12 +178,7 @@ pub(crate) unsafe extern "C" fn IoBuildPartialMdl(
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn IoFreeMdl(mdl: *mut MDL) {
     // SAFETY: the caller's promise.
-    let flags = unsafe { (*mdl).MdlFlags };
-    if flags & MDL_PAGES_LOCKED != 0 {
-        report::violation(format_args!(
-            "IoFreeMdl of the MDL at {mdl:p} (flags {flags:#x}), whose pages are locked"
-        ));
-    }
+    unsafe { kernel().require_unlocked(mdl, "IoFreeMdl") };
     // SAFETY: the caller's promise.
     unsafe { FREE.get()(mdl) };
 }

@@ -3,52 +3,10 @@
 // UNSAFETY: exports under NT's names; locks are reached by address.
 #![expect(unsafe_code, reason = "locks live in the driver's memory")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use skua_engine::abi::nt::{KIRQL, KSPIN_LOCK};
+use skua_hosted::ntoskrnl::KLOCK_QUEUE_HANDLE;
 
-use skua_engine::abi::nt::{DISPATCH_LEVEL, KIRQL, KSPIN_LOCK};
-
-use crate::{level, report};
-
-const FREE: usize = 0;
-const HELD: usize = 1;
-
-/// KLOCK_QUEUE_HANDLE.
-#[repr(C)]
-pub(crate) struct KLOCK_QUEUE_HANDLE {
-    /// `LockQueue.Next`: unused.
-    pub(crate) next: usize,
-    /// `LockQueue.Lock`.
-    pub(crate) lock: *mut KSPIN_LOCK,
-    /// The level before.
-    pub(crate) old_irql: KIRQL,
-}
-
-/// # Safety
-/// `lock` is a spin lock that lives through the call.
-unsafe fn acquire(lock: *mut KSPIN_LOCK) {
-    // SAFETY: the caller's promise; only spin lock routines access it.
-    let word = unsafe { AtomicUsize::from_ptr(lock) };
-    // The holder may have been preempted: its virtual processor is a thread like any other.
-    while word.compare_exchange_weak(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        std::thread::yield_now();
-    }
-}
-
-/// # Safety
-/// As for [`acquire`].
-unsafe fn release(lock: *mut KSPIN_LOCK, routine: &str) {
-    // SAFETY: the caller's promise; only spin lock routines access it.
-    if unsafe { AtomicUsize::from_ptr(lock) }.swap(FREE, Ordering::Release) == FREE {
-        report::violation(format_args!("{routine} of the lock at {lock:p}, which is free"));
-    }
-}
-
-fn require_dispatch(routine: &str) {
-    let level = level::current();
-    if level < DISPATCH_LEVEL {
-        report::violation(format_args!("{routine} at level {level}, below DISPATCH_LEVEL"));
-    }
-}
+use crate::host::kernel;
 
 /// KeInitializeSpinLock.
 ///
@@ -57,7 +15,7 @@ fn require_dispatch(routine: &str) {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn KeInitializeSpinLock(lock: *mut KSPIN_LOCK) {
     // SAFETY: the caller's promise.
-    unsafe { lock.write(FREE) };
+    unsafe { lock.write(0) };
 }
 
 /// KeAcquireSpinLockRaiseToDpc: what KeAcquireSpinLock is on x64.
@@ -66,10 +24,8 @@ pub(crate) unsafe extern "C" fn KeInitializeSpinLock(lock: *mut KSPIN_LOCK) {
 /// `lock` is a spin lock that lives until it is released.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: *mut KSPIN_LOCK) -> KIRQL {
-    let before = level::raise(DISPATCH_LEVEL);
-    // SAFETY: the caller's promise.
-    unsafe { acquire(lock) };
-    before
+    // SAFETY: the same contract.
+    unsafe { kernel().ke_acquire_spin_lock_raise_to_dpc(lock) }
 }
 
 /// KeReleaseSpinLock.
@@ -78,10 +34,8 @@ pub(crate) unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: *mut KSPIN_LOC
 /// The thread holds `lock`, and `new_irql` is the level from before it did.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn KeReleaseSpinLock(lock: *mut KSPIN_LOCK, new_irql: KIRQL) {
-    require_dispatch("KeReleaseSpinLock");
-    // SAFETY: the caller's promise.
-    unsafe { release(lock, "KeReleaseSpinLock") };
-    level::lower(new_irql);
+    // SAFETY: the same contract.
+    unsafe { kernel().ke_release_spin_lock(lock, new_irql) };
 }
 
 /// KeAcquireSpinLockAtDpcLevel.
@@ -90,9 +44,8 @@ pub(crate) unsafe extern "C" fn KeReleaseSpinLock(lock: *mut KSPIN_LOCK, new_irq
 /// As for [`KeAcquireSpinLockRaiseToDpc`].
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn KeAcquireSpinLockAtDpcLevel(lock: *mut KSPIN_LOCK) {
-    require_dispatch("KeAcquireSpinLockAtDpcLevel");
-    // SAFETY: the caller's promise.
-    unsafe { acquire(lock) };
+    // SAFETY: the same contract.
+    unsafe { kernel().ke_acquire_spin_lock_at_dpc_level(lock) };
 }
 
 /// KeReleaseSpinLockFromDpcLevel.
@@ -101,9 +54,8 @@ pub(crate) unsafe extern "C" fn KeAcquireSpinLockAtDpcLevel(lock: *mut KSPIN_LOC
 /// The thread holds `lock`.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn KeReleaseSpinLockFromDpcLevel(lock: *mut KSPIN_LOCK) {
-    require_dispatch("KeReleaseSpinLockFromDpcLevel");
-    // SAFETY: the caller's promise.
-    unsafe { release(lock, "KeReleaseSpinLockFromDpcLevel") };
+    // SAFETY: the same contract.
+    unsafe { kernel().ke_release_spin_lock_from_dpc_level(lock) };
 }
 
 /// KefAcquireSpinLockAtDpcLevel.
@@ -136,9 +88,7 @@ pub(crate) unsafe extern "C" fn KeAcquireInStackQueuedSpinLock(
     handle: *mut KLOCK_QUEUE_HANDLE,
 ) {
     // SAFETY: the same contract.
-    let old_irql = unsafe { KeAcquireSpinLockRaiseToDpc(lock) };
-    // SAFETY: the caller's promise.
-    unsafe { handle.write(KLOCK_QUEUE_HANDLE { next: 0, lock, old_irql }) };
+    unsafe { kernel().ke_acquire_in_stack_queued_spin_lock(lock, handle) };
 }
 
 /// KeReleaseInStackQueuedSpinLock.
@@ -147,10 +97,8 @@ pub(crate) unsafe extern "C" fn KeAcquireInStackQueuedSpinLock(
 /// The thread acquired with `handle`.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn KeReleaseInStackQueuedSpinLock(handle: *mut KLOCK_QUEUE_HANDLE) {
-    // SAFETY: the caller's promise.
-    let handle = unsafe { handle.read() };
-    // SAFETY: the caller's promise.
-    unsafe { KeReleaseSpinLock(handle.lock, handle.old_irql) };
+    // SAFETY: the same contract.
+    unsafe { kernel().ke_release_in_stack_queued_spin_lock(handle) };
 }
 
 /// KeAcquireInStackQueuedSpinLockAtDpcLevel.
@@ -163,9 +111,7 @@ pub(crate) unsafe extern "C" fn KeAcquireInStackQueuedSpinLockAtDpcLevel(
     handle: *mut KLOCK_QUEUE_HANDLE,
 ) {
     // SAFETY: the same contract.
-    unsafe { KeAcquireSpinLockAtDpcLevel(lock) };
-    // SAFETY: the caller's promise.
-    unsafe { handle.write(KLOCK_QUEUE_HANDLE { next: 0, lock, old_irql: DISPATCH_LEVEL }) };
+    unsafe { kernel().ke_acquire_in_stack_queued_spin_lock_at_dpc_level(lock, handle) };
 }
 
 /// KeReleaseInStackQueuedSpinLockFromDpcLevel.
@@ -174,8 +120,6 @@ pub(crate) unsafe extern "C" fn KeAcquireInStackQueuedSpinLockAtDpcLevel(
 /// The thread acquired with `handle`.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut KLOCK_QUEUE_HANDLE) {
-    // SAFETY: the caller's promise.
-    let handle = unsafe { handle.read() };
-    // SAFETY: the caller's promise.
-    unsafe { KeReleaseSpinLockFromDpcLevel(handle.lock) };
+    // SAFETY: the same contract.
+    unsafe { kernel().ke_release_in_stack_queued_spin_lock_from_dpc_level(handle) };
 }

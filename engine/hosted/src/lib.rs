@@ -42,6 +42,7 @@
 //! # Types
 //!
 //! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.
+//! * [`ntoskrnl`]: routines for drivers in other languages, which the engine has no use for.
 //! * [`Executive`]: routines of another kernel, where clients run on one.
 //! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
 //! * [`middleware`]: what can be put between clients and the provider.
@@ -58,6 +59,7 @@ mod kernel;
 mod loopback;
 pub mod middleware;
 mod npi;
+pub mod ntoskrnl;
 mod os;
 mod receive;
 mod request;

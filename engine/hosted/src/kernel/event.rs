@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "KEVENTs live in the client's memory")]
 
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN, ParkResult};
@@ -49,7 +49,7 @@ pub(crate) unsafe fn is_initialized(event: *const KEVENT) -> bool {
 pub(crate) unsafe fn set(event: *mut KEVENT) {
     // SAFETY: the caller promises an initialised event.
     let state = unsafe { state(event) };
-    state.store(1, Ordering::Release);
+    state.store(1, Ordering::SeqCst);
     wake(event.addr());
 }
 
@@ -102,10 +102,32 @@ pub(crate) fn prepare_parking() {
     wake((&raw const place).addr());
 }
 
-fn wake(key: usize) {
-    // SAFETY: keys are addresses of live or former events, or of a local; a thread parked on a reused address checks
-    // its own event and parks again.
+/// Wakes who is parked by `key`, the address of an object that has changed, and who waits for several.
+pub(crate) fn wake(key: usize) {
+    // SAFETY: keys are addresses of live or former objects, or of a local; a thread parked on a reused address checks
+    // its own object and parks again.
     unsafe { parking_lot_core::unpark_all(key, DEFAULT_UNPARK_TOKEN) };
+    // SeqCst, as the state before it: who counts itself sees the state, or is seen here.
+    if SEVERAL.load(Ordering::SeqCst) > 0 {
+        // SAFETY: the address of a static.
+        unsafe { parking_lot_core::unpark_all((&raw const SEVERAL).addr(), DEFAULT_UNPARK_TOKEN) };
+    }
+}
+
+/// Threads that are parked for several objects, by the address of this.
+static SEVERAL: AtomicUsize = AtomicUsize::new(0);
+
+/// Parks by `key` while `blocked`, at most until `deadline`. May return early.
+pub(crate) fn park(key: usize, blocked: impl Fn() -> bool, deadline: Option<Instant>) {
+    // SAFETY: the key is an object's own address; the closures neither park nor panic.
+    unsafe { parking_lot_core::park(key, blocked, || {}, |_, _| {}, DEFAULT_PARK_TOKEN, deadline) };
+}
+
+/// As [`park`], until any object changes.
+pub(crate) fn park_for_several(blocked: impl Fn() -> bool, deadline: Option<Instant>) {
+    SEVERAL.fetch_add(1, Ordering::SeqCst);
+    park((&raw const SEVERAL).addr(), blocked, deadline);
+    SEVERAL.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// # Safety

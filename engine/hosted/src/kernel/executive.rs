@@ -2,6 +2,8 @@
 
 use skua_engine::abi::nt::{IRP, KIRQL};
 
+use crate::verifier::Rule;
+
 /// Routines of another kernel that clients get their packets from, and cancel them with. Where
 /// [`HostConfig::executive`](crate::HostConfig::executive) names them, the provider calls them instead of its own.
 ///
@@ -20,4 +22,6 @@ pub struct Executive {
     pub io_acquire_cancel_spin_lock: unsafe extern "C" fn(irql: *mut KIRQL),
     /// IoReleaseCancelSpinLock.
     pub io_release_cancel_spin_lock: unsafe extern "C" fn(irql: KIRQL),
+    /// Is told of each breach of a rule where no verifier is, instead of a panic; what broke the rule has no effect then.
+    pub breach: fn(rule: Rule, message: &str),
 }

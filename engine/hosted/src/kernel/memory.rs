@@ -102,6 +102,11 @@ impl Accounts {
         Ok(())
     }
 
+    /// What is allocated at `address`.
+    pub(crate) fn find(&self, address: NonNull<u8>) -> Option<Live> {
+        hold(&self.books).live.get(&address.as_ptr().addr()).cloned()
+    }
+
     /// The live allocations by address.
     pub(crate) fn live(&self) -> Vec<(usize, Live)> {
         hold(&self.books).live.iter().map(|(address, live)| (*address, live.clone())).collect()

@@ -11,6 +11,7 @@ use skua_engine::abi::nt::{DISPATCH_LEVEL, KIRQL, PASSIVE_LEVEL};
 
 use crate::config::{HostConfig, ProviderConfig};
 use crate::middleware::Layers;
+use crate::ntoskrnl::{Dpcs, Timers, Work};
 use crate::os::{self, Stack};
 use crate::socket::Sockets;
 use crate::verifier::{Object, Rule, Verifier, Witness};
@@ -72,6 +73,9 @@ struct Host {
     haste: AtomicU32,
     stack: Box<dyn Stack>,
     verifier: Option<Box<Verifier>>,
+    dpcs: Arc<Dpcs>,
+    timers: Timers,
+    work: Work,
 }
 
 /// The names that threads remember kernels by.
@@ -98,6 +102,9 @@ impl HostKernel {
             stack: os::stack(&provider),
             provider,
             verifier: config.verifier.map(|config| Box::new(Verifier::new(config))),
+            dpcs: Arc::default(),
+            timers: Timers::default(),
+            work: Work::default(),
         };
         let own = Self { host: Arc::new(host), witness: None };
         let witness = own.is_verified().then(|| Arc::new(Witness::new(own.clone())));
@@ -234,6 +241,22 @@ impl HostKernel {
 
     pub(crate) fn witness(&self) -> Option<&Witness> {
         self.witness.as_deref()
+    }
+
+    pub(crate) fn dpcs(&self) -> &Arc<Dpcs> {
+        &self.host.dpcs
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.host.timers
+    }
+
+    pub(crate) fn work(&self) -> &Work {
+        &self.host.work
+    }
+
+    pub(crate) fn executive(&self) -> Option<&Executive> {
+        self.host.executive.as_ref()
     }
 
     pub(crate) fn processors(&self) -> &Processors {

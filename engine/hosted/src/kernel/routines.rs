@@ -32,18 +32,8 @@ unsafe impl Memory for HostKernel {
 
     unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {
         self.require_passive("ExFreePoolWithTag");
-        if let Some(verifier) = self.verifier() {
-            let start = address.as_ptr().addr();
-            let memory = start..start.saturating_add(bytes);
-            let (irps, routine) = (memory.clone(), "ExFreePoolWithTag");
-            if !verifier.buffers_freed(memory, routine) || !verifier.irps_freed(irps, routine) {
-                return;
-            }
-        }
-        // SAFETY: the caller promises that nobody uses the memory any more.
-        if let Err(live) = unsafe { self.host.memory.free(address, bytes, tag) } {
-            self.freed_wrongly(address, bytes, tag, live);
-        }
+        // SAFETY: the caller's contract is the same.
+        unsafe { self.free_memory(address, bytes, tag, "ExFreePoolWithTag") };
     }
 }
 
@@ -272,6 +262,24 @@ unsafe impl Kernel for HostKernel {
 }
 
 impl HostKernel {
+    /// What frees memory, `routine` by name, does at any level.
+    ///
+    /// # Safety
+    /// Nobody uses the memory any more.
+    pub(crate) unsafe fn free_memory(&self, address: NonNull<u8>, bytes: usize, tag: Tag, routine: &str) {
+        if let Some(verifier) = self.verifier() {
+            let start = address.as_ptr().addr();
+            let memory = start..start.saturating_add(bytes);
+            if !verifier.buffers_freed(memory.clone(), routine) || !verifier.irps_freed(memory, routine) {
+                return;
+            }
+        }
+        // SAFETY: the caller promises that nobody uses the memory any more.
+        if let Err(live) = unsafe { self.host.memory.free(address, bytes, tag) } {
+            self.freed_wrongly(address, bytes, tag, live);
+        }
+    }
+
     /// IoCompleteRequest of a packet that is this kernel's.
     ///
     /// # Safety

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Finding;
+
 /// How the verifier of a kernel works. Given in [`HostConfig::verifier`](crate::HostConfig::verifier).
 #[derive(Clone, Debug)]
 pub struct VerifierConfig {
@@ -25,7 +27,7 @@ pub enum LentMemory {
 }
 
 /// What a finding leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum OnFinding {
     /// The report goes to the standard error, and the thread that broke the rule panics with it. Where a panic would not
     /// reach the client, in a function of a WSK table, which is C, or on a thread of the provider, the process ends.
@@ -35,6 +37,8 @@ pub enum OnFinding {
     /// The finding is kept for [`HostKernel::findings`](crate::HostKernel::findings) and execution goes on as safely as it
     /// can: the call that broke the rule has no effect, or fails with a status.
     Record,
+    /// The same, and whoever this is is told at once, on the thread that broke the rule.
+    Tell(fn(&Finding)),
 }
 
 impl Default for VerifierConfig {

@@ -14,8 +14,16 @@ pub enum ObjectKind {
     Mdl,
     /// A WSK_BUF, by the address of its MDL or of the structure.
     Buffer,
-    /// A KEVENT.
+    /// A KEVENT, or another object that threads wait for.
     Event,
+    /// A KSPIN_LOCK.
+    SpinLock,
+    /// An EX_RUNDOWN_REF.
+    Rundown,
+    /// A mutex, semaphore, push lock or resource.
+    Lock,
+    /// A work item.
+    WorkItem,
     /// An allocation of nonpaged pool.
     Memory,
     /// A WSK_REGISTRATION.
@@ -43,6 +51,10 @@ impl fmt::Display for ObjectKind {
             Self::Mdl => "MDL",
             Self::Buffer => "WSK_BUF",
             Self::Event => "KEVENT",
+            Self::SpinLock => "spin lock",
+            Self::Rundown => "EX_RUNDOWN_REF",
+            Self::Lock => "lock",
+            Self::WorkItem => "work item",
             Self::Memory => "memory",
             Self::Registration => "WSK_REGISTRATION",
             Self::ProviderNpi => "provider NPI",
@@ -66,7 +78,9 @@ pub struct Object {
 }
 
 impl Object {
-    pub(crate) fn at<T>(kind: ObjectKind, place: *const T) -> Self {
+    /// The object of a kind at a place.
+    #[must_use]
+    pub fn at<T>(kind: ObjectKind, place: *const T) -> Self {
         Self { kind, address: place.addr() }
     }
 

@@ -34,7 +34,7 @@ impl Witness {
     fn look(&self) {
         let Some(verifier) = self.kernel.verifier() else { return };
         let leaks = self.kernel.leaks();
-        if verifier.config().on_finding == OnFinding::Record {
+        if matches!(verifier.config().on_finding, OnFinding::Record) {
             // Nobody is left to ask for it.
             let reports: String = leaks.iter().map(Finding::to_string).collect();
             let _ = std::io::stderr().write_all(reports.as_bytes());
@@ -48,11 +48,17 @@ impl HostKernel {
     /// goes, and returns all findings.
     #[must_use]
     pub fn unload(self) -> Vec<Finding> {
-        if let (Some(verifier), Some(witness)) = (self.verifier(), self.witness()) {
-            witness.has_looked.store(true, Ordering::Relaxed);
+        self.look_for_leaks();
+        self.take_findings()
+    }
+
+    /// The client should have given everything back: looks for what it has not, the first time that this is called.
+    pub fn look_for_leaks(&self) {
+        if let (Some(verifier), Some(witness)) = (self.verifier(), self.witness())
+            && !witness.has_looked.swap(true, Ordering::Relaxed)
+        {
             verifier.report(self.leaks());
         }
-        self.take_findings()
     }
 
     /// Writes that are found afterwards only, and what is left, of the first kind that anything is left of: the later kinds

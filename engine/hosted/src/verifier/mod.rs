@@ -80,13 +80,18 @@ impl HostKernel {
     }
 
     /// A rule was broken whose breach would corrupt this process. Where the verifier is on it is a finding, and this
-    /// returns if those are recorded; the caller leaves undone what would do the harm.
+    /// returns if those are recorded; the caller leaves undone what would do the harm. For routines that another crate adds
+    /// to a kernel, too.
+    ///
+    /// # Panics
+    /// If there is no verifier, nor an executive that is told.
     #[cold]
     #[track_caller]
-    pub(crate) fn breach(&self, rule: Rule, object: Object, message: String) {
-        match self.verifier() {
-            Some(verifier) => verifier.find(rule, object, None, message),
-            None => panic!("{message}: {}", rule.advice()),
+    pub fn breach(&self, rule: Rule, object: Object, message: String) {
+        match (self.verifier(), self.executive()) {
+            (Some(verifier), _) => verifier.find(rule, object, None, message),
+            (None, Some(executive)) => (executive.breach)(rule, &message),
+            (None, None) => panic!("{message}: {}", rule.advice()),
         }
     }
 }
@@ -119,9 +124,13 @@ impl Verifier {
 
     /// As [`Verifier::report`], from a handler of a signal, which cannot panic.
     fn report_from_signal(&self, found: Finding) {
-        if self.config.on_finding != OnFinding::Record {
-            let _ = std::io::stderr().write_all(found.to_string().as_bytes());
-            std::process::abort();
+        match self.config.on_finding {
+            OnFinding::Record => {}
+            OnFinding::Tell(tell) => tell(&found),
+            OnFinding::Panic | OnFinding::Abort => {
+                let _ = std::io::stderr().write_all(found.to_string().as_bytes());
+                std::process::abort();
+            }
         }
         hold(&self.findings).push(found);
     }
@@ -132,15 +141,18 @@ impl Verifier {
         if found.is_empty() {
             return;
         }
-        if self.config.on_finding != OnFinding::Record {
+        if matches!(self.config.on_finding, OnFinding::Panic | OnFinding::Abort) {
             let reports: String = found.iter().map(Finding::to_string).collect();
             // Not by a macro, whose output a test harness keeps until the test is over, which it may never be.
             let _ = std::io::stderr().write_all(reports.as_bytes());
         }
         let first = format!("verifier: {}: {}", found[0].rule, found[0].message);
+        if let OnFinding::Tell(tell) = self.config.on_finding {
+            found.iter().for_each(tell);
+        }
         hold(&self.findings).extend(found);
         match self.config.on_finding {
-            OnFinding::Record => {}
+            OnFinding::Record | OnFinding::Tell(_) => {}
             OnFinding::Panic => panic!("{first}"),
             OnFinding::Abort => std::process::abort(),
         }

@@ -11,6 +11,7 @@ mod lent;
 mod levels;
 mod memory;
 mod npis;
+mod ntoskrnl;
 mod registration;
 mod socket;
 mod sockets;
@@ -52,6 +53,7 @@ const ALL: &[&[Case]] = &[
     levels::CASES,
     memory::CASES,
     npis::CASES,
+    ntoskrnl::CASES,
     registration::CASES,
     sockets::CASES,
 ];

@@ -34,6 +34,7 @@ const EXECUTIVE: Executive = Executive {
     iof_complete_request: complete_request,
     io_acquire_cancel_spin_lock: acquire_cancel_spin_lock,
     io_release_cancel_spin_lock: release_cancel_spin_lock,
+    breach: |rule, message| panic!("{rule}: {message}"),
 };
 
 fn kernel() -> HostKernel {

@@ -131,6 +131,7 @@ fn compiled<'a>(room: &Room<'a>, name: &str) -> Result<Service<'a>> {
     let image = room.file(&format!("{name}.sys"));
     let mut command = tool::MINGW_GCC.command();
     command.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-nostdlib", "-shared"]);
+    command.arg("-I").arg(cargo::root().join("engine/hosted/c/include"));
     // Debian's place for the headers of drivers, and that of others.
     command.args(["-I/usr/share/mingw-w64/include/ddk", "-I/usr/x86_64-w64-mingw32/include/ddk"]);
     command.args(["-Wl,--subsystem,native,-e,DriverEntry,--exclude-all-symbols", "-o"]).arg(&image);

@@ -1,0 +1,2 @@
+/* The annotations of drivers are with all others. */
+#include <sal.h>
