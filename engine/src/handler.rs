@@ -87,7 +87,7 @@ impl<'a, K: Kernel> Batch<'a, K> {
     #[inline]
     #[must_use]
     pub fn local_port(&self) -> u16 {
-        self.round.socket.bound().port
+        self.round.local_port
     }
 }
 
@@ -116,7 +116,7 @@ impl<K: Kernel> Datagram<'_, '_, K> {
     #[inline]
     #[must_use]
     pub fn local(&self) -> Endpoint {
-        Endpoint { address: self.entry.local, scope: 0, port: self.round.socket.bound().port }
+        Endpoint { address: self.entry.local, scope: 0, port: self.round.local_port }
     }
 
     /// The address alone of [`Datagram::local`].
@@ -165,7 +165,7 @@ impl<K: Kernel> Datagram<'_, '_, K> {
     /// Drops it, and counts it under `reason`.
     #[inline]
     pub fn refuse(self, reason: DropReason) {
-        self.round.tally.refuse(reason);
+        self.round.refuse(self.entry, reason);
     }
 
     /// Keeps it beyond the callback.
@@ -178,6 +178,6 @@ impl<K: Kernel> Datagram<'_, '_, K> {
     /// [`RetainBudget`](DropReason::RetainBudget), [`NoSlot`](DropReason::NoSlot),
     /// [`Oversize`](DropReason::Oversize) or [`Closing`](DropReason::Closing).
     pub fn retain(self) -> Result<Retained<K>, DropReason> {
-        self.round.retain(self.entry).inspect_err(|&reason| self.round.tally.refuse(reason))
+        self.round.retain(self.entry).inspect_err(|&reason| self.round.refuse(self.entry, reason))
     }
 }

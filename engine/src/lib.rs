@@ -20,6 +20,7 @@
 //! * [`Handler`], [`Batch`], [`Datagram`], [`Payload`], [`Retained`]: what an embedder's code sees.
 //! * [`Sink`]: the handler that writes records into rings; [`Admission`](admission::Admission): who is let in.
 //! * [`Stats`], [`DropReason`]: every datagram ends in one counter.
+//! * [`nbl`]: datagrams inside the network buffer lists of filters.
 //! * [`abi`]: WSK and NT as C declares them.
 #![no_std]
 
@@ -28,6 +29,7 @@ extern crate std;
 
 pub mod abi;
 pub mod admission;
+pub mod nbl;
 
 mod address;
 mod anchor;

@@ -161,7 +161,7 @@ impl Family {
 
 bitflags::bitflags! {
     /// What is special about a datagram.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct RecordFlags: u8 {
         /// Fewer bytes were captured than came.
         const TRUNCATED = 1;

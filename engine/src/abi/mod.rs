@@ -11,6 +11,7 @@
 //!   programming interfaces, and the inline functions that `wdm.h` declares for them.
 //! * [`sockaddr`]: addresses, address families, socket options and their arguments.
 //! * [`cmsg`]: control messages, which carry what is known about a datagram besides its bytes.
+//! * [`ndis`]: lists of network buffers, as filters meet them.
 //! * [`wsk`]: the registration, the dispatch tables, the functions and callbacks, buffers, indications, controls.
 //!
 //! Types, fields and constants carry the names of the WDK's headers, so that its documentation can be searched for
@@ -30,6 +31,7 @@ compile_error!("the declared layouts are those of 64-bit Windows");
 mod layout;
 
 pub mod cmsg;
+pub mod ndis;
 pub mod nt;
 pub mod sockaddr;
 pub mod status;

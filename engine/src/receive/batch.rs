@@ -50,6 +50,15 @@ pub(crate) struct Lending {
     pub bytes: u64,
 }
 
+/// What became of a round's datagrams; bit n is the nth.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Marks {
+    /// Kept in the memory that is lent, and not the engine's to give back.
+    pub kept: u32,
+    /// Refused by the handler, or by what it asked for.
+    pub refused: u32,
+}
+
 /// What a batch needs besides its entries.
 pub(crate) struct Round<'a, K: Kernel> {
     pub engine: &'a EngineCore<K>,
@@ -57,27 +66,36 @@ pub(crate) struct Round<'a, K: Kernel> {
     pub tally: &'a mut Tally,
     pub lending: &'a mut Lending,
     pub processor: u32,
-    /// Bit n: the round's nth indication is kept and not the engine's to give back.
-    pub kept: &'a mut u32,
+    /// The port that the datagrams were sent to.
+    pub local_port: u16,
+    /// What of the round is no longer the engine's.
+    pub marks: &'a mut Marks,
 }
 
 impl<K: Kernel> Round<'_, K> {
+    /// Counts a datagram that goes no further.
+    #[inline]
+    pub(crate) fn refuse(&mut self, entry: &Entry, reason: DropReason) {
+        self.marks.refused |= 1 << entry.position;
+        self.tally.refuse(reason);
+    }
+
     /// Keeps the datagram of `entry`, lent within the budget, else copied.
     pub(crate) fn retain(&mut self, entry: &Entry) -> Result<Retained<K>, DropReason> {
-        if !self.within_budget(entry.payload.len()) {
+        if !self.socket.lends || !self.within_budget(entry.payload.len()) {
             return self.copy(entry);
         }
         // One inside for each datagram kept: the socket is not closed before the last of them came back.
         if !self.socket.rundown.acquire(self.processor, 1) {
             return Err(DropReason::Closing);
         }
-        *self.kept |= 1 << entry.position;
+        self.marks.kept |= 1 << entry.position;
         // SAFETY: the round read `Next` when it gathered the node; a node is given back alone.
         unsafe { (*entry.node.as_ptr()).Next = null_mut() };
         self.tally.kept += 1;
         self.lending.datagrams += 1;
         self.lending.bytes += entry.payload.len() as u64;
-        Ok(Retained::lent(self.engine, self.socket, self.processor, entry))
+        Ok(Retained::lent(self, entry))
     }
 
     /// Whether one more datagram of `bytes` may stay lent.
@@ -101,6 +119,6 @@ impl<K: Kernel> Round<'_, K> {
             return Err(DropReason::Closing);
         }
         self.tally.kept += 1;
-        Ok(Retained::copied(self.engine, self.socket, self.processor, entry, slot))
+        Ok(Retained::copied(self, entry, slot))
     }
 }

@@ -14,15 +14,15 @@ use crate::abi::sockaddr::SOCKADDR_INET;
 use crate::abi::status::{NTSTATUS, STATUS_PENDING, STATUS_SUCCESS};
 use crate::abi::wsk::{WSK_DATAGRAM_INDICATION, WSK_FLAG_AT_DISPATCH_LEVEL};
 use crate::address::{Address, Endpoint};
-use crate::admission::Admission;
 use crate::engine::shard::{Node, Shard};
-use crate::handler::{Batch, Handler};
+use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::Dispatch;
 use crate::reason::DropReason;
 use crate::receive::ancillary::Ancillary;
-use crate::receive::batch::{BATCH, Entry, Round};
+use crate::receive::batch::{BATCH, Entry};
 use crate::receive::payload::Payload;
+use crate::receive::round;
 use crate::socket::block::SocketBlock;
 use crate::socket::core::SocketCore;
 use crate::socket::options::{Info, Wanted};
@@ -93,11 +93,11 @@ unsafe fn rounds<K: Kernel, H: Handler<K>>(
     list: *mut WSK_DATAGRAM_INDICATION,
 ) -> NTSTATUS {
     let socket = &block.core;
-    let core = &block.engine.core;
+    let bound = socket.bound();
     let arrival = Arrival {
         time: socket.kernel.ke_query_performance_counter(),
         flags: list_flags(flags),
-        local: socket.bound().address,
+        local: bound.address,
         wanted: socket.wanted.any().then_some(&socket.wanted),
     };
     // Indications of earlier rounds, all consumed and still linked, from `list` on.
@@ -107,27 +107,8 @@ unsafe fn rounds<K: Kernel, H: Handler<K>>(
     while !next.is_null() {
         // SAFETY: `next` is a node of the lent list.
         next = unsafe { gather(&arrival, &socket.kernel, shard, next) };
-        admit(&block.engine.admission, shard, arrival.time);
-        let mut kept = 0_u32;
-        let handed = shard.entries.len() as u64;
-        if handed != 0 {
-            let refused = shard.tally.refused();
-            let kept_before = shard.tally.kept;
-            shard.tally.bytes += shard.entries.iter().map(|entry| entry.payload.len() as u64).sum::<u64>();
-            shard.tally.batches += 1;
-            let round = Round {
-                engine: core,
-                socket,
-                tally: &mut shard.tally,
-                lending: &mut shard.lending,
-                processor,
-                kept: &mut kept,
-            };
-            let mut batch = Batch::new(&mut shard.entries, round);
-            block.engine.handler.receive(&mut shard.handler, &mut batch);
-            let gone = (shard.tally.refused() - refused) + (shard.tally.kept - kept_before);
-            shard.tally.accepted += handed - gone;
-        }
+        let marks = round::run(&block.engine, socket, shard, processor, bound.port, arrival.time);
+        let kept = marks.kept;
         if kept != 0 && !keeping {
             keeping = true;
             // SAFETY: nothing of the earlier rounds was kept or released.
@@ -141,27 +122,9 @@ unsafe fn rounds<K: Kernel, H: Handler<K>>(
             }
         }
         consumed += shard.nodes.len() as u64;
-        shard.publish(core, processor);
+        shard.publish(&block.engine.core, processor);
     }
     if keeping { STATUS_PENDING } else { STATUS_SUCCESS }
-}
-
-/// Leaves in the round only what the allow-list, the rates and the sampling let in.
-#[inline]
-fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K, H>, now: u64) {
-    if admission.is_passthrough() {
-        return;
-    }
-    let Shard { admission: part, entries, tally, .. } = shard;
-    let Some(mut gate) = part.as_mut().and_then(|part| admission.begin(part, now)) else { return };
-    for entry in entries.iter() {
-        gate.prefetch(&entry.remote.address);
-    }
-    entries.retain(|entry| {
-        #[expect(clippy::cast_possible_truncation, reason = "a payload is at most 65,535 bytes")]
-        let bytes = entry.payload.len() as u32;
-        gate.admit(&entry.remote.address, bytes).map_err(|reason| tally.refuse(reason)).is_ok()
-    });
 }
 
 /// What all datagrams of a list have in common.

@@ -5,3 +5,4 @@ pub(crate) mod batch;
 pub(crate) mod event;
 pub(crate) mod payload;
 pub(crate) mod retained;
+pub(crate) mod round;

@@ -12,7 +12,7 @@ use crate::address::Endpoint;
 use crate::buffers::Buffer;
 use crate::engine::core::EngineCore;
 use crate::kernel::Kernel;
-use crate::receive::batch::Entry;
+use crate::receive::batch::{Entry, Round};
 use crate::receive::payload::Payload;
 use crate::socket::core::SocketCore;
 
@@ -52,42 +52,25 @@ enum Held {
 unsafe impl<K: Kernel> Send for Retained<K> {}
 
 impl<K: Kernel> Retained<K> {
-    pub(super) fn lent(
-        engine: &EngineCore<K>,
-        socket: &SocketCore<K>,
-        processor: u32,
-        entry: &Entry,
-    ) -> Self {
-        let held = Held::Lent { node: entry.node, payload: entry.payload };
-        Self::new(engine, socket, processor, entry, held)
+    pub(super) fn lent(round: &Round<'_, K>, entry: &Entry) -> Self {
+        Self::new(round, entry, Held::Lent { node: entry.node, payload: entry.payload })
     }
 
-    pub(super) fn copied(
-        engine: &EngineCore<K>,
-        socket: &SocketCore<K>,
-        processor: u32,
-        entry: &Entry,
-        slot: NonNull<Buffer>,
-    ) -> Self {
-        Self::new(engine, socket, processor, entry, Held::Copied(slot))
+    pub(super) fn copied(round: &Round<'_, K>, entry: &Entry, slot: NonNull<Buffer>) -> Self {
+        Self::new(round, entry, Held::Copied(slot))
     }
 
-    fn new(
-        engine: &EngineCore<K>,
-        socket: &SocketCore<K>,
-        processor: u32,
-        entry: &Entry,
-        held: Held,
-    ) -> Self {
+    fn new(round: &Round<'_, K>, entry: &Entry, held: Held) -> Self {
         let facts = Facts {
             remote: entry.remote,
-            local: Endpoint { address: entry.local, scope: 0, port: socket.bound().port },
+            local: Endpoint { address: entry.local, scope: 0, port: round.local_port },
             interface: entry.interface,
             time: entry.time,
             type_of_service: entry.type_of_service,
             flags: entry.flags,
         };
-        Self { engine: NonNull::from(engine), socket: NonNull::from(socket), facts, processor, held }
+        let (engine, socket) = (NonNull::from(round.engine), NonNull::from(round.socket));
+        Self { engine, socket, facts, processor: round.processor, held }
     }
 
     /// Its bytes.

@@ -18,6 +18,7 @@ use crate::abi::status::{
     NTSTATUS, STATUS_CANCELLED, STATUS_MORE_PROCESSING_REQUIRED, STATUS_NOT_IMPLEMENTED,
     STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
 };
+use crate::abi::wsk::WSK_BUF_LIST;
 use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::Dispatch;
@@ -47,6 +48,9 @@ pub enum SendError {
     /// The source and the destination are not of one family, or not of the socket's.
     #[error("source and destination must be of the socket's family: an IPv6 socket also takes mapped IPv4")]
     Family,
+    /// Network buffers are not what they say.
+    #[error("a list has no buffer, or a buffer has less data than headers")]
+    Malformed,
     /// The provider refused.
     #[error("the send failed with {0}")]
     Refused(NTSTATUS),
@@ -165,6 +169,28 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
         // SAFETY: the context came from the pool just now.
         unsafe { slot.borrow(buffer.buffer, Loan::Callers(buffer)) };
         self.append(slot.into_raw(), length);
+        Ok(())
+    }
+
+    /// Makes a chain of network buffers, which nodes in them lead through, the whole batch.
+    ///
+    /// # Safety
+    /// As for [`SendBatch::push_buffer`], for each buffer of the chain and for the nodes.
+    pub(crate) unsafe fn push_nodes(
+        &mut self,
+        first: CallersBuffer,
+        rest: *mut WSK_BUF_LIST,
+        datagrams: u32,
+    ) -> Result<(), SendError> {
+        // SAFETY: the caller's promise.
+        unsafe { self.push_buffer(first) }?;
+        if let Some(context) = self.last {
+            // SAFETY: this batch's until it is handed over.
+            let node = unsafe { context.as_ref() }.node.get();
+            // SAFETY: as above.
+            unsafe { (*node).Next = rest };
+        }
+        self.datagrams = datagrams;
         Ok(())
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct SocketCore<K: Kernel> {
     pub wanted: Wanted,
     /// The number under which records name the socket.
     pub id: u16,
+    /// Whether what it brings may stay lent beyond the callback.
+    pub lends: bool,
     /// Its family: addresses given to it must be of the same.
     pub is_ipv6: bool,
 }
@@ -63,7 +65,7 @@ unsafe impl<K: Kernel> Sync for SocketCore<K> {}
 unsafe impl<K: Kernel> Send for SocketCore<K> {}
 
 impl<K: Kernel> SocketCore<K> {
-    pub(super) fn new(kernel: K, [rundown, sends]: [Rundown<K>; 2], options: &SocketOptions<'_>) -> Self {
+    pub(crate) fn new(kernel: K, [rundown, sends]: [Rundown<K>; 2], options: &SocketOptions<'_>) -> Self {
         Self {
             socket: AtomicPtr::new(null_mut()),
             bound: UnsafeCell::new(Endpoint::default()),
@@ -78,6 +80,7 @@ impl<K: Kernel> SocketCore<K> {
             sends_drained: UnsafeCell::new(zeroed()),
             wanted: options.wanted,
             id: options.id,
+            lends: true,
             is_ipv6: options.local.is_ipv6(),
             kernel,
         }
@@ -87,7 +90,7 @@ impl<K: Kernel> SocketCore<K> {
     ///
     /// # Safety
     /// `self` lies where it will stay, and this is called once.
-    pub(super) unsafe fn prepare(&self) {
+    pub(crate) unsafe fn prepare(&self) {
         // SAFETY: the caller's promise.
         unsafe { self.control.prepare() };
         // SAFETY: the caller's promise.

@@ -1,5 +1,8 @@
 //! Datagram sockets: opened, bound, joined to groups, sent through, closed.
 
+// UNSAFETY: passes a filter's lists on, for which its caller vouches.
+#![expect(unsafe_code, reason = "lists are met by address")]
+
 pub(crate) mod block;
 mod close;
 mod control;
@@ -14,17 +17,21 @@ pub use membership::{Membership, MembershipError};
 pub use open::{OpenSocketError, OpenStep};
 pub use options::{Info, Owner, Sharing, SocketOptions, Wanted};
 
+use ::core::ffi::c_void;
 use ::core::mem::ManuallyDrop;
 use ::core::net::SocketAddr;
 use ::core::sync::atomic::Ordering;
 
 use crate::abi::sockaddr::SOCKADDR_INET;
+use crate::abi::status::NTSTATUS;
 use crate::address::Endpoint;
 use crate::anchor::Anchor;
 use crate::handler::Handler;
 use crate::kernel::Kernel;
+use crate::nbl::NblList;
 use crate::processor::Dispatch;
 use crate::send::batch::{SendBatch, SendError};
+use crate::send::context::CallersBuffer;
 use crate::send::control::{Control, SendOptions};
 use block::SocketBlock;
 
@@ -99,6 +106,39 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
             let filled = fill(&mut batch);
             batch.send().map(|sent| (filled, sent))
         })
+    }
+
+    /// Sends the datagrams of network buffer lists by one call, out of their own memory. How many there are.
+    ///
+    /// `done` is called once with `context` when the lists are the caller's again, unless this fails before they were handed
+    /// over; it may be called inside this call, and must not wait.
+    ///
+    /// # Errors
+    /// [`SendError`]; the lists are the caller's then, and `done` is not called, unless it is [`SendError::Refused`], with
+    /// which it has been. [`SendError::Malformed`] for an empty chain and for a buffer with less data than headers.
+    ///
+    /// # Safety
+    /// Lists, buffers, their reserved bytes and their MDLs, which describe locked pages or nonpaged pool, are the caller's, and
+    /// stay as they are until `done` was called, which may be on any thread.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub unsafe fn send_nbl(
+        &self,
+        remote: SocketAddr,
+        options: &SendOptions,
+        list: &NblList,
+        done: unsafe extern "C" fn(context: *mut c_void, status: NTSTATUS),
+        context: *mut c_void,
+    ) -> Result<usize, SendError> {
+        // SAFETY: the caller's promise.
+        let (buffer, rest, datagrams) = unsafe { list.build() }.ok_or(SendError::Malformed)?;
+        let first = CallersBuffer { buffer, done, context };
+        let (pushed, sent) = self.send_batch(remote, options, |batch| {
+            // SAFETY: the caller's promise.
+            unsafe { batch.push_nodes(first, rest, datagrams) }
+        })?;
+        pushed.map(|()| sent)
     }
 
     /// The address as this socket takes it: an IPv6 socket takes IPv4 addresses mapped.

@@ -9,6 +9,8 @@ mod forward;
 mod layer;
 mod listener;
 mod membership;
+mod nbl;
+mod packets;
 mod points;
 mod quirks;
 mod receive;
