@@ -113,5 +113,13 @@ pub(crate) fn expect(expected: impl Into<Value>, seen: impl Into<Value>) -> Verd
 /// [`Outcome::Broken`].
 pub(crate) fn expect_at(step: &'static str, expected: impl Into<Value>, seen: impl Into<Value>) -> Verdict {
     let pair = Pair { expected: expected.into(), seen: seen.into() };
-    if pair.expected.admits(&pair.seen) { Ok(pair) } else { Err(Outcome::Broken { step, pair }) }
+    if !pair.expected.admits(&pair.seen) {
+        return Err(Outcome::Broken { step, pair });
+    }
+    // Ports differ from run to run, and tables of different runs are compared.
+    if let Value::Address(_) = pair.seen {
+        let same = Value::Words("the same address");
+        return Ok(Pair { expected: same, seen: same });
+    }
+    Ok(pair)
 }

@@ -10,7 +10,6 @@ use crate::client::buffer::{Buffer, digest};
 use crate::client::request::Request;
 use crate::client::tcp::{Flood, Pair, STRIDE};
 use crate::outcome::{Verdict, expect, expect_at};
-use crate::value::Value;
 
 pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
     Group {
@@ -229,7 +228,7 @@ fn ideal_backlog<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     let pair = Pair::new(client)?;
     let (status, size) = pair.near.size(SIO_WSK_QUERY_IDEAL_SEND_BACKLOG)?;
     expect_at("SIO_WSK_QUERY_IDEAL_SEND_BACKLOG", STATUS_SUCCESS, status)?;
-    expect(Value::AtLeast(1), size)
+    expect_at("bytes", true, size > 0)
 }
 
 fn at_dispatch<K: Kernel>(client: &Client<'_, K>) -> Verdict {
