@@ -36,6 +36,5 @@ mod stream;
 mod stream_event;
 mod stream_race;
 mod stream_receive;
-mod stream_reset;
 mod stream_send;
 mod volume;

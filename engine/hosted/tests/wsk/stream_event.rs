@@ -2,19 +2,14 @@
 
 use std::io::Write;
 
-use skua_engine::abi::nt::{DISPATCH_LEVEL, PASSIVE_LEVEL};
-use skua_engine::abi::status::{
-    STATUS_EVENT_PENDING, STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS,
-};
-use skua_engine::abi::wsk::{
-    WSK_DATA_INDICATION, WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE, WSK_FLAG_AT_DISPATCH_LEVEL,
-    WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP,
-};
+use skua_engine::abi::nt::PASSIVE_LEVEL;
+use skua_engine::abi::status::{STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use skua_engine::abi::wsk::{WSK_DATA_INDICATION, WSK_EVENT_RECEIVE, WSK_FLAG_RELEASE_ASAP};
 use skua_hosted::{ProviderConfig, Transport};
 
 use crate::raw::events::{Take, read};
 use crate::raw::stream::{Stream, room};
-use crate::raw::{Client, Irp, check, kernel, with};
+use crate::raw::{Client, kernel, with};
 
 fn nodes(connection: &Stream) -> Vec<*mut WSK_DATA_INDICATION> {
     let taken = std::mem::take(&mut connection.tape.state().retained);
@@ -30,25 +25,6 @@ fn release(connection: &Stream, node: *mut WSK_DATA_INDICATION) {
 }
 
 #[test]
-fn the_receive_event_gets_all_data_in_order_and_one_call_after_the_other() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    let data: Vec<u8> = (0..1u32 << 18).flat_map(u32::to_le_bytes).collect();
-    assert_eq!(connection.event(WSK_EVENT_RECEIVE), STATUS_SUCCESS);
-    peer.write_all(&data).unwrap();
-    assert!(connection.tape.wait_for_data(data.len()) == data);
-    let state = connection.tape.state();
-    assert!(!state.overlapped);
-    assert!(state.irqls.iter().all(|irql| *irql == DISPATCH_LEVEL));
-    assert!(state.flags.iter().all(|flags| flags & WSK_FLAG_AT_DISPATCH_LEVEL != 0));
-    assert!(state.flags.iter().all(|flags| flags & WSK_FLAG_ENTIRE_MESSAGE == 0), "of messages only");
-    drop(state);
-    connection.close();
-    client.end();
-}
-
-#[test]
 fn events_may_come_below_dispatch_level() {
     let kernel = with(ProviderConfig { indicate_below_dispatch: true, ..ProviderConfig::default() });
     let client = Client::new(&kernel);
@@ -58,60 +34,6 @@ fn events_may_come_below_dispatch_level() {
     connection.tape.wait_for_data(1);
     assert_eq!(connection.tape.state().irqls, [PASSIVE_LEVEL]);
     assert_eq!(connection.tape.state().flags, [0]);
-    connection.close();
-    client.end();
-}
-
-#[test]
-fn a_receive_that_waits_comes_before_the_event() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    let target = room(&kernel, &[3]);
-    let mut irp = Irp::new(&kernel);
-    assert_eq!(connection.start_receive(&target, 2, irp.raw()), STATUS_PENDING);
-    assert_eq!(connection.event(WSK_EVENT_RECEIVE), STATUS_SUCCESS);
-    peer.write_all(b"abcdef").unwrap();
-    assert_eq!(irp.wait().information, 3);
-    assert_eq!(connection.tape.wait_for_data(3), b"def");
-    connection.close();
-    client.end();
-}
-
-#[test]
-fn refused_data_stays_until_a_receive_lets_the_event_be_called_again() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    connection.tape.take(Take::Nothing);
-    assert_eq!(connection.event(WSK_EVENT_RECEIVE), STATUS_SUCCESS);
-    peer.write_all(b"abc").unwrap();
-    connection.tape.wait("it was not indicated", |state| state.indications == [3]);
-    peer.write_all(b"def").unwrap();
-    assert!(connection.tape.is_quiet(), "it is not called again by itself");
-    connection.tape.take(Take::All);
-    let nothing = room(&kernel, &[]);
-    assert_eq!(connection.run(|irp| connection.start_receive(&nothing, 0, irp)), (STATUS_SUCCESS, 0));
-    assert_eq!(connection.tape.wait_for_data(6), b"abcdef");
-    connection.close();
-    client.end();
-}
-
-#[test]
-fn what_is_not_accepted_of_an_indication_is_received_next() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    connection.tape.take(Take::Some(2));
-    assert_eq!(connection.event(WSK_EVENT_RECEIVE), STATUS_SUCCESS);
-    peer.write_all(b"abcdef").unwrap();
-    connection.tape.wait_for_data(2);
-    assert!(connection.tape.is_quiet());
-    assert_eq!(connection.tape.state().data, b"ab");
-    connection.tape.take(Take::All);
-    assert_eq!(connection.receive(&[3], 0), (STATUS_SUCCESS, b"cde".to_vec()));
-    // Asking for data has let the event be called again, behind the request.
-    assert_eq!(connection.tape.wait_for_data(3), b"abf");
     connection.close();
     client.end();
 }
@@ -198,31 +120,6 @@ fn a_client_that_retains_too_much_is_asked_to_release_and_then_gets_no_more() {
 }
 
 #[test]
-fn disabling_waits_for_the_callback_that_runs() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    assert_eq!(connection.event(WSK_EVENT_RECEIVE | WSK_EVENT_ACCEPT), STATUS_INVALID_PARAMETER);
-    assert_eq!(connection.event(WSK_EVENT_RECEIVE), STATUS_SUCCESS);
-    let off = WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE;
-    connection.tape.block(true);
-    peer.write_all(b"x").unwrap();
-    connection.tape.wait("nobody is inside", |state| state.inside == 1);
-    assert_eq!(connection.event(off), STATUS_EVENT_PENDING);
-    let mut irp = Irp::new(&kernel);
-    assert_eq!(connection.set_event(off, irp.raw()), STATUS_PENDING);
-    assert!(!irp.is_complete());
-    connection.tape.block(false);
-    check(STATUS_PENDING, irp.wait());
-    peer.write_all(b"y").unwrap();
-    assert!(connection.tape.is_quiet());
-    assert_eq!(connection.receive(&[8], 0), (STATUS_SUCCESS, b"y".to_vec()), "it is there to be received");
-    assert_eq!(connection.event(off), STATUS_SUCCESS, "idle");
-    connection.close();
-    client.end();
-}
-
-#[test]
 fn a_dead_connection_says_so_to_the_receive_event_with_null() {
     let kernel = kernel(Transport::Os);
     let client = Client::new(&kernel);
@@ -232,20 +129,6 @@ fn a_dead_connection_says_so_to_the_receive_event_with_null() {
     connection.tape.wait("it was not told", |state| state.deaths == 1);
     connection.close();
     assert!(client.kernel.outstanding().irps == 0);
-    client.end();
-}
-
-#[test]
-fn a_close_may_begin_inside_the_receive_event_and_waits_for_it() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    connection.tape.close_inside(Irp::new(&kernel));
-    assert_eq!(connection.event(WSK_EVENT_RECEIVE), STATUS_SUCCESS);
-    peer.write_all(b"x").unwrap();
-    let (returned, irp) = connection.tape.closed_inside();
-    assert_eq!(returned, STATUS_PENDING);
-    check(returned, irp.wait());
     client.end();
 }
 

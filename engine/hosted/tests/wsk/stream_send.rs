@@ -14,7 +14,7 @@ use skua_hosted::{ProviderConfig, Transport};
 
 use crate::raw::socket::Buffer;
 use crate::raw::stream::Stream;
-use crate::raw::{Client, Irp, bytes_of, check, kernel, with};
+use crate::raw::{Client, Irp, bytes_of, kernel, with};
 
 #[test]
 fn a_send_ends_with_the_bytes_of_its_whole_chain() {
@@ -58,51 +58,6 @@ fn a_send_refuses_other_flags_and_broken_buffers() {
     // SAFETY: as above.
     let status = unsafe { call(connection.raw, &mut buffer.header(), 0, std::ptr::null_mut()) };
     assert_eq!(status, STATUS_INVALID_PARAMETER, "an IRP is required");
-    connection.close();
-    client.end();
-}
-
-#[test]
-fn sends_wait_in_order_when_the_other_end_does_not_read() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    let block = vec![1u8; 4 << 20];
-    let first = Buffer::new(&kernel, &[&block, &block]);
-    let second = Buffer::new(&kernel, &[b"end"]);
-    let mut irps = [Irp::new(&kernel), Irp::new(&kernel)];
-    assert_eq!(connection.start_send(&first, 0, irps[0].raw()), STATUS_PENDING);
-    assert_eq!(connection.start_send(&second, 0, irps[1].raw()), STATUS_PENDING);
-    let mut received = vec![0; 2 * block.len() + 3];
-    peer.read_exact(&mut received).unwrap();
-    assert!(received[..2 * block.len()].iter().all(|byte| *byte == 1));
-    assert_eq!(&received[2 * block.len()..], b"end");
-    for (irp, bytes) in irps.iter().zip([2 * block.len(), 3]) {
-        check(STATUS_PENDING, irp.wait());
-        assert_eq!((irp.wait().status, irp.wait().information), (Some(STATUS_SUCCESS), bytes));
-    }
-    connection.close();
-    client.end();
-}
-
-#[test]
-fn a_send_that_waits_can_be_cancelled_and_others_go_on() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let (connection, mut peer) = Stream::pair(&client);
-    kernel.set_congested(true);
-    let buffers = [Buffer::new(&kernel, &[b"lost"]), Buffer::new(&kernel, &[b"sent"])];
-    let mut irps = [Irp::new(&kernel), Irp::new(&kernel)];
-    for (buffer, irp) in buffers.iter().zip(&mut irps) {
-        assert_eq!(connection.start_send(buffer, 0, irp.raw()), STATUS_PENDING);
-    }
-    assert!(irps[0].cancel());
-    assert_eq!(irps[0].wait().status, Some(STATUS_CANCELLED));
-    kernel.set_congested(false);
-    assert_eq!(irps[1].wait().status, Some(STATUS_SUCCESS));
-    let mut received = [0; 4];
-    peer.read_exact(&mut received).unwrap();
-    assert_eq!(&received, b"sent");
     connection.close();
     client.end();
 }

@@ -8,16 +8,13 @@ use std::time::Instant;
 use skua_engine::Kernel;
 use skua_engine::abi::nt::mm_get_mapped_system_address;
 use skua_engine::abi::sockaddr::{PSOCKADDR, SOCKADDR_INET};
-use skua_engine::abi::status::{
-    NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS,
-};
+use skua_engine::abi::status::{NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_CLIENT_LISTEN_DISPATCH, WSK_DATA_INDICATION, WSK_INSPECT_ACTION,
-    WSK_INSPECT_ID, WSK_PROVIDER_BASIC_DISPATCH, WSK_SOCKET, WskInspectAccept, WskInspectReject,
+    WSK_INSPECT_ID, WSK_SOCKET, WskInspectAccept, WskInspectReject,
 };
 use skua_hosted::HostKernel;
 
-use super::Irp;
 use super::stream::Stream;
 
 pub(crate) static LISTEN: WSK_CLIENT_LISTEN_DISPATCH = WSK_CLIENT_LISTEN_DISPATCH {
@@ -52,15 +49,11 @@ pub(crate) struct Tape {
 
 #[derive(Default)]
 pub(crate) struct State {
-    socket: usize,
     take: Take,
-    refuses: bool,
     action: Option<WSK_INSPECT_ACTION>,
     /// The receive event waits while this is set.
     pub(crate) blocked: bool,
     pub(crate) inside: usize,
-    /// Two receive events of the socket ran at once.
-    pub(crate) overlapped: bool,
     /// All bytes that were accepted or retained.
     pub(crate) data: Vec<u8>,
     /// Bytes indicated by each call.
@@ -72,20 +65,13 @@ pub(crate) struct State {
     pub(crate) disconnects: Vec<u32>,
     pub(crate) backlogs: Vec<usize>,
     accepted: Vec<(usize, Arc<Tape>)>,
-    pub(crate) ends: Vec<[SocketAddr; 2]>,
     pub(crate) inspected: Vec<(WSK_INSPECT_ID, SocketAddr)>,
     pub(crate) aborted: Vec<WSK_INSPECT_ID>,
-    close_with: Option<Irp>,
-    closed: Option<(NTSTATUS, Irp)>,
 }
 
 impl Tape {
     pub(crate) fn new(kernel: &HostKernel) -> Arc<Self> {
         Arc::new(Self { kernel: kernel.clone(), state: Mutex::default(), changed: Condvar::new() })
-    }
-
-    pub(crate) fn attach(&self, socket: *mut WSK_SOCKET) {
-        self.state().socket = socket.expose_provenance();
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -96,11 +82,6 @@ impl Tape {
         self.state().take = take;
     }
 
-    /// The accept event refuses from now on.
-    pub(crate) fn refuse(&self) {
-        self.state().refuses = true;
-    }
-
     pub(crate) fn answer_inspections(&self, action: WSK_INSPECT_ACTION) {
         self.state().action = Some(action);
     }
@@ -108,17 +89,6 @@ impl Tape {
     pub(crate) fn block(&self, blocked: bool) {
         self.state().blocked = blocked;
         self.changed.notify_all();
-    }
-
-    /// The next receive event begins to close its socket.
-    pub(crate) fn close_inside(&self, irp: Irp) {
-        self.state().close_with = Some(irp);
-    }
-
-    #[track_caller]
-    pub(crate) fn closed_inside(&self) -> (NTSTATUS, Irp) {
-        self.wait("no close was begun", |state| state.closed.is_some());
-        self.state().closed.take().unwrap()
     }
 
     /// Waits until `condition` holds of what was seen.
@@ -177,7 +147,6 @@ unsafe extern "C" fn receive(
     // SAFETY: called with the socket's context.
     let tape = unsafe { tape(context) };
     let mut state = tape.state();
-    state.overlapped |= state.inside > 0;
     state.inside += 1;
     tape.changed.notify_all();
     while state.blocked {
@@ -195,14 +164,6 @@ unsafe extern "C" fn receive(
     let data = unsafe { read(list) };
     assert_eq!(data.len(), indicated, "the list holds what is indicated");
     state.indications.push(indicated);
-    if let Some(mut irp) = state.close_with.take() {
-        let socket: *mut WSK_SOCKET = std::ptr::with_exposed_provenance_mut(state.socket);
-        // SAFETY: a live socket; its table begins with the basic one.
-        let table: &WSK_PROVIDER_BASIC_DISPATCH = unsafe { super::socket::table_of(socket) };
-        // SAFETY: closed once; not waited for here.
-        let returned = unsafe { table.WskCloseSocket.unwrap()(socket, irp.raw()) };
-        state.closed = Some((returned, irp));
-    }
     let (status, taken) = match state.take {
         Take::All => (STATUS_SUCCESS, indicated),
         Take::Some(bytes) => {
@@ -275,8 +236,8 @@ unsafe extern "C" fn backlog(context: *mut c_void, size: usize) -> NTSTATUS {
 unsafe extern "C" fn accept(
     context: *mut c_void,
     _flags: u32,
-    local: PSOCKADDR,
-    remote: PSOCKADDR,
+    _local: PSOCKADDR,
+    _remote: PSOCKADDR,
     socket: *mut WSK_SOCKET,
     accepted_context: *mut *mut c_void,
     accepted_table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
@@ -290,13 +251,7 @@ unsafe extern "C" fn accept(
         tape.changed.notify_all();
         return STATUS_SUCCESS;
     }
-    // SAFETY: addresses of the family they name, during the call.
-    let ends = [local, remote].map(|end| unsafe { SOCKADDR_INET::read(end) }.unwrap());
-    state.ends.push(ends.map(|end| end.to_socket_addr().unwrap()));
     tape.changed.notify_all();
-    if state.refuses {
-        return STATUS_REQUEST_NOT_ACCEPTED;
-    }
     let own = Tape::new(&tape.kernel);
     // SAFETY: the provider's out parameters; the tape is kept as long as this one.
     unsafe { accepted_context.write(Arc::as_ptr(&own).cast_mut().cast()) };

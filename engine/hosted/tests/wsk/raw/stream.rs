@@ -9,9 +9,9 @@ use skua_engine::abi::nt::IRP;
 use skua_engine::abi::sockaddr::{AF_INET, AF_INET6, IPPROTO_TCP, SOCK_STREAM, SOCKADDR_INET};
 use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
-    WSK_BUF, WSK_CLIENT_STREAM_DISPATCH, WSK_DATA_INDICATION, WSK_EVENT_DISABLE, WSK_FLAG_CONNECTION_SOCKET,
-    WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_INSPECT_ACTION, WSK_INSPECT_ID,
-    WSK_PROVIDER_CONNECTION_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH, WSK_PROVIDER_STREAM_DISPATCH, WSK_SOCKET,
+    WSK_BUF, WSK_CLIENT_STREAM_DISPATCH, WSK_DATA_INDICATION, WSK_FLAG_CONNECTION_SOCKET,
+    WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_PROVIDER_CONNECTION_DISPATCH,
+    WSK_PROVIDER_LISTEN_DISPATCH, WSK_PROVIDER_STREAM_DISPATCH, WSK_SOCKET,
 };
 use skua_hosted::HostKernel;
 
@@ -75,7 +75,6 @@ impl Stream {
         tape: Arc<Tape>,
         flags: u32,
     ) -> Self {
-        tape.attach(raw);
         let socket = Socket { kernel: kernel.clone(), raw, recorder: Arc::default() };
         Self { socket, tape, flags }
     }
@@ -232,13 +231,6 @@ impl Stream {
         Self::of(&self.kernel, std::ptr::with_exposed_provenance_mut(socket), tape)
     }
 
-    #[track_caller]
-    pub(crate) fn inspect_complete(&self, mut id: WSK_INSPECT_ID, action: WSK_INSPECT_ACTION) -> NTSTATUS {
-        let call = self.listen_table().WskInspectComplete.unwrap();
-        // SAFETY: a live listening socket.
-        self.run(|irp| unsafe { call(self.raw, &raw mut id, action, irp) }).0
-    }
-
     pub(crate) fn start_send(&self, buffer: &Buffer, flags: u32, irp: *mut IRP) -> NTSTATUS {
         let call = if self.is_stream() { self.stream_table().WskSend } else { self.table().WskSend };
         let mut header = buffer.header();
@@ -293,13 +285,6 @@ impl Stream {
     /// Enables or disables events without an IRP.
     pub(crate) fn event(&self, mask: u32) -> NTSTATUS {
         self.set_event(mask, std::ptr::null_mut())
-    }
-
-    /// Disables an event and waits for the callbacks that run.
-    #[track_caller]
-    pub(crate) fn disable(&self, event: u32) {
-        let (status, _) = self.run(|irp| self.set_event(event | WSK_EVENT_DISABLE, irp));
-        assert_eq!(status, STATUS_SUCCESS);
     }
 
     /// Closes and waits.
