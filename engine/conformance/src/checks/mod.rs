@@ -24,6 +24,9 @@ mod options;
 mod receive;
 mod registration;
 
+mod control_messages;
+mod multicast;
+mod names;
 mod receive_event;
 mod send;
 mod socket_control;
@@ -47,6 +50,9 @@ impl<K: Kernel> Groups<K> {
         send::group(),
         receive::group(),
         receive_event::group(),
+        control_messages::group(),
+        multicast::group(),
+        names::group(),
         close::group(),
         cancel::group(),
         kernel::group(),

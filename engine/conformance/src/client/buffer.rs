@@ -18,6 +18,8 @@ pub(crate) struct Buffer<'b, K: Kernel> {
     mdls: Owned<'b, u64, K>,
     data: Owned<'b, u8, K>,
     length: usize,
+    /// What the header says.
+    said: usize,
 }
 
 impl<'b, K: Kernel> Buffer<'b, K> {
@@ -43,7 +45,7 @@ impl<'b, K: Kernel> Buffer<'b, K> {
             mdl = mdl.wrapping_add(words(*part));
             at = at.wrapping_add(*part);
         }
-        Ok(Self { mdls, data, length })
+        Ok(Self { mdls, data, length, said: length })
     }
 
     /// These parts.
@@ -71,9 +73,15 @@ impl<'b, K: Kernel> Buffer<'b, K> {
         Ok(buffer)
     }
 
+    /// The same memory, of which the header says another length than the MDLs.
+    pub(crate) fn with_length(mut self, length: usize) -> Self {
+        self.said = length;
+        self
+    }
+
     /// All of it.
     pub(crate) fn header(&self) -> WSK_BUF {
-        WSK_BUF { Mdl: self.mdls.as_ptr().cast(), Offset: 0, Length: self.length }
+        WSK_BUF { Mdl: self.mdls.as_ptr().cast(), Offset: 0, Length: self.said }
     }
 
     /// The digest of the bytes as the MDLs describe them.

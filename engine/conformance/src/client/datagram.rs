@@ -22,7 +22,7 @@ use super::handle::Handle;
 use super::memory::{Owned, Zeroed};
 use super::recorder::{self, Recorder};
 use super::request::{self, Done, Request};
-use super::{Arguments, Client, LOCALHOST};
+use super::{Arguments, Bench, Client, LOCALHOST};
 use crate::outcome::{Outcome, expect_at};
 
 /// A datagram socket, closed when dropped; what its event retained is released before.
@@ -113,6 +113,14 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
         address.ok_or(Outcome::NotApplicable { why: "an address of no known family" })
     }
 
+    /// A control whose input is an address of the socket's family, or nothing.
+    pub(crate) fn ioctl_address(&self, code: u32, address: Option<SocketAddr>) -> Result<NTSTATUS, Outcome> {
+        let Some(address) = address else { return self.ioctl(code, &[]) };
+        let inet = SOCKADDR_INET::from(address);
+        // SAFETY: plain bytes, as many as the address has.
+        self.ioctl(code, unsafe { core::slice::from_raw_parts(inet.as_ptr().cast::<u8>(), inet.len()) })
+    }
+
     /// WskSendTo with everything a check may say.
     pub(crate) fn send(&self, sending: Sending<'_, '_, K>) -> Result<Done, Outcome> {
         let request = Request::new(self.bench())?;
@@ -160,6 +168,7 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
         control: Option<&ControlArea<'_, K>>,
     ) -> Result<Done, Outcome> {
         let nodes = Owned::<Node, K>::run(self.bench(), buffers.len())?;
+        let list = if buffers.is_empty() { ptr::null_mut() } else { nodes.as_ptr().cast() };
         for (index, buffer) in buffers.iter().enumerate() {
             let next = if index + 1 < buffers.len() {
                 nodes.as_ptr().wrapping_add(index + 1)
@@ -176,7 +185,7 @@ impl<'c, K: Kernel> DatagramSocket<'c, K> {
         let Some(call) = self.functions().WskSendMessages else { return Err(MISSING) };
         request::run(self.bench(), "WskSendMessages", |irp| {
             // SAFETY: a live socket; nodes, buffers, address and control messages outlive the request.
-            unsafe { call(self.raw(), nodes.as_ptr().cast(), flags, remote, length, area, irp) }
+            unsafe { call(self.raw(), list, flags, remote, length, area, irp) }
         })
     }
 
@@ -314,11 +323,15 @@ pub(crate) struct Address(pub(crate) SOCKADDR_INET);
 unsafe impl Zeroed for Address {}
 
 impl Address {
-    pub(crate) fn of<'c, K: Kernel>(
-        socket: &Handle<'c, K>,
+    fn of<'c, K: Kernel>(socket: &Handle<'c, K>, address: SocketAddr) -> Result<Owned<'c, Self, K>, Outcome> {
+        Self::new(socket.bench(), address)
+    }
+
+    pub(crate) fn new<K: Kernel>(
+        bench: &Bench<K>,
         address: SocketAddr,
-    ) -> Result<Owned<'c, Self, K>, Outcome> {
-        let owned = Owned::<Self, K>::new(socket.bench())?;
+    ) -> Result<Owned<'_, Self, K>, Outcome> {
+        let owned = Owned::<Self, K>::new(bench)?;
         // SAFETY: nobody else has it yet.
         unsafe { owned.as_ptr().write(Self(address.into())) };
         Ok(owned)

@@ -13,6 +13,7 @@ pub(crate) mod control_area;
 pub(crate) mod datagram;
 pub(crate) mod handle;
 pub(crate) mod memory;
+pub(crate) mod names;
 pub(crate) mod recorder;
 pub(crate) mod request;
 pub(crate) mod signal;

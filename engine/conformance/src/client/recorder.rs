@@ -78,6 +78,11 @@ impl Seen {
         self.source.to_socket_addr()
     }
 
+    /// Bytes of its control messages.
+    pub(crate) fn control_length(&self) -> usize {
+        self.control_length
+    }
+
     /// The payload of a control message, if there is one of the kind; at most its first 24 bytes.
     pub(crate) fn control(&self, message: ControlMessage) -> Option<[u8; 24]> {
         // SAFETY: bytes of this value, aligned to 8 by its declaration.
@@ -317,6 +322,16 @@ impl<'b, K: Kernel> Recorder<'b, K> {
             unsafe { buffer::read(kernel, described, |byte| digest = buffer::digest_on(digest, byte)) };
         }
         digest
+    }
+
+    /// What is retained is not released one by one any more.
+    pub(crate) fn forget_retained(&self) {
+        self.take_all_retained().for_each(drop);
+    }
+
+    /// Most callbacks that ran at once.
+    pub(crate) fn most_inside(&self) -> usize {
+        self.record.most_inside.load(Ordering::Relaxed)
     }
 
     /// Takes all that are retained.

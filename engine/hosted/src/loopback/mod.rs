@@ -12,7 +12,9 @@ use std::sync::{Arc, OnceLock};
 
 use skua_engine::abi::cmsg::IN_RECVERR;
 use skua_engine::abi::sockaddr::{IPPROTO_ICMP, IPPROTO_ICMPV6};
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_BUFFER_SIZE, STATUS_NOT_SUPPORTED};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_ACCESS_DENIED, STATUS_INVALID_BUFFER_SIZE, STATUS_NOT_SUPPORTED,
+};
 
 use self::mailbox::{Mailbox, Parcel};
 use self::table::Table;
@@ -51,6 +53,7 @@ impl Stack for Loopback {
             reuse: AtomicBool::new(false),
             type_of_service: AtomicU32::new(0),
             hop_limit: AtomicU32::new(64),
+            broadcast: AtomicBool::new(false),
         }))
     }
 
@@ -84,6 +87,7 @@ struct LoopbackSocket {
     /// What datagrams are sent with when their control messages say nothing.
     type_of_service: AtomicU32,
     hop_limit: AtomicU32,
+    broadcast: AtomicBool,
 }
 
 impl StackEndpoint for LoopbackSocket {
@@ -94,6 +98,7 @@ impl StackEndpoint for LoopbackSocket {
             _ if self.mailbox.wanted.note(setting) => {}
             Setting::ReuseAddress(on) => self.reuse.store(on, Ordering::Relaxed),
             Setting::Buffer(Buffer::Receive, bytes) => self.mailbox.resize(bytes),
+            Setting::Broadcast(on) => self.broadcast.store(on, Ordering::Relaxed),
             Setting::OnlyV6(on) => self.mailbox.only_v6.store(on, Ordering::Relaxed),
             Setting::TypeOfService(_, octet) => self.type_of_service.store(octet, Ordering::Relaxed),
             Setting::HopLimit(_, hops) => self.hop_limit.store(hops, Ordering::Relaxed),
@@ -102,8 +107,7 @@ impl StackEndpoint for LoopbackSocket {
             Setting::Block(membership) => return self.mailbox.block(membership),
             Setting::Unblock(membership) => return self.mailbox.unblock(membership),
             // One interface, no path to fragment on, no checksum, all of it local.
-            Setting::Broadcast(_)
-            | Setting::Buffer(Buffer::Send, _)
+            Setting::Buffer(Buffer::Send, _)
             | Setting::DontFragment(..)
             | Setting::DiscoverMtu(..)
             | Setting::NoChecksum(_)
@@ -174,6 +178,9 @@ impl StackSocket for LoopbackSocket {
 impl LoopbackSocket {
     fn send_one(&self, batch: &SendBatch<'_>, message: &Message) -> Result<(), NTSTATUS> {
         let remote = SocketAddr::new(unmapped(batch.remote.ip()), batch.remote.port());
+        if remote.ip() == Ipv4Addr::BROADCAST && !self.broadcast.load(Ordering::Relaxed) {
+            return Err(STATUS_ACCESS_DENIED);
+        }
         let largest = if remote.is_ipv4() { LARGEST_V4 } else { LARGEST_V6 };
         let segment = batch.control.segment.map_or(largest, usize::from);
         if message.bytes.min(segment) > largest {
