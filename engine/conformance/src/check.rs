@@ -95,6 +95,8 @@ pub struct Check<K: Kernel> {
     pub citation: &'static str,
     /// Where it may run.
     pub tag: Tag,
+    /// Of a misuse: the identifier of the verifier's rule that it breaks.
+    pub finding: Option<&'static str>,
     pub(crate) body: Body<K>,
 }
 
@@ -103,7 +105,17 @@ pub(crate) type Body<K> = fn(&Client<'_, K>) -> Verdict;
 
 impl<K: Kernel> Check<K> {
     pub(crate) const fn contract(name: &'static str, citation: &'static str, body: Body<K>) -> Self {
-        Self { name, citation, tag: Tag::Contract, body }
+        Self { name, citation, tag: Tag::Contract, finding: None, body }
+    }
+
+    #[cfg(feature = "misuse")]
+    pub(crate) const fn misuse(
+        name: &'static str,
+        citation: &'static str,
+        finding: &'static str,
+        body: Body<K>,
+    ) -> Self {
+        Self { name, citation, tag: Tag::Misuse, finding: Some(finding), body }
     }
 
     /// Looks whether the provider behind `npi` keeps the rule. It does not return before everything it began has ended,

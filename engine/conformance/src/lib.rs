@@ -36,5 +36,7 @@ mod value;
 pub use check::{Category, Check, Group, Tag};
 pub use client::{Surroundings, TAG};
 pub use outcome::{Outcome, Pair};
+#[cfg(feature = "misuse")]
+pub use suite::misuse;
 pub use suite::{checks, groups, survey};
 pub use value::Value;

@@ -21,6 +21,13 @@ pub fn checks<K: Kernel>() -> impl Iterator<Item = (Category, &'static Check<K>)
     groups::<K>().iter().flat_map(|group| group.checks.iter().map(|check| (group.category, check)))
 }
 
+/// The checks that break a rule on purpose; each names the [finding](Check::finding) that it is to make.
+#[cfg(feature = "misuse")]
+#[must_use]
+pub const fn misuse<K: Kernel>() -> Group<K> {
+    crate::checks::misuse::group()
+}
+
 /// Finds out what this machine and provider have: what they have not makes checks not applicable.
 ///
 /// # Safety

@@ -25,6 +25,8 @@ mod receive;
 mod registration;
 
 mod control_messages;
+#[cfg(feature = "misuse")]
+pub(crate) mod misuse;
 mod multicast;
 mod names;
 mod receive_event;

@@ -323,7 +323,10 @@ pub(crate) struct Address(pub(crate) SOCKADDR_INET);
 unsafe impl Zeroed for Address {}
 
 impl Address {
-    fn of<'c, K: Kernel>(socket: &Handle<'c, K>, address: SocketAddr) -> Result<Owned<'c, Self, K>, Outcome> {
+    pub(crate) fn of<'c, K: Kernel>(
+        socket: &Handle<'c, K>,
+        address: SocketAddr,
+    ) -> Result<Owned<'c, Self, K>, Outcome> {
         Self::new(socket.bench(), address)
     }
 

@@ -12,7 +12,9 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering
 use skua_engine::Kernel;
 use skua_engine::abi::cmsg::{CMSGHDR, ControlMessage, wsa_cmsg_data, wsa_cmsg_firsthdr, wsa_cmsg_nxthdr};
 use skua_engine::abi::sockaddr::SOCKADDR_INET;
-use skua_engine::abi::status::{NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_SUCCESS};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL,
+};
 use skua_engine::abi::wsk::{
     NPI_WSK_INTERFACE_ID, WSK_CLIENT_DATAGRAM_DISPATCH, WSK_DATAGRAM_INDICATION, WSK_EVENT_DISABLE,
     WSK_EVENT_RECEIVE_FROM, WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_SOCKET,
@@ -45,6 +47,9 @@ pub(crate) enum Answer {
     ReleaseInside = 2,
     /// Returns DATA_NOT_ACCEPTED, and remembers nothing.
     Refuse = 3,
+    /// Returns what no receive event may, and remembers nothing.
+    #[cfg(feature = "misuse")]
+    Nonsense = 4,
 }
 
 /// What the event saw of one indication.
@@ -364,6 +369,8 @@ unsafe extern "C" fn receive_from<K: Kernel>(
         STATUS_SUCCESS
     } else if answer == Answer::Refuse as u32 {
         STATUS_DATA_NOT_ACCEPTED
+    } else if answer > Answer::Refuse as u32 {
+        STATUS_UNSUCCESSFUL
     } else {
         // SAFETY: lent to this callback.
         unsafe { note(record, &kernel, flags, list, call, answer) };

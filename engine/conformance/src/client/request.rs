@@ -107,6 +107,13 @@ impl<'b, K: Kernel> Request<'b, K> {
         self.arm();
     }
 
+    /// IoReuseIrp, whoever has the IRP.
+    #[cfg(feature = "misuse")]
+    pub(crate) fn reuse_at_once(&self) {
+        // SAFETY: not so, which is the point: a verifier leaves it undone.
+        unsafe { self.packet.bench().kernel().io_reuse_irp(self.irp(), STATUS_SUCCESS) };
+    }
+
     /// The completion routine calls `then` with `context`, which stays as long as the IRP is out.
     pub(crate) fn then(&self, then: Then, context: *mut c_void) {
         self.packet.then_context.store(context, Ordering::Relaxed);

@@ -70,6 +70,13 @@ impl Signal {
         }
     }
 
+    /// Waits for a moment, once.
+    #[cfg(feature = "misuse")]
+    pub(crate) fn waits_once<K: Kernel>(&self, kernel: &K) -> bool {
+        // SAFETY: prepared, and there until this returns.
+        unsafe { kernel.ke_wait_for_single_object(self.event.get(), Some(MOMENT)) }.is_success()
+    }
+
     /// Waits for what should come; `step` names it.
     pub(crate) fn wait_for<K: Kernel>(
         &self,

@@ -4,6 +4,7 @@
 
 #[path = "../shared/layer.rs"]
 mod layer;
+mod misuse;
 mod table;
 
 use skua_hosted::middleware::quirk::Quirk;

@@ -11,7 +11,7 @@ use skua_engine::abi::wsk::{
 use skua_engine::abi::zeroed;
 use skua_hosted::{Finding, HostKernel};
 
-static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
+pub(crate) static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: 0x0100, Reserved: 0, WskClientEvent: None };
 
 /// One check and how it ended.
