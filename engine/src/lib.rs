@@ -41,6 +41,7 @@ mod engine;
 mod handler;
 mod kernel;
 mod listener;
+mod names;
 mod operation;
 mod processor;
 mod reason;
@@ -52,6 +53,7 @@ mod send;
 mod sink;
 mod socket;
 mod stats;
+mod transports;
 
 pub use address::{Address, Endpoint};
 pub use client::{
@@ -65,6 +67,7 @@ pub use engine::{BeyondBudget, Config, Engine, OpenError, Retention};
 pub use handler::{Batch, Datagram, Handler};
 pub use kernel::Kernel;
 pub use listener::{Listener, ListenerFailure, ListenerState, ListenerStats, Memberships};
+pub use names::{AddressList, NameQuery, Names, Naming, Resolving};
 pub use operation::Completion;
 pub use processor::{Dispatch, Passive};
 pub use reason::DropReason;
@@ -84,3 +87,4 @@ pub use socket::{
     SocketOptions, Wanted,
 };
 pub use stats::Stats;
+pub use transports::TransportsError;

@@ -17,8 +17,9 @@ use crate::abi::status::{
 };
 use crate::abi::wsk::{
     NPI_WSK_INTERFACE_ID, WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_EVENT_CALLBACK_CONTROL,
-    WSK_EVENT_RECEIVE_FROM, WSK_INFINITE_WAIT, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION,
-    WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR, WSK_TDI_BEHAVIOR_BYPASS_TDI, make_wsk_version,
+    WSK_EVENT_RECEIVE_FROM, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS,
+    WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION, WSK_SET_STATIC_EVENT_CALLBACKS,
+    WSK_TDI_BEHAVIOR, WSK_TDI_BEHAVIOR_BYPASS_TDI, make_wsk_version,
 };
 use crate::abi::zeroed;
 use crate::anchor::Anchor;
@@ -242,6 +243,33 @@ impl<K: Kernel> Registration<K> {
         Ok(provider)
     }
 
+    /// The versions of WSK that the provider has, lowest and highest, each major and minor
+    /// (WskQueryProviderCharacteristics).
+    ///
+    /// # Errors
+    /// [`CaptureError::NotReady`] when there is no provider.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub fn versions(&self) -> Result<[(u8, u8); 2], CaptureError> {
+        let mut versions = WSK_PROVIDER_CHARACTERISTICS { HighestVersion: 0, LowestVersion: 0 };
+        let registration = self.block.registration.get();
+        // SAFETY: registered by `register`; the variable is writable.
+        let status =
+            unsafe { self.block.kernel.wsk_query_provider_characteristics(registration, &raw mut versions) };
+        if status == STATUS_DEVICE_NOT_READY {
+            return Err(CaptureError::NotReady(status));
+        }
+        if !status.is_success() {
+            return Err(CaptureError::Refused(status));
+        }
+        let version = |word: u16| {
+            let [major, minor] = word.to_be_bytes();
+            (major, minor)
+        };
+        Ok([version(versions.LowestVersion), version(versions.HighestVersion)])
+    }
+
     /// Waits for sockets that were dropped to finish closing, then WskDeregister, then frees.
     ///
     /// # Errors
@@ -340,15 +368,47 @@ impl<K: Kernel> Provider<K> {
         (input_bytes, input): (usize, *mut c_void),
         (output_bytes, output): (usize, *mut c_void),
     ) -> NTSTATUS {
+        // SAFETY: the caller's promise.
+        unsafe { self.control_for(code, (input_bytes, input), (output_bytes, output)) }.0
+    }
+
+    /// The same, with the bytes that the answer took or would take.
+    ///
+    /// # Safety
+    /// As for [`Provider::control`].
+    pub(crate) unsafe fn control_for(
+        &self,
+        code: u32,
+        (input_bytes, input): (usize, *mut c_void),
+        (output_bytes, output): (usize, *mut c_void),
+    ) -> (NTSTATUS, usize) {
         let Some(control) = self.dispatch().WskControlClient else {
-            return STATUS_NOT_IMPLEMENTED;
+            return (STATUS_NOT_IMPLEMENTED, 0);
         };
         let client = self.npi.Client;
         let mut returned = 0_usize;
         // SAFETY: the client handle is the captured one, the buffers are the caller's promise.
-        unsafe {
+        let status = unsafe {
             control(client, code, input_bytes, input, output_bytes, output, &raw mut returned, null_mut())
+        };
+        (status, returned)
+    }
+
+    /// One more capture of the same registration, without waiting.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub(crate) fn duplicate(&self) -> Result<Self, NTSTATUS> {
+        let mut npi = WSK_PROVIDER_NPI { Client: null_mut(), Dispatch: core::ptr::null() };
+        let registration = self.block.registration.get();
+        // SAFETY: registered, as this capture shows; the release is owed by the value made next.
+        let status =
+            unsafe { self.block.kernel.wsk_capture_provider_npi(registration, WSK_NO_WAIT, &raw mut npi) };
+        if !status.is_success() {
+            return Err(status);
         }
+        self.block.captures.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { block: self.block.clone(), npi })
     }
 
     fn settle(&self) -> Result<(), CaptureError> {

@@ -15,7 +15,7 @@ use crate::operation::Completion;
 use crate::request::{Buffer, Finish, RequestError};
 
 /// A request that gives nothing but its success.
-pub struct Done(pub(super) &'static str);
+pub struct Done(pub(crate) &'static str);
 
 impl<K: Kernel> Finish<K> for Done {
     type Output = ();

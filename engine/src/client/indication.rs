@@ -38,10 +38,8 @@ pub struct Verdict<'a> {
     of: PhantomData<fn(&'a ()) -> &'a ()>,
 }
 
-impl Verdict<'_> {
-    fn new(status: NTSTATUS, accepted: usize) -> Self {
-        Self { status, accepted, of: PhantomData }
-    }
+fn verdict<'a>(status: NTSTATUS, accepted: usize) -> Verdict<'a> {
+    Verdict { status, accepted, of: PhantomData }
 }
 
 impl<'a, K: Kernel> Indication<'a, K> {
@@ -92,7 +90,7 @@ impl<'a, K: Kernel> Indication<'a, K> {
 
     /// All of it is taken. It goes back when the callback returns.
     pub fn consume(self) -> Verdict<'a> {
-        Verdict::new(STATUS_SUCCESS, self.bytes)
+        verdict(STATUS_SUCCESS, self.bytes)
     }
 
     /// The first `bytes` are taken; the rest is indicated again once the connection is [rearmed]. None is a
@@ -103,14 +101,14 @@ impl<'a, K: Kernel> Indication<'a, K> {
         if bytes == 0 {
             return self.refuse();
         }
-        Verdict::new(STATUS_SUCCESS, bytes.min(self.bytes))
+        verdict(STATUS_SUCCESS, bytes.min(self.bytes))
     }
 
     /// Nothing is taken. It waits below for a receive, or to be indicated again once the connection is [rearmed].
     ///
     /// [rearmed]: crate::ConnectionSocket::rearm
     pub fn refuse(self) -> Verdict<'a> {
-        Verdict::new(STATUS_DATA_NOT_ACCEPTED, 0)
+        verdict(STATUS_DATA_NOT_ACCEPTED, 0)
     }
 
     /// All of it is kept beyond the callback, until the value is dropped. Refused when the socket is closing.
@@ -119,7 +117,7 @@ impl<'a, K: Kernel> Indication<'a, K> {
             return (self.refuse(), None);
         }
         let retained = RetainedData { base: NonNull::from(self.base), list: self.list, bytes: self.bytes };
-        (Verdict::new(STATUS_PENDING, self.bytes), Some(retained))
+        (verdict(STATUS_PENDING, self.bytes), Some(retained))
     }
 }
 

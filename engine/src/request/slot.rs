@@ -148,7 +148,7 @@ impl<K: Kernel> Slot<K> {
     ///
     /// # Safety
     /// The slot was taken from it.
-    pub(super) unsafe fn home(&self) -> NonNull<RequestsBlock<K>> {
+    pub(crate) unsafe fn home(&self) -> NonNull<RequestsBlock<K>> {
         // SAFETY: the caller's promise: written by who took it.
         let home = unsafe { *self.home.get() };
         // SAFETY: as above.
