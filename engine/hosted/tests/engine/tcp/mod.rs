@@ -5,7 +5,9 @@ mod events;
 mod executor;
 mod futures;
 mod listen;
+mod memory;
 mod options;
+mod quirks;
 mod requests;
 mod stream;
 
