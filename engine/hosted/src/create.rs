@@ -6,20 +6,18 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use skua_engine::abi::nt::PSECURITY_DESCRIPTOR;
-use skua_engine::abi::sockaddr::{
-    AF_INET, AF_INET6, IPPROTO_TCP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOCKADDR_INET,
-};
+use skua_engine::abi::nt::{PEPROCESS, PETHREAD, PSECURITY_DESCRIPTOR};
+use skua_engine::abi::sockaddr::SOCKADDR_INET;
 use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED};
 use skua_engine::abi::wsk::{
     WSK_CLIENT_DATAGRAM_DISPATCH, WSK_EVENT_RECEIVE_FROM, WSK_FLAG_BASIC_SOCKET, WSK_FLAG_CONNECTION_SOCKET,
     WSK_FLAG_DATAGRAM_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_SOCKET,
 };
 
-use crate::client::transports;
+use crate::kernel::process::SecurityContext;
 use crate::kernel::registration::Client;
 use crate::os::tcp::TcpSocket;
-use crate::os::{Family, StackEndpoint};
+use crate::os::{Family, StackEndpoint, StackSocket};
 use crate::request::Request;
 use crate::socket::basic::BasicSocket;
 use crate::socket::controls::Controls;
@@ -28,6 +26,7 @@ use crate::socket::events::ReceiveEvent;
 use crate::socket::handle;
 use crate::socket::scope::Scope;
 use crate::stream::{Category, StreamParts, StreamSocket, Targets, connect_new};
+use crate::transports::Protocol;
 
 /// The arguments of WskSocket that make a difference here.
 pub(crate) struct SocketParameters {
@@ -37,6 +36,8 @@ pub(crate) struct SocketParameters {
     pub(crate) flags: u32,
     pub(crate) context: *mut c_void,
     pub(crate) dispatch: *const c_void,
+    /// OwningProcess and OwningThread.
+    pub(crate) owner: (PEPROCESS, PETHREAD),
     pub(crate) security: PSECURITY_DESCRIPTOR,
 }
 
@@ -53,41 +54,53 @@ pub(crate) fn create(
     parameters: &SocketParameters,
 ) -> Result<*mut WSK_SOCKET, NTSTATUS> {
     let wanted = parameters.category()?;
-    let family = parameters.family(client)?;
-    let security = parameters.security;
-    if !security.is_null() && !client.controls.is_cached(security.addr()) {
-        return Err(STATUS_INVALID_PARAMETER);
-    }
-    let is_tcp = parameters.protocol == IPPROTO_TCP;
-    match wanted {
-        Wanted::Basic if !parameters.context.is_null() || !parameters.dispatch.is_null() => {
+    let (family, protocol) = parameters.transport(client)?;
+    let security = client.controls.descriptor(parameters.security)?;
+    match (wanted, protocol) {
+        (Wanted::Basic, _) if !parameters.context.is_null() || !parameters.dispatch.is_null() => {
             Err(STATUS_INVALID_PARAMETER)
         }
-        Wanted::Basic => {
-            let wire: Box<dyn StackEndpoint> = if is_tcp {
-                Box::new(TcpSocket::open(family, false)?)
-            } else {
-                client.kernel.stack().open(family)?
+        (Wanted::Basic, _) => {
+            let wire: Box<dyn StackEndpoint> = match protocol {
+                Protocol::Tcp => Box::new(TcpSocket::open(family, false)?),
+                _ => open_datagram(client, family, protocol)?,
             };
-            let doing = if is_tcp { Scope::TCP } else { Scope::DATAGRAM };
+            let doing = match protocol {
+                Protocol::Udp => Scope::DATAGRAM,
+                Protocol::Tcp => Scope::TCP,
+                Protocol::Raw(_) => Scope::RAW,
+            };
             let controls = Controls::new(wire, Arc::clone(client), security, Scope::basic(family, doing));
             client.controls.socket_created();
             Ok(BasicSocket::open(Arc::clone(client), controls))
         }
-        // A category over the transport of another.
-        Wanted::Datagram if is_tcp => Err(STATUS_NOT_SUPPORTED),
-        Wanted::Stream(_) if !is_tcp => Err(STATUS_NOT_SUPPORTED),
-        Wanted::Datagram => {
-            let wire = client.kernel.stack().open(family)?;
-            let scope = Scope::of(family, Scope::DATAGRAM);
-            let controls = Controls::new(wire, Arc::clone(client), security, scope);
+        (Wanted::Datagram, Protocol::Udp | Protocol::Raw(_)) => {
+            let wire = open_datagram(client, family, protocol)?;
+            let is_raw = protocol != Protocol::Udp;
+            let doing = if is_raw { Scope::RAW } else { Scope::DATAGRAM };
+            let controls = Controls::new(wire, Arc::clone(client), security, Scope::of(family, doing));
             let event = parameters.receive_event(client)?;
-            let parts = DatagramParts { client: Arc::clone(client), family, controls, event };
+            let context = parameters.security_context(client);
+            let client = Arc::clone(client);
+            let parts = DatagramParts { client, family, context, is_raw, controls, event };
             Ok(handle::to_client(DatagramSocket::new(parts)))
         }
-        Wanted::Stream(category) => {
+        (Wanted::Stream(category), Protocol::Tcp) => {
             parameters.stream(client, category, family).map(|socket| socket.client_pointer())
         }
+        // A category over the transport of another.
+        _ => Err(STATUS_NOT_SUPPORTED),
+    }
+}
+
+fn open_datagram(
+    client: &Client,
+    family: Family,
+    protocol: Protocol,
+) -> Result<Box<dyn StackSocket>, NTSTATUS> {
+    match protocol {
+        Protocol::Raw(number) => client.kernel.stack().open_raw(family, number),
+        _ => client.kernel.stack().open(family),
     }
 }
 
@@ -100,19 +113,10 @@ pub(crate) fn create_connected(
     local: &SOCKADDR_INET,
     remote: Option<SOCKADDR_INET>,
 ) -> NTSTATUS {
-    let security = parameters.security;
-    let is_cached = security.is_null() || client.controls.is_cached(security.addr());
-    let created = match parameters.category() {
-        Ok(Wanted::Stream(Category::Connection)) if is_cached => match parameters.family(client) {
-            Ok(family) if parameters.protocol == IPPROTO_TCP => {
-                parameters.stream(client, Category::Connection, family)
-            }
-            // A connection over the transport of another category.
-            Ok(_) => Err(STATUS_NOT_SUPPORTED),
-            Err(status) => Err(status),
-        },
-        _ => Err(STATUS_INVALID_PARAMETER),
-    };
+    let created = parameters.transport(client).and_then(|(family, protocol)| match protocol {
+        Protocol::Tcp => parameters.stream(client, Category::Connection, family),
+        _ => Err(STATUS_NOT_SUPPORTED),
+    });
     match created {
         Ok(socket) => connect_new(&socket, request, local, remote),
         Err(status) => request.complete(&client.kernel, status, 0),
@@ -132,18 +136,15 @@ impl SocketParameters {
         }
     }
 
-    /// The family, when the combination is one of the transports.
-    fn family(&self, client: &Client) -> Result<Family, NTSTATUS> {
-        let listed = transports(client.kernel.stack().has_tcp()).iter().any(|transport| {
-            (transport.AddressFamily, transport.SocketType, transport.Protocol)
-                == (self.family, self.socket_type, self.protocol)
-        });
-        match (self.family, self.socket_type) {
-            (AF_INET, _) if listed => Ok(Family::V4),
-            (AF_INET6, _) if listed => Ok(Family::V6),
-            (AF_INET | AF_INET6, SOCK_DGRAM | SOCK_RAW | SOCK_STREAM) => Err(STATUS_NOT_SUPPORTED),
-            _ => Err(STATUS_INVALID_PARAMETER),
-        }
+    /// What it is to go over, when the combination is one of the transports.
+    fn transport(&self, client: &Client) -> Result<(Family, Protocol), NTSTATUS> {
+        let Self { family, socket_type, protocol, .. } = *self;
+        client.kernel.transports().find(client.kernel.stack(), family, socket_type, protocol)
+    }
+
+    fn security_context(&self, client: &Client) -> SecurityContext {
+        let (process, thread) = self.owner;
+        client.kernel.processes().context(process, thread)
     }
 
     fn stream(
@@ -156,10 +157,12 @@ impl SocketParameters {
         let targets = unsafe { self.targets(category) };
         let wire = TcpSocket::open(family, category == Category::Listen)?;
         let scope = Scope::of(family, category.doing());
-        let controls = Controls::new(Box::new(wire), Arc::clone(client), self.security, scope);
+        let security = client.controls.descriptor(self.security)?;
+        let controls = Controls::new(Box::new(wire), Arc::clone(client), security, scope);
+        let context = self.security_context(client);
         let statics = client.controls.socket_created();
         let client = Arc::clone(client);
-        StreamSocket::new(StreamParts { client, category, family, controls, targets, statics })
+        StreamSocket::new(StreamParts { client, category, family, context, controls, targets, statics })
     }
 
     /// # Safety

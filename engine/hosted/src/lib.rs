@@ -19,8 +19,13 @@
 //!
 //! # Where it differs from Windows
 //!
-//! * An address is bound by one socket unless all of them set SO_REUSEADDR; Windows lets a wildcard and a specific address
-//!   coexist, and asks security descriptors. Descriptors are accepted and compared with nothing.
+//! * Sockets of one kernel share addresses as WSK's documentation says; what another program has is in use, whatever both
+//!   ask for, unless both set SO_REUSEADDR where the host shares by that. The access that a security descriptor has to
+//!   grant is FILE_GENERIC_READ and FILE_GENERIC_WRITE; a descriptor that is none is STATUS_INVALID_SECURITY_DESCR. Neither
+//!   is documented.
+//! * A process or thread of another kernel ([`Executive`]), where a client runs on one, stands for the system process.
+//! * A raw socket takes the privilege that the host asks for (on Linux CAP_NET_RAW), of the thread that calls WskSocket.
+//!   Protocol 0 is refused where the host refuses it.
 //! * Below DISPATCH_LEVEL nothing preempts: a thread that raises waits until its processor is free.
 //! * With several workers a broadcast is indicated by each of them; multicast is not.
 //! * A send over TCP completes when the stack has copied it, not when the other end has acknowledged it; a graceful
@@ -30,7 +35,7 @@
 //!   at once, and what was not received then is lost.
 //! * Over TCP, sharing an address (SO_REUSEADDR) spreads connections over those who share it, where the host can.
 //! * [`Transport::Loopback`] carries no TCP.
-//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: raw sockets, name resolution,
+//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: name resolution,
 //!   control messages over TCP, SIO_WSK_SET_TCP_SILENT_MODE (no host lets a connection fall silent), options that the host
 //!   has nothing like.
 //! * Datagrams are cut and joined (UDP_SEND_MSG_SIZE, UDP_RECV_MAX_COALESCED_SIZE) by the host's stack where it can, else by
@@ -44,12 +49,15 @@
 //! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.
 //! * [`ntoskrnl`]: routines for drivers in other languages, which the engine has no use for.
 //! * [`Executive`]: routines of another kernel, where clients run on one.
+//! * [`Process`], [`Token`], [`Sid`]: on whose behalf sockets are created; [`HostKernel::create_process`],
+//!   [`HostKernel::attach_process`] and [`HostKernel::impersonate`] make others than the system.
 //! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
 //! * [`middleware`]: what can be put between clients and the provider.
 //! * [`VerifierConfig`], [`OnFinding`], [`Rule`], [`Finding`]: the verifier, which finds a client's breaches of the rules
 //!   of NT and WSK.
 //! * [`Injected`], [`Control`], [`Facts`], [`Prepared`], [`Stage`], [`Indicated`]: indications made by hand.
 
+mod addresses;
 mod buffer;
 mod client;
 mod config;
@@ -63,13 +71,16 @@ pub mod ntoskrnl;
 mod os;
 mod receive;
 mod request;
+mod security;
 mod send;
 mod socket;
 mod status;
 mod stream;
+mod transports;
 mod verifier;
 
 pub use config::{HostConfig, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
-pub use kernel::{Executive, HostKernel, Outstanding, TagUse};
+pub use kernel::{Attached, Executive, HostKernel, Impersonating, Outstanding, Process, TagUse};
+pub use security::{Sid, Token};
 pub use verifier::{Finding, Frame, LentMemory, Object, ObjectKind, OnFinding, Rule, Stack, VerifierConfig};

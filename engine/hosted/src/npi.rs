@@ -22,7 +22,7 @@ use skua_engine::abi::wsk::{
 use crate::client::ClientBuffers;
 use crate::create::{SocketParameters, create, create_connected};
 use crate::kernel::irp::cancel_irql;
-use crate::kernel::registration::{Call, Client, VERSION};
+use crate::kernel::registration::{Call, Client, Errand, VERSION};
 use crate::request::{Request, cancel_context};
 
 static PROVIDER: WSK_PROVIDER_DISPATCH = WSK_PROVIDER_DISPATCH {
@@ -85,12 +85,21 @@ unsafe extern "C" fn socket(
     flags: u32,
     context: *mut c_void,
     dispatch: *const c_void,
-    _owning_process: PEPROCESS,
-    _owning_thread: PETHREAD,
+    owning_process: PEPROCESS,
+    owning_thread: PETHREAD,
     security: PSECURITY_DESCRIPTOR,
     irp: *mut IRP,
 ) -> NTSTATUS {
-    let parameters = SocketParameters { family, socket_type, protocol, flags, context, dispatch, security };
+    let parameters = SocketParameters {
+        family,
+        socket_type,
+        protocol,
+        flags,
+        context,
+        dispatch,
+        owner: (owning_process, owning_thread),
+        security,
+    };
     // SAFETY: the client's contract.
     unsafe { with_request(client, irp, |call| create(call, &parameters).map(|socket| socket.addr())) }
 }
@@ -104,8 +113,8 @@ unsafe extern "C" fn socket_connect(
     flags: u32,
     context: *mut c_void,
     dispatch: *const WSK_CLIENT_CONNECTION_DISPATCH,
-    _owning_process: PEPROCESS,
-    _owning_thread: PETHREAD,
+    owning_process: PEPROCESS,
+    owning_thread: PETHREAD,
     security: PSECURITY_DESCRIPTOR,
     irp: *mut IRP,
 ) -> NTSTATUS {
@@ -132,6 +141,7 @@ unsafe extern "C" fn socket_connect(
         flags: WSK_FLAG_CONNECTION_SOCKET,
         context,
         dispatch: dispatch.cast(),
+        owner: (owning_process, owning_thread),
         security,
     };
     create_connected(&call, &parameters, request, &local, remote)
@@ -148,8 +158,9 @@ unsafe extern "C" fn control_client(
     irp: *mut IRP,
 ) -> NTSTATUS {
     if code == WSK_TRANSPORT_LIST_CHANGE {
+        let is_empty = input.is_null() && input_size == 0 && output.is_null() && output_size == 0;
         // SAFETY: the client's contract.
-        return unsafe { transport_list_change(client, irp) };
+        return unsafe { transport_list_change(client, is_empty, irp) };
     }
     if !irp.is_null() {
         // Every other code is inline and takes none.
@@ -161,28 +172,35 @@ unsafe extern "C" fn control_client(
     let Some(call) = client.call() else { return STATUS_DEVICE_NOT_READY };
     let buffers = ClientBuffers { input, input_size, output, output_size, size_returned };
     // SAFETY: the client's contract: buffers good for their sizes.
-    unsafe { call.controls.serve(code, &buffers, call.kernel.stack().has_tcp()) }
+    unsafe { call.controls.serve(&call.kernel, code, &buffers) }
 }
 
-/// Waits for ever: the transports of this provider do not change. Cancelled by its owner or by deregistration.
+/// Waits until a transport comes or goes, its owner cancels it, or the client deregisters.
 ///
 /// # Safety
 /// As for WskControlClient.
-unsafe fn transport_list_change(client: *mut WSK_CLIENT, irp: *mut IRP) -> NTSTATUS {
+unsafe fn transport_list_change(client: *mut WSK_CLIENT, is_empty: bool, irp: *mut IRP) -> NTSTATUS {
     // SAFETY: the caller's promise.
     let client = unsafe { of(client) };
     // SAFETY: the caller's promise.
     let Some(request) = (unsafe { Request::accept(&client.kernel, irp) }) else {
         return STATUS_INVALID_PARAMETER;
     };
+    let Some(_call) = client.call() else {
+        return request.complete(&client.kernel, STATUS_DEVICE_NOT_READY, 0);
+    };
+    if !is_empty {
+        return request.complete(&client.kernel, STATUS_INVALID_PARAMETER, 0);
+    }
     let context = Arc::as_ptr(&client).cast_mut().cast();
-    match client.keep_waiting(request, Some(cancel_transport_list_change), context) {
+    match client.keep_waiting(request, Errand::ListChange, Some(cancel_waiting), context) {
         Ok(()) => STATUS_PENDING,
         Err(request) => request.complete(&client.kernel, STATUS_CANCELLED, 0),
     }
 }
 
-unsafe extern "C" fn cancel_transport_list_change(_device: *mut DEVICE_OBJECT, irp: *mut IRP) {
+/// The cancel routine of whatever waits at a client.
+pub(crate) unsafe extern "C" fn cancel_waiting(_device: *mut DEVICE_OBJECT, irp: *mut IRP) {
     // SAFETY: called by IoCancelIrp with a packet that waits at its client.
     let context = unsafe { cancel_context(irp) };
     // SAFETY: the context of such a packet is its client, which it keeps from being deregistered.

@@ -11,7 +11,7 @@ use skua_engine::abi::nt::{
     DRIVER_CANCEL, IO_NETWORK_INCREMENT, IRP, io_mark_irp_pending, io_set_cancel_routine,
     io_set_next_irp_stack_location, io_skip_current_irp_stack_location,
 };
-use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_PENDING};
+use skua_engine::abi::status::{NTSTATUS, STATUS_PENDING};
 
 use crate::HostKernel;
 use crate::kernel::irp;
@@ -88,11 +88,6 @@ impl Request {
         let raised = kernel.raise();
         let _ = self.complete(kernel, status, information);
         drop(raised);
-    }
-
-    /// Completes a kept packet with STATUS_CANCELLED.
-    pub(crate) fn cancel(self, kernel: &HostKernel) {
-        self.complete_later(kernel, STATUS_CANCELLED, 0);
     }
 
     /// Gives the packet back as it was handed over, uncompleted.

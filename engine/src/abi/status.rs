@@ -146,6 +146,8 @@ statuses! {
     STATUS_REVISION_MISMATCH = 0xC000_0059;
     /// The caller lacks a privilege.
     STATUS_PRIVILEGE_NOT_HELD = 0xC000_0061;
+    /// A security descriptor is not one.
+    STATUS_INVALID_SECURITY_DESCR = 0xC000_0079;
     /// Out of memory or of another resource.
     STATUS_INSUFFICIENT_RESOURCES = 0xC000_009A;
     /// The memory is not allocated.

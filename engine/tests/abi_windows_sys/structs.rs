@@ -8,6 +8,7 @@ use windows_sys::Wdk::Foundation as wdk;
 use windows_sys::Wdk::System::SystemServices as services;
 use windows_sys::Win32::Foundation as win32;
 use windows_sys::Win32::Networking::WinSock as winsock;
+use windows_sys::Win32::Security as security;
 use windows_sys::Win32::System::{IO as io, Kernel as kernel};
 
 /// One number of both: what it is, ours, theirs.
@@ -169,6 +170,13 @@ fn socket_pairs() -> Vec<Pair> {
         IN_RECVERR is winsock::IN_RECVERR { protocol, info, r#type, code }
         WSABUF is winsock::WSABUF { len, buf }
         WSAMSG is winsock::WSAMSG { name, namelen, lpBuffers, dwBufferCount, Control, dwFlags }
+        SECURITY_DESCRIPTOR is security::SECURITY_DESCRIPTOR {
+            Revision, Sbz1, Control, Owner, Group, Sacl, Dacl,
+        }
+        SID is security::SID { Revision, SubAuthorityCount, IdentifierAuthority, SubAuthority }
+        ACL is security::ACL { AclRevision, Sbz1, AclSize, AceCount, Sbz2 }
+        ACE_HEADER is security::ACE_HEADER { AceType, AceFlags, AceSize }
+        ACCESS_ALLOWED_ACE is security::ACCESS_ALLOWED_ACE { Header, Mask, SidStart }
         ADDRINFOEXW is winsock::ADDRINFOEXW {
             ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob, ai_bloblen,
             ai_provider, ai_next,

@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use skua_engine::abi::nt::{DISPATCH_LEVEL, KIRQL, PASSIVE_LEVEL};
 
+use crate::addresses::Addresses;
 use crate::config::{HostConfig, ProviderConfig};
 use crate::middleware::Layers;
 use crate::ntoskrnl::{Dpcs, Timers, Work};
 use crate::os::{self, Stack};
 use crate::socket::Sockets;
+use crate::transports::Transports;
 use crate::verifier::{Object, Rule, Verifier, Witness};
 
 pub(crate) mod clock;
@@ -24,6 +26,7 @@ pub(crate) mod lock;
 mod mdl;
 mod memory;
 mod outstanding;
+pub(crate) mod process;
 mod processor;
 pub(crate) mod registration;
 mod routines;
@@ -31,11 +34,13 @@ mod routines;
 pub use executive::Executive;
 pub use memory::TagUse;
 pub use outstanding::Outstanding;
+pub use process::{Attached, Impersonating, Process};
 
 use self::lock::Seat;
 use self::mdl::Mappings;
 use self::memory::Accounts;
 use self::outstanding::Ledger;
+use self::process::Processes;
 use self::processor::Processors;
 use self::registration::Registrations;
 
@@ -63,9 +68,12 @@ struct Host {
     /// The cancel spin lock, unless the executive has one.
     cancel: Seat,
     ledger: Ledger,
+    processes: Arc<Processes>,
     registrations: Registrations,
     /// What stands before the provider, by registration.
     layers: Layers,
+    transports: Transports,
+    addresses: Addresses,
     sockets: Sockets,
     /// Whether every send finds the socket buffer full.
     congested: AtomicBool,
@@ -94,8 +102,11 @@ impl HostKernel {
             executive: config.executive,
             cancel: Seat::default(),
             ledger: Ledger::default(),
+            processes: Processes::new(),
             registrations: Registrations::default(),
             layers: Layers::default(),
+            transports: Transports::default(),
+            addresses: Addresses::default(),
             sockets: Sockets::default(),
             congested: AtomicBool::new(false),
             haste: AtomicU32::new(1),
@@ -147,6 +158,7 @@ impl HostKernel {
             sockets: self.host.ledger.sockets.get(),
             indications: self.host.ledger.indications.get(),
             captures: self.host.registrations.captures(),
+            descriptors: self.host.ledger.descriptors.get(),
             memory: self.memory_in_use(),
         }
     }
@@ -263,10 +275,6 @@ impl HostKernel {
         &self.host.processors
     }
 
-    pub(crate) fn registrations(&self) -> &Registrations {
-        &self.host.registrations
-    }
-
     pub(crate) fn layers(&self) -> &Layers {
         &self.host.layers
     }
@@ -291,6 +299,22 @@ impl HostKernel {
 
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.host.ledger
+    }
+
+    pub(crate) fn processes(&self) -> &Arc<Processes> {
+        &self.host.processes
+    }
+
+    pub(crate) fn registrations(&self) -> &Registrations {
+        &self.host.registrations
+    }
+
+    pub(crate) fn transports(&self) -> &Transports {
+        &self.host.transports
+    }
+
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.host.addresses
     }
 
     pub(crate) fn sockets(&self) -> &Sockets {

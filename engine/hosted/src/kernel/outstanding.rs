@@ -14,6 +14,8 @@ pub struct Outstanding {
     pub indications: usize,
     /// Provider NPIs captured and not released.
     pub captures: usize,
+    /// Security descriptors cached, or read from a socket, and not released.
+    pub descriptors: usize,
     /// Bytes of nonpaged pool allocated and not freed.
     pub memory: usize,
 }
@@ -34,6 +36,7 @@ pub(crate) struct Ledger {
     pub(crate) passed: Count,
     pub(crate) sockets: Count,
     pub(crate) indications: Count,
+    pub(crate) descriptors: Count,
 }
 
 /// A running count.

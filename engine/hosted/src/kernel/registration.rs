@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use skua_engine::abi::nt::{DRIVER_CANCEL, IRP};
 use skua_engine::abi::status::{
-    NTSTATUS, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE, STATUS_SUCCESS,
+    NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOINTERFACE,
+    STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::{
     WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
@@ -49,9 +50,49 @@ struct Counts {
     captures: u32,
     calls: u32,
     sockets: u32,
-    /// IRPs of client-level calls that wait; cancelled by deregistration.
-    waiting: Vec<Request>,
+    /// IRPs of client-level calls that wait.
+    waiting: Vec<Waiting>,
+    /// Those that were taken out of `waiting` and are being completed.
+    completing: u32,
     deregistering: bool,
+}
+
+/// An IRP that waits, and for what.
+struct Waiting {
+    request: Request,
+    errand: Errand,
+}
+
+/// What a client-level IRP waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// WSK_TRANSPORT_LIST_CHANGE. Deregistration cancels it.
+    ListChange,
+    #[expect(dead_code, reason = "name resolution waits")]
+    /// The resolution of this number. Deregistration waits for it.
+    Resolution(u64),
+}
+
+/// A client-level IRP that nobody else can complete any more. Deregistration waits for it.
+#[must_use]
+pub(crate) struct Taken {
+    client: Arc<Client>,
+    request: Request,
+    errand: Errand,
+}
+
+impl Taken {
+    /// Ends it. A resolution has its status in `IoStatus.Information` too, as the documentation of name resolution says.
+    pub(crate) fn complete(self, status: NTSTATUS) {
+        let Self { client, request, errand } = self;
+        let information = match errand {
+            Errand::ListChange => 0,
+            Errand::Resolution(_) => status_information(status),
+        };
+        request.complete_later(&client.kernel, status, information);
+        client.counts().completing -= 1;
+        client.changed.notify_all();
+    }
 }
 
 /// The registrations of one kernel.
@@ -185,6 +226,16 @@ impl Registrations {
         hold(&self.clients).iter().map(|client| client.counts().captures as usize).sum()
     }
 
+    /// The list of transports has changed.
+    pub(crate) fn complete_list_changes(&self) {
+        let clients: Vec<Arc<Client>> = hold(&self.clients).clone();
+        for client in clients {
+            // All of them first: a client may wait for the next change in its completion routine.
+            let taken: Vec<Taken> = std::iter::from_fn(|| client.take_waiting(Errand::ListChange)).collect();
+            taken.into_iter().for_each(|taken| taken.complete(STATUS_SUCCESS));
+        }
+    }
+
     /// The provider arrives, or goes away for those who capture from now on.
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
@@ -261,34 +312,43 @@ impl Client {
         self.changed.notify_all();
     }
 
-    /// Keeps a client-level IRP until it is cancelled, by its owner through `routine` or by deregistration. Gives it back
-    /// when either has happened already.
+    /// Keeps a client-level IRP until [`Client::take_waiting`] or its owner, through `routine`, ends it. Gives it back when it
+    /// is cancelled already.
     pub(crate) fn keep_waiting(
         &self,
         request: Request,
+        errand: Errand,
         routine: DRIVER_CANCEL,
         context: *mut c_void,
     ) -> Result<(), Request> {
         let mut counts = self.counts();
-        if counts.deregistering || !request.arm(routine, context) {
+        let is_late = errand == Errand::ListChange && counts.deregistering;
+        if is_late || !request.arm(routine, context) {
             return Err(request);
         }
         request.mark_pending();
-        counts.waiting.push(request);
+        counts.waiting.push(Waiting { request, errand });
         Ok(())
     }
 
+    /// Takes one that waits for `errand`, unless it is being cancelled.
+    pub(crate) fn take_waiting(self: &Arc<Self>, errand: Errand) -> Option<Taken> {
+        self.take(|waiting| waiting.errand == errand && waiting.request.disarm())
+    }
+
     /// What the cancel routine of a waiting IRP does.
-    pub(crate) fn cancel_waiting(&self, irp: *mut IRP) {
-        let mut counts = self.counts();
-        let position = counts.waiting.iter().position(|request| request.is(irp));
-        let request = position.map(|position| counts.waiting.swap_remove(position));
-        drop(counts);
-        if let Some(request) = request {
-            request.cancel(&self.kernel);
-            let _counts = self.counts();
-            self.changed.notify_all();
+    pub(crate) fn cancel_waiting(self: &Arc<Self>, irp: *mut IRP) {
+        if let Some(taken) = self.take(|waiting| waiting.request.is(irp)) {
+            taken.complete(STATUS_CANCELLED);
         }
+    }
+
+    fn take(self: &Arc<Self>, which: impl FnMut(&Waiting) -> bool) -> Option<Taken> {
+        let mut counts = self.counts();
+        let position = counts.waiting.iter().position(which)?;
+        let Waiting { request, errand } = counts.waiting.remove(position);
+        counts.completing += 1;
+        Some(Taken { client: Arc::clone(self), request, errand })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -334,39 +394,33 @@ impl Client {
 
     /// Blocks until nothing of the registration is in use. False when the verifier gave that up, and the registration is as
     /// it was.
-    fn run_down(&self, registration: *mut WSK_REGISTRATION) -> bool {
+    fn run_down(self: &Arc<Self>, registration: *mut WSK_REGISTRATION) -> bool {
         let limit = self.kernel.verifier().map(|verifier| verifier.config().blocked_after);
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut counts = self.counts();
-        counts.deregistering = true;
+        self.counts().deregistering = true;
         self.changed.notify_all();
-        loop {
-            // An IRP that cannot be disarmed is being cancelled by its owner, who takes it out.
-            let waiting = counts.waiting.iter().position(Request::disarm);
-            if let Some(position) = waiting {
-                let request = counts.waiting.swap_remove(position);
-                drop(counts);
-                request.cancel(&self.kernel);
-                counts = self.counts();
-            } else if counts.is_idle() {
-                return true;
-            } else {
-                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-                counts = match left {
-                    Some(Duration::ZERO) => {
-                        counts.deregistering = false;
-                        let message = counts.to_string();
-                        drop(counts);
-                        self.blocked(registration, message);
-                        return false;
-                    }
-                    Some(left) => {
-                        self.changed.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0
-                    }
-                    None => self.changed.wait(counts).unwrap_or_else(PoisonError::into_inner),
-                };
-            }
+        // One that cannot be taken is being cancelled by its owner, who takes it.
+        while let Some(taken) = self.take_waiting(Errand::ListChange) {
+            taken.complete(STATUS_CANCELLED);
         }
+        let mut counts = self.counts();
+        while !counts.is_idle() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            counts = match left {
+                Some(Duration::ZERO) => {
+                    counts.deregistering = false;
+                    let message = counts.to_string();
+                    drop(counts);
+                    self.blocked(registration, message);
+                    return false;
+                }
+                Some(left) => {
+                    self.changed.wait_timeout(counts, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(counts).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        true
     }
 }
 
@@ -383,8 +437,14 @@ impl fmt::Display for Counts {
 
 impl Counts {
     fn is_idle(&self) -> bool {
-        self.captures == 0 && self.calls == 0 && self.sockets == 0 && self.waiting.is_empty()
+        let held = self.captures + self.calls + self.sockets + self.completing;
+        held == 0 && self.waiting.is_empty()
     }
+}
+
+/// A status as `IoStatus.Information` holds it.
+pub(crate) fn status_information(status: NTSTATUS) -> usize {
+    status.0.cast_unsigned() as usize
 }
 
 /// A client-level call under way.

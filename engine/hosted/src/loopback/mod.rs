@@ -133,14 +133,17 @@ impl StackEndpoint for LoopbackSocket {
         true
     }
 
+    /// Nothing forbids it.
+    fn share_address(&self) {}
+
     fn close(&self) {
         self.table.unbind(&self.mailbox);
     }
 }
 
 impl StackSocket for LoopbackSocket {
-    fn bind(&self, local: SocketAddr, _workers: u32) -> Result<SocketAddr, NTSTATUS> {
-        let bound = self.table.bind(local, &self.mailbox, self.reuse.load(Ordering::Relaxed))?;
+    fn bind(&self, local: SocketAddr, _workers: u32, _shared: bool) -> Result<SocketAddr, NTSTATUS> {
+        let bound = self.table.bind(local, &self.mailbox)?;
         let _ = self.local.set(bound);
         Ok(bound)
     }

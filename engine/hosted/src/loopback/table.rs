@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use skua_engine::abi::status::{NTSTATUS, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_TOO_MANY_ADDRESSES};
+use skua_engine::abi::status::{NTSTATUS, STATUS_TOO_MANY_ADDRESSES};
 
 use super::mailbox::{Mailbox, Parcel};
 use crate::kernel::lock::hold;
@@ -21,31 +21,22 @@ pub(super) struct Table {
 
 struct Entry {
     local: SocketAddr,
-    shared: bool,
     mailbox: Arc<Mailbox>,
 }
 
 impl Table {
-    /// Binds, choosing a port for port 0. An address is shared only when all who bind it say so.
-    pub(super) fn bind(
-        &self,
-        local: SocketAddr,
-        mailbox: &Arc<Mailbox>,
-        shared: bool,
-    ) -> Result<SocketAddr, NTSTATUS> {
+    /// Binds, choosing a port that nobody has for port 0. Who may share an address is not decided here.
+    pub(super) fn bind(&self, local: SocketAddr, mailbox: &Arc<Mailbox>) -> Result<SocketAddr, NTSTATUS> {
         let mut bound = hold(&self.bound);
-        let is_taken = |local: &SocketAddr| {
-            bound.iter().any(|entry| entry.collides(local, mailbox) && !(shared && entry.shared))
-        };
+        let is_taken = |local: &SocketAddr| bound.iter().any(|entry| entry.collides(local, mailbox));
         let local = match local.port() {
             0 => (FIRST_DYNAMIC..=u16::MAX)
                 .map(|port| SocketAddr::new(local.ip(), port))
                 .find(|local| !is_taken(local))
                 .ok_or(STATUS_TOO_MANY_ADDRESSES)?,
-            _ if is_taken(&local) => return Err(STATUS_ADDRESS_ALREADY_EXISTS),
             _ => local,
         };
-        bound.push(Entry { local, shared, mailbox: Arc::clone(mailbox) });
+        bound.push(Entry { local, mailbox: Arc::clone(mailbox) });
         Ok(local)
     }
 

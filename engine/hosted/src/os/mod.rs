@@ -4,7 +4,7 @@
 use std::io::IoSlice;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use skua_engine::abi::status::NTSTATUS;
+use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
 
 use crate::config::{ProviderConfig, Transport};
 use crate::loopback::Loopback;
@@ -47,9 +47,19 @@ pub(crate) trait Stack: Send + Sync {
     /// Makes a UDP socket that is not bound.
     fn open(&self, family: Family) -> Result<Box<dyn StackSocket>, NTSTATUS>;
 
+    /// Makes a socket for datagrams of an IP protocol. STATUS_ACCESS_DENIED for who has not the privilege.
+    fn open_raw(&self, _family: Family, _protocol: u8) -> Result<Box<dyn StackSocket>, NTSTATUS> {
+        Err(STATUS_NOT_SUPPORTED)
+    }
+
     /// Whether there is TCP, as [`tcp::TcpSocket`].
     fn has_tcp(&self) -> bool {
         true
+    }
+
+    /// Whether there are raw sockets.
+    fn has_raw(&self) -> bool {
+        false
     }
 
     /// Whether [`StackSocket::lost`] can answer.
@@ -78,6 +88,9 @@ pub(crate) trait StackEndpoint: Send + Sync {
     /// Whether the stack can cut one message into many datagrams, as [`SendControl::segment`] asks.
     fn segments(&self) -> bool;
 
+    /// Lets others share the address from now on, bound or not. Can be called while it is closed, and after.
+    fn share_address(&self);
+
     /// Gives back what the host lent. Afterwards nothing is called but what says so.
     fn close(&self);
 }
@@ -85,8 +98,9 @@ pub(crate) trait StackEndpoint: Send + Sync {
 /// A datagram socket of the stack. [`StackSocket::end`] and [`StackSocket::lost`] can be called while it is closed, and
 /// after.
 pub(crate) trait StackSocket: StackEndpoint {
-    /// Binds, and returns the address with its real port. `workers` receivers will be asked for.
-    fn bind(&self, local: SocketAddr, workers: u32) -> Result<SocketAddr, NTSTATUS>;
+    /// Binds, and returns the address with its real port. `workers` receivers will be asked for. An address is refused
+    /// that others have, unless it is to be `shared` with those who let it be; port 0 is one that nobody has.
+    fn bind(&self, local: SocketAddr, workers: u32, shared: bool) -> Result<SocketAddr, NTSTATUS>;
 
     /// Receiver number `worker` of a bound socket, for `batch` slots. Takes all the memory that receiving needs.
     fn receiver(&self, worker: u32, batch: usize) -> Box<dyn Receiver>;
@@ -181,6 +195,8 @@ pub(crate) enum Setting {
     Broadcast(bool),
     Buffer(Buffer, u32),
     OnlyV6(bool),
+    /// What is sent begins with its IP header. Raw sockets only.
+    HeaderIncluded(Family, bool),
     /// Control messages with the destination address and the interface.
     PacketInfo(Family, bool),
     /// Control messages with the type of service, or traffic class.

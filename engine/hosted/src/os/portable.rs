@@ -27,10 +27,15 @@ pub(super) struct Portable;
 
 impl Stack for Portable {
     fn open(&self, family: Family) -> Result<Box<dyn StackSocket>, NTSTATUS> {
-        let socket = settings::open(family).map_err(|error| status::of(&error))?;
-        socket.set_write_timeout(Some(SEND_WAIT)).map_err(|error| status::of(&error))?;
-        let shared = Shared { socket: Mutex::new(Some(Arc::new(socket))), ended: AtomicBool::new(false) };
-        Ok(Box::new(PortableSocket(Arc::new(shared))))
+        PortableSocket::over(settings::open(family))
+    }
+
+    fn open_raw(&self, family: Family, protocol: u8) -> Result<Box<dyn StackSocket>, NTSTATUS> {
+        PortableSocket::over(settings::open_raw(family, protocol))
+    }
+
+    fn has_raw(&self) -> bool {
+        true
     }
 
     fn tells_lost(&self) -> bool {
@@ -39,6 +44,15 @@ impl Stack for Portable {
 }
 
 struct PortableSocket(Arc<Shared>);
+
+impl PortableSocket {
+    fn over(socket: std::io::Result<Socket>) -> Result<Box<dyn StackSocket>, NTSTATUS> {
+        let socket = socket.map_err(|error| status::of(&error))?;
+        socket.set_write_timeout(Some(SEND_WAIT)).map_err(|error| status::of(&error))?;
+        let shared = Shared { socket: Mutex::new(Some(Arc::new(socket))), ended: AtomicBool::new(false) };
+        Ok(Box::new(Self(Arc::new(shared))))
+    }
+}
 
 /// What a socket shares with its receiver.
 struct Shared {
@@ -69,16 +83,25 @@ impl StackEndpoint for PortableSocket {
         false
     }
 
+    fn share_address(&self) {
+        if let Ok(socket) = self.0.socket() {
+            let _ = settings::share(&SockRef::from(&*socket));
+        }
+    }
+
     fn close(&self) {
         *hold(&self.0.socket) = None;
     }
 }
 
 impl StackSocket for PortableSocket {
-    fn bind(&self, local: SocketAddr, _workers: u32) -> Result<SocketAddr, NTSTATUS> {
+    fn bind(&self, local: SocketAddr, _workers: u32, shared: bool) -> Result<SocketAddr, NTSTATUS> {
         let socket = self.0.socket()?;
         let bind = || {
-            socket.bind(&local.into())?;
+            if shared {
+                settings::share(&SockRef::from(&*socket))?;
+            }
+            settings::bind(&SockRef::from(&*socket), local)?;
             socket.set_read_timeout(Some(LOOK_UP))?;
             settings::local(SockRef::from(&*socket))
         };

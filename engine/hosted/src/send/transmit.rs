@@ -90,7 +90,9 @@ impl DatagramSocket {
             }
             None => self.remote(),
         };
-        remote.ok_or(STATUS_INVALID_PARAMETER)
+        let remote = remote.ok_or(STATUS_INVALID_PARAMETER)?;
+        // A raw socket has no ports; Linux would take one for a protocol.
+        Ok(if self.is_raw() { without_port(remote) } else { remote })
     }
 
     fn attempt(&self, send: &mut SendRequest) -> Outcome {
@@ -127,6 +129,11 @@ impl DatagramSocket {
             }
         }
     }
+}
+
+fn without_port(mut remote: SocketAddr) -> SocketAddr {
+    remote.set_port(0);
+    remote
 }
 
 /// Sends what waits, until the socket closes.

@@ -11,6 +11,7 @@ use skua_engine::abi::status::{
 
 use super::close::Hold;
 use super::datagram::DatagramSocket;
+use crate::addresses::{Holder, Space};
 use crate::os::Family;
 use crate::receive::{Arena, Worker, WorkerPlan};
 use crate::send;
@@ -23,10 +24,10 @@ impl DatagramSocket {
         let local =
             local.to_socket_addr().filter(|local| self.takes(local)).ok_or(STATUS_INVALID_PARAMETER)?;
         self.claim_bind()?;
-        let workers = self.kernel.provider().workers;
+        let workers = self.workers();
         let arena = Arena::new(&self.kernel, workers, self.kernel.provider().blocks);
         let bound = arena.ok_or(STATUS_INSUFFICIENT_RESOURCES).and_then(|arena| {
-            let bound = self.wire().bind(local, workers)?;
+            let bound = self.bind_wire(local)?;
             Ok((bound, arena))
         });
         match bound {
@@ -39,6 +40,19 @@ impl DatagramSocket {
                 Err(status)
             }
         }
+    }
+
+    fn bind_wire(self: &Arc<Self>, local: SocketAddr) -> Result<SocketAddr, NTSTATUS> {
+        if self.is_raw() {
+            // The host has the protocol where a port would be.
+            let mut local = local;
+            local.set_port(0);
+            self.wire().bind(local, 1, false)?;
+            return Ok(local);
+        }
+        let holder: Arc<dyn Holder> = Arc::<Self>::clone(self);
+        let claim = self.controls.claim(Space::Udp, local, self.context(), Arc::downgrade(&holder));
+        self.kernel.addresses().bind(claim, |shared| self.wire().bind(local, self.workers(), shared))
     }
 
     /// Whether `address` is of the socket's family.

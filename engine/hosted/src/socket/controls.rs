@@ -1,9 +1,9 @@
 //! What WskControlSocket does on sockets of every category: options, and the I/O controls that all of them have.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
-use skua_engine::abi::nt::PSECURITY_DESCRIPTOR;
 use skua_engine::abi::sockaddr::{
     IPPROTO_TCP, RSS_SCALABILITY_INFO, SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY,
     SIO_ADDRESS_LIST_SORT, SIO_KEEPALIVE_VALS, SIO_QUERY_RSS_SCALABILITY_INFO, SIO_TIMESTAMPING,
@@ -24,16 +24,20 @@ use super::control::{ControlRequest, Kind, OptionalRequest};
 use super::options::Options;
 use super::scope::Scope;
 use super::{address_list, multicast};
+use crate::addresses::{Claim, Holder, Space};
+use crate::kernel::lock::hold;
+use crate::kernel::process::SecurityContext;
 use crate::kernel::registration::Client;
 use crate::os::{Setting, StackEndpoint};
+use crate::security::Descriptor;
 
 /// The stack's socket below a WSK socket, and what options have said about it.
 pub(crate) struct Controls<W: StackEndpoint + ?Sized> {
     wire: Box<W>,
     scope: Scope,
     options: Options,
-    /// SO_WSK_SECURITY, as an address; 0 for the default.
-    security: AtomicUsize,
+    /// SO_WSK_SECURITY; `None` for the default, which lets nobody share the address.
+    security: Mutex<Option<Arc<Descriptor>>>,
     is_bound: AtomicBool,
     client: Arc<Client>,
 }
@@ -70,14 +74,14 @@ impl<W: StackEndpoint + ?Sized> Controls<W> {
     pub(crate) fn new(
         wire: Box<W>,
         client: Arc<Client>,
-        security: PSECURITY_DESCRIPTOR,
+        security: Option<Arc<Descriptor>>,
         scope: Scope,
     ) -> Self {
         Self {
             wire,
             scope,
             options: Options::default(),
-            security: security.addr().into(),
+            security: Mutex::new(security),
             is_bound: AtomicBool::new(false),
             client,
         }
@@ -166,24 +170,43 @@ impl<W: StackEndpoint + ?Sized> Controls<W> {
         (control.level, control.code) == (SOL_SOCKET, SO_WSK_SECURITY) && !self.scope.is_basic
     }
 
-    /// A cached copy, which the client releases.
+    /// A cached copy, which the client releases; null for the default.
     fn security(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
-        let security = self.security.load(Ordering::SeqCst);
-        let size = control.put(security)?;
-        self.client.controls.cache_again(security);
+        let security = hold(&self.security).clone();
+        let address = security.as_ref().map_or(std::ptr::null_mut(), |security| security.as_ptr());
+        let size = control.put(address.expose_provenance())?;
+        if let Some(security) = &security {
+            self.client.controls.descriptors.lend(&self.client.kernel, security);
+        }
         Ok(size)
     }
 
     fn set_security(&self, control: &ControlRequest) -> Result<usize, NTSTATUS> {
-        let security = control.input_pointer()?.addr();
+        let security = control.input_pointer()?;
         if self.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        if security != 0 && !self.client.controls.is_cached(security) {
-            return Err(STATUS_INVALID_PARAMETER);
-        }
-        self.security.store(security, Ordering::SeqCst);
+        *hold(&self.security) = self.client.controls.descriptor(security.cast())?;
         Ok(0)
+    }
+
+    /// What binding to `local` asks for.
+    pub(crate) fn claim(
+        &self,
+        space: Space,
+        local: SocketAddr,
+        context: &SecurityContext,
+        holder: Weak<dyn Holder>,
+    ) -> Claim {
+        Claim {
+            space,
+            local,
+            serves_both: local.is_ipv6() && self.options.serves_both(),
+            sharing: self.options.sharing(),
+            security: hold(&self.security).clone(),
+            context: context.clone(),
+            holder,
+        }
     }
 }
 

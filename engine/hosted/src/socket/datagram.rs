@@ -19,8 +19,10 @@ use super::handle::PublicSocket;
 use super::pending::PendingQueue;
 use super::table;
 use crate::HostKernel;
+use crate::addresses::{Holder, Space};
 use crate::inject::Injections;
 use crate::kernel::lock::hold;
+use crate::kernel::process::SecurityContext;
 use crate::kernel::registration::Client;
 use crate::os::{Family, StackSocket};
 use crate::receive::{Arena, Bell, BlockRef, ReceiveRequest, unmapped};
@@ -43,6 +45,12 @@ pub(crate) struct DatagramSocket {
     changes: AddressChanges,
     client: Arc<Client>,
     family: Family,
+    /// On whose behalf it binds.
+    context: SecurityContext,
+    /// Whether it is a raw socket, and has no port.
+    is_raw: bool,
+    /// Receive threads.
+    workers: u32,
     phase: AtomicU32,
     /// Set by bind; the port is the real one.
     local: OnceLock<SocketAddr>,
@@ -76,6 +84,8 @@ pub(crate) struct Remote {
 pub(crate) struct DatagramParts {
     pub(crate) client: Arc<Client>,
     pub(crate) family: Family,
+    pub(crate) context: SecurityContext,
+    pub(crate) is_raw: bool,
     pub(crate) controls: Controls<dyn StackSocket>,
     pub(crate) event: ReceiveEvent,
 }
@@ -83,10 +93,12 @@ pub(crate) struct DatagramParts {
 impl DatagramSocket {
     /// A socket that is open and not bound.
     pub(crate) fn new(parts: DatagramParts) -> Arc<Self> {
-        let DatagramParts { client, family, controls, event } = parts;
+        let DatagramParts { client, family, context, is_raw, controls, event } = parts;
         let kernel = client.kernel.clone();
         let provider = kernel.provider();
         let pending_sends = provider.pending_sends as usize;
+        // A host gives every raw socket a copy of each datagram.
+        let workers = if is_raw { 1 } else { provider.workers };
         let socket = Arc::new(Self {
             public: PublicSocket::of(&table::DATAGRAM),
             controls,
@@ -97,10 +109,13 @@ impl DatagramSocket {
             injections: Injections::default(),
             changes: AddressChanges::of::<Self>(),
             family,
+            context,
+            is_raw,
+            workers,
             phase: AtomicU32::new(0),
             local: OnceLock::new(),
             arena: OnceLock::new(),
-            bells: (0..=provider.workers).map(|_| Bell::default()).collect(),
+            bells: (0..=workers).map(|_| Bell::default()).collect(),
             remote: Mutex::default(),
             filters: AtomicBool::new(false),
             drained: Mutex::new(0),
@@ -117,6 +132,20 @@ impl DatagramSocket {
 
     pub(crate) fn family(&self) -> Family {
         self.family
+    }
+
+    /// How many receive threads it has.
+    pub(crate) fn workers(&self) -> u32 {
+        self.workers
+    }
+
+    /// A raw socket has no port, and its address is shared.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.is_raw
+    }
+
+    pub(super) fn context(&self) -> &SecurityContext {
+        &self.context
     }
 
     pub(crate) fn wire(&self) -> &dyn StackSocket {
@@ -231,7 +260,7 @@ impl DatagramSocket {
         let from = block.source();
         let same = |remote: SocketAddr| {
             from.is_some_and(|from| {
-                from.port() == remote.port() && unmapped(from.ip()) == unmapped(remote.ip())
+                (self.is_raw || from.port() == remote.port()) && unmapped(from.ip()) == unmapped(remote.ip())
             })
         };
         self.remote().is_some_and(|remote| !same(remote))
@@ -261,9 +290,8 @@ impl DatagramSocket {
     /// Waits until every worker has drained its queue, or the socket is dead, which indicates nothing more. False when
     /// that did not come before `deadline`; `None` is never.
     pub(crate) fn wait_drained(&self, deadline: Option<Instant>) -> bool {
-        let workers = self.kernel.provider().workers;
         let mut drained = hold(&self.drained);
-        while *drained < workers && !self.has(DEAD) {
+        while *drained < self.workers && !self.has(DEAD) {
             let Some(deadline) = deadline else {
                 drained = self.drained_changed.wait(drained).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -304,6 +332,12 @@ impl DatagramSocket {
     }
 }
 
+impl Holder for DatagramSocket {
+    fn share_address(&self) {
+        self.wire().share_address();
+    }
+}
+
 impl Closable for DatagramSocket {
     fn kernel(&self) -> &HostKernel {
         &self.kernel
@@ -329,6 +363,9 @@ impl Closable for DatagramSocket {
 
     fn finish(&self) {
         self.wire().close();
+        if let Some(local) = self.local.get().filter(|_| !self.is_raw) {
+            self.kernel.addresses().release(Space::Udp, local, std::ptr::from_ref(self).cast());
+        }
         self.kernel.sockets().remove(self);
         self.kernel.ledger().sockets.remove(1);
     }

@@ -5,8 +5,8 @@ mod rows;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use skua_engine::abi::sockaddr::{
-    IPPROTO_TCP, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_REUSEADDR, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE,
-    TCP_KEEPINTVL,
+    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_REUSEADDR, SOL_SOCKET,
+    TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
 };
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
@@ -14,6 +14,7 @@ use skua_engine::abi::status::{
 
 use self::rows::{Access, Effect, ROWS, Row, When};
 use super::scope::Scope;
+use crate::addresses::Sharing;
 use crate::os::{Setting, StackEndpoint};
 
 /// The values that were set on one socket, and what the provider itself does because of them.
@@ -89,6 +90,22 @@ impl Options {
         let mut rows = ROWS.iter().zip(&self.values);
         let found = rows.find(|(row, _)| (row.level, row.code) == (level, code));
         found.map_or(0, |(_, value)| value.load(Ordering::Relaxed))
+    }
+
+    /// What the options say of sharing the address.
+    pub(crate) fn sharing(&self) -> Sharing {
+        if self.value(SOL_SOCKET, SO_EXCLUSIVEADDRUSE) != 0 {
+            Sharing::Exclusive
+        } else if self.value(SOL_SOCKET, SO_REUSEADDR) != 0 {
+            Sharing::Reuse
+        } else {
+            Sharing::Default
+        }
+    }
+
+    /// Whether IPV6_V6ONLY was switched off.
+    pub(crate) fn serves_both(&self) -> bool {
+        self.value(IPPROTO_IPV6, IPV6_V6ONLY) == 0
     }
 
     /// Datagrams that every send is to be cut into have so many bytes.

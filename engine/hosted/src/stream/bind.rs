@@ -9,6 +9,7 @@ use skua_engine::abi::status::{
 
 use super::socket::{Category, StreamSocket};
 use super::state::{Stage, State};
+use crate::addresses::{Holder, Space};
 
 impl StreamSocket {
     /// Binds; a listening socket listens from then on. When that fails another address can be tried.
@@ -20,7 +21,9 @@ impl StreamSocket {
         if state.stage != Stage::Open {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        let bound = self.wire().bind(local)?;
+        let holder: Arc<dyn Holder> = Arc::<Self>::clone(self);
+        let claim = self.controls.claim(Space::Tcp, local, &self.context, Arc::downgrade(&holder));
+        let bound = self.kernel.addresses().bind(claim, |shared| self.wire().bind(local, shared))?;
         self.controls.set_bound();
         state.local = Some(bound);
         state.stage = Stage::Bound;

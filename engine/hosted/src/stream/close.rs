@@ -8,6 +8,7 @@ use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_FILE_FORCED_CL
 use super::socket::StreamSocket;
 use super::state::Stage;
 use crate::HostKernel;
+use crate::addresses::{Holder, Space};
 use crate::kernel::registration::Client;
 use crate::os::StackEndpoint;
 use crate::socket::address_change::{AddressChanges, Watches};
@@ -68,6 +69,12 @@ impl Watches for StreamSocket {
     }
 }
 
+impl Holder for StreamSocket {
+    fn share_address(&self) {
+        self.wire().share_address();
+    }
+}
+
 impl Closable for StreamSocket {
     fn kernel(&self) -> &HostKernel {
         &self.kernel
@@ -94,12 +101,16 @@ impl Closable for StreamSocket {
         let state = self.state();
         let has_ended = state.ended_sending && (state.ended_receiving || self.wire().has_hung_up());
         let is_connected = state.stage == Stage::Connected;
+        let local = state.local;
         drop(state);
         if is_connected && !has_ended {
             self.wire().abort();
         }
         self.inspections.clear();
         self.wire().close();
+        if let Some(local) = local {
+            self.kernel.addresses().release(Space::Tcp, &local, std::ptr::from_ref(self).cast());
+        }
         self.kernel.sockets().remove_stream(self);
         self.kernel.ledger().sockets.remove(1);
     }

@@ -22,6 +22,7 @@ use super::targets::{CONNECTION_EVENTS, Events, Targets};
 use crate::HostKernel;
 use crate::kernel::Raised;
 use crate::kernel::lock::hold;
+use crate::kernel::process::SecurityContext;
 use crate::kernel::registration::Client;
 use crate::os::Family;
 use crate::os::tcp::TcpSocket;
@@ -86,6 +87,8 @@ pub(crate) struct StreamSocket {
     targets: Option<Targets>,
     pub(super) client: Arc<Client>,
     family: Family,
+    /// On whose behalf it binds; an accepted one binds no more.
+    pub(super) context: SecurityContext,
     state: Mutex<State>,
     pub(super) rundown: Rundown,
     pub(super) closing: AtomicBool,
@@ -98,6 +101,7 @@ pub(crate) struct StreamParts {
     pub(crate) client: Arc<Client>,
     pub(crate) category: Category,
     pub(crate) family: Family,
+    pub(crate) context: SecurityContext,
     pub(crate) controls: Controls<TcpSocket>,
     pub(crate) targets: Targets,
     /// Events that are enabled from the start.
@@ -108,7 +112,8 @@ impl StreamSocket {
     /// A socket that is open and not bound. STATUS_INVALID_PARAMETER when an event that is static has no callback, which
     /// of stream sockets only becoming a listening or a connection socket shows.
     pub(crate) fn new(parts: StreamParts) -> Result<Arc<Self>, NTSTATUS> {
-        let StreamParts { client, category, family, controls, targets, statics } = parts;
+        let StreamParts { client, category, family, context, controls, targets, statics } = parts;
+        let controls = (controls, context);
         let socket = Self::build(client, category, family, controls, Some(targets), None);
         let has_callbacks = match category {
             Category::Listen => socket.events.aim_listen(&targets, statics),
@@ -134,9 +139,10 @@ impl StreamSocket {
     ) -> Arc<Self> {
         let client = Arc::clone(&listener.client);
         let scope = Scope::of(listener.family, Scope::CONNECTION);
-        let controls = Controls::new(Box::new(wire), Arc::clone(&client), std::ptr::null_mut(), scope);
+        let controls = Controls::new(Box::new(wire), Arc::clone(&client), None, scope);
         controls.options().inherit(listener.controls.options());
         controls.set_bound();
+        let controls = (controls, listener.context.clone());
         let socket = Self::build(client, Category::Connection, listener.family, controls, None, inspect_id);
         let mut state = socket.state();
         state.stage = Stage::Connected;
@@ -158,7 +164,7 @@ impl StreamSocket {
         client: Arc<Client>,
         category: Category,
         family: Family,
-        controls: Controls<TcpSocket>,
+        (controls, context): (Controls<TcpSocket>, SecurityContext),
         targets: Option<Targets>,
         inspect_id: Option<WSK_INSPECT_ID>,
     ) -> Self {
@@ -189,6 +195,7 @@ impl StreamSocket {
             is_unclaimed: AtomicBool::new(false),
             targets,
             family,
+            context,
             state: Mutex::default(),
             rundown: Rundown::default(),
             closing: AtomicBool::new(false),

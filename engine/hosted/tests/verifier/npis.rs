@@ -59,7 +59,9 @@ fn releasing_inside_a_call(kernel: &HostKernel) {
 }
 
 fn cache(client: &Client) -> usize {
-    let mut given: *mut SECURITY_DESCRIPTOR = ptr::from_mut(Box::leak(Box::new(0u64))).cast();
+    // Self-relative, of the first revision, without an owner and without a list.
+    let words = Box::leak(Box::new([0x8000_0001u64, 0, 0]));
+    let mut given: *mut SECURITY_DESCRIPTOR = ptr::from_mut(words).cast();
     let mut cached: *mut SECURITY_DESCRIPTOR = null_mut();
     let status = control_client(client, WSK_CACHE_SD, bytes_of(&mut given), bytes_of(&mut cached));
     assert_eq!(status, STATUS_SUCCESS);

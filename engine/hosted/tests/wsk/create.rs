@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 
 use crate::raw::recorder::DISPATCH;
+use crate::raw::security::Descriptor;
 use crate::raw::socket::{Arguments, Socket};
 use crate::raw::stream::Stream;
 use crate::raw::{Client, LOCALHOST, TRANSPORTS, bytes_of, kernel};
@@ -62,13 +63,15 @@ fn each_combination_of_arguments_is_a_socket_or_the_right_refusal() {
             (AF_INET, SOCK_DGRAM, udp, WSK_FLAG_LISTEN_SOCKET, nothing, std::ptr::null(), unsupported),
             (AF_INET, SOCK_DGRAM, udp, WSK_FLAG_STREAM_SOCKET, nothing, std::ptr::null(), unsupported),
             (AF_INET, SOCK_STREAM, udp, WSK_FLAG_CONNECTION_SOCKET, nothing, std::ptr::null(), unsupported),
-            (AF_INET, SOCK_RAW, udp, datagram, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_RAW, udp, WSK_FLAG_LISTEN_SOCKET, nothing, std::ptr::null(), unsupported),
+            (AF_INET, SOCK_RAW, 256, datagram, nothing, std::ptr::null(), invalid),
             (AF_INET, SOCK_DGRAM, tcp, datagram, nothing, std::ptr::null(), unsupported),
             (AF_UNSPEC, SOCK_DGRAM, udp, datagram, nothing, std::ptr::null(), invalid),
             (AF_INET, 9, udp, datagram, nothing, std::ptr::null(), invalid),
         ] {
-            let arguments =
-                Arguments { family, socket_type, protocol, flags, context, dispatch, security: nothing };
+            let mut arguments = Arguments::datagram(family);
+            (arguments.socket_type, arguments.protocol, arguments.flags) = (socket_type, protocol, flags);
+            (arguments.context, arguments.dispatch) = (context, dispatch);
             let created = arguments.create(&client);
             assert_eq!(
                 created.err().unwrap_or(ok),
@@ -95,7 +98,8 @@ fn a_static_event_needs_a_callback() {
 fn only_cached_security_descriptors_can_be_attached() {
     let kernel = crate::raw::unverified(Transport::Loopback);
     let client = Client::new(&kernel);
-    let mut own = std::ptr::dangling_mut::<u64>().cast::<c_void>();
+    let descriptor = Descriptor::new(None, None);
+    let mut own = descriptor.as_ptr();
     let with = |security| Arguments { security, ..Arguments::datagram(AF_INET) }.create(&client);
     assert_eq!(with(own), Err(STATUS_INVALID_PARAMETER));
     let mut cached: *mut c_void = std::ptr::null_mut();
@@ -127,7 +131,8 @@ fn only_cached_security_descriptors_can_be_attached() {
 fn sockets_over_tcp_take_cached_security_descriptors_before_bind() {
     let kernel = crate::raw::unverified(Transport::Os);
     let client = Client::new(&kernel);
-    let mut own = std::ptr::dangling_mut::<u64>().cast::<c_void>();
+    let descriptor = Descriptor::new(None, None);
+    let mut own = descriptor.as_ptr();
     let mut cached: *mut c_void = std::ptr::null_mut();
     let nobody = std::ptr::null_mut();
     let output = Some(bytes_of(&mut cached));
@@ -146,13 +151,13 @@ fn sockets_over_tcp_take_cached_security_descriptors_before_bind() {
 
 #[test]
 fn the_transport_list_answers_a_probe_with_its_size() {
-    for (transport, entries) in [(Transport::Os, 4), (Transport::Loopback, 2)] {
+    for (transport, entries) in [(Transport::Os, 6), (Transport::Portable, 6), (Transport::Loopback, 2)] {
         let kernel = kernel(transport);
         let client = Client::new(&kernel);
         let nobody = std::ptr::null_mut();
         let (status, size) = client.control(WSK_TRANSPORT_LIST_QUERY, None, None, nobody);
         assert_eq!((status, size), (STATUS_BUFFER_OVERFLOW, entries * size_of::<WSK_TRANSPORT>()));
-        let mut list: [WSK_TRANSPORT; 4] = [zeroed(); 4];
+        let mut list: [WSK_TRANSPORT; 6] = [zeroed(); 6];
         let (status, returned) =
             client.control(WSK_TRANSPORT_LIST_QUERY, None, Some(bytes_of(&mut list)), nobody);
         assert_eq!((status, returned), (STATUS_SUCCESS, size));
@@ -162,6 +167,8 @@ fn the_transport_list_answers_a_probe_with_its_size() {
             (AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
             (AF_INET, SOCK_STREAM, IPPROTO_TCP),
             (AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+            (AF_INET, SOCK_RAW, 0),
+            (AF_INET6, SOCK_RAW, 0),
         ];
         assert_eq!(seen[..entries], all[..entries], "{transport:?}");
         client.end();

@@ -5,6 +5,7 @@
 //! * [`MDL`]: one range of locked memory, and the chain of them that a buffer is made of.
 //! * [`KEVENT`] and the other dispatcher objects, [`KDPC`] and [`KAPC`].
 //! * [`DRIVER_OBJECT`], [`DEVICE_OBJECT`], [`FILE_OBJECT`].
+//! * [`SECURITY_DESCRIPTOR`] in both its forms, [`SID`], [`ACL`].
 //! * [`NPI_CLIENT_CHARACTERISTICS`] and [`NPI_PROVIDER_CHARACTERISTICS`] of the network module registrar.
 //! * Interrupt request levels, pools, page priorities.
 //!
@@ -21,6 +22,7 @@ mod memory;
 mod npi;
 mod ntdef;
 mod object;
+mod security;
 mod stack_location;
 
 pub use dispatcher::*;
@@ -32,4 +34,5 @@ pub use memory::*;
 pub use npi::*;
 pub use ntdef::*;
 pub use object::*;
+pub use security::*;
 pub use stack_location::*;

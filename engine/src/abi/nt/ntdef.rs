@@ -175,13 +175,9 @@ opaque! {
     EPROCESS;
     /// A thread object.
     ETHREAD;
-    /// A self-relative or absolute security descriptor; WSK takes only those it has cached.
-    SECURITY_DESCRIPTOR;
 }
 
 /// A process, by the address of its object.
 pub type PEPROCESS = *mut EPROCESS;
 /// A thread, by the address of its object.
 pub type PETHREAD = *mut ETHREAD;
-/// A security descriptor, by address.
-pub type PSECURITY_DESCRIPTOR = *mut SECURITY_DESCRIPTOR;

@@ -46,6 +46,8 @@ pub const SO_RECEIVED_PROCESSOR: u32 = 0x3011;
 
 /// [`IPPROTO_IP`]: IP options; as a control message without payload, see `ControlMessage::IP_OPTIONS`.
 pub const IP_OPTIONS: u32 = 1;
+/// [`IPPROTO_IP`]: what is sent over a raw socket begins with its IP header.
+pub const IP_HDRINCL: u32 = 2;
 /// [`IPPROTO_IP`]: type of service; also a control message.
 pub const IP_TOS: u32 = 3;
 /// [`IPPROTO_IP`]: time to live; also a control message.
@@ -90,6 +92,8 @@ pub const IP_PMTUDISC_PROBE: u32 = 3;
 
 /// [`IPPROTO_IPV6`]: hop limit of unicast that is sent.
 pub const IPV6_UNICAST_HOPS: u32 = 4;
+/// [`IPPROTO_IPV6`]: what is sent over a raw socket begins with its IP header.
+pub const IPV6_HDRINCL: u32 = 2;
 /// [`IPPROTO_IPV6`]: datagrams are not to be fragmented.
 pub const IPV6_DONTFRAG: u32 = 14;
 /// [`IPPROTO_IPV6`]: report destination and interface; also a control message.

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
+use socket2::Socket;
 
 use self::descriptor::Descriptor;
 use self::drops::Drops;
@@ -32,7 +33,28 @@ pub(super) struct Linux;
 
 impl Stack for Linux {
     fn open(&self, family: Family) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
-        let first = Descriptor::new(settings::open(family).map_err(|error| status::of(&error))?);
+        LinuxSocket::over(family, settings::open(family))
+    }
+
+    fn open_raw(&self, family: Family, protocol: u8) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
+        LinuxSocket::over(family, settings::open_raw(family, protocol))
+    }
+
+    fn has_raw(&self) -> bool {
+        true
+    }
+
+    fn tells_lost(&self) -> bool {
+        true
+    }
+}
+
+/// One socket: a file descriptor for each worker.
+struct LinuxSocket(Arc<Shared>);
+
+impl LinuxSocket {
+    fn over(family: Family, first: Result<Socket>) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
+        let first = Descriptor::new(first.map_err(|error| status::of(&error))?);
         let shared = Shared {
             family,
             can_segment: options::can_segment(&first),
@@ -43,16 +65,9 @@ impl Stack for Linux {
             applied: Mutex::new(Some(Vec::new())),
             state: Mutex::new(State::Open(Drops::default())),
         };
-        Ok(Box::new(LinuxSocket(Arc::new(shared))))
-    }
-
-    fn tells_lost(&self) -> bool {
-        true
+        Ok(Box::new(Self(Arc::new(shared))))
     }
 }
-
-/// One socket: a file descriptor for each worker.
-struct LinuxSocket(Arc<Shared>);
 
 /// What a socket shares with its receivers.
 struct Shared {
@@ -110,12 +125,15 @@ impl Shared {
     /// The first descriptor is bound alone, so that a port in use is refused. Only then does SO_REUSEPORT let the others
     /// share its address, among which Linux spreads senders by a hash. Other processes of the same user that set
     /// SO_REUSEPORT could join them from then on.
-    fn bind(&self, local: SocketAddr, workers: u32) -> Result<SocketAddr> {
+    fn bind(&self, local: SocketAddr, workers: u32, shared: bool) -> Result<SocketAddr> {
         if local.ip().is_unspecified() || local.ip().is_multicast() {
             self.tell_delivery()?;
         }
         let mut applied = hold(&self.applied);
-        self.first.sock().bind(&local.into())?;
+        if shared {
+            settings::share(&self.first.sock())?;
+        }
+        settings::bind(&self.first.sock(), local)?;
         let bound = settings::local(self.first.sock())?;
         if workers > 1 {
             self.first.sock().set_reuse_port(true)?;
@@ -132,11 +150,13 @@ impl Shared {
     /// come from that. Only a socket without an address of its own receives others than unicast ones.
     fn tell_delivery(&self) -> Result<()> {
         self.wanted.want_delivery();
-        self.set(&Setting::PacketInfo(Family::V4, self.wanted.get() & Wanted::PACKET_INFO_V4 != 0))?;
-        if self.family == Family::V6 {
-            self.set(&Setting::PacketInfo(Family::V6, self.wanted.get() & Wanted::PACKET_INFO_V6 != 0))?;
+        let v4 = Setting::PacketInfo(Family::V4, self.wanted.get() & Wanted::PACKET_INFO_V4 != 0);
+        if self.family == Family::V4 {
+            return self.set(&v4);
         }
-        Ok(())
+        // A raw socket of IPv6 knows nothing of IPv4.
+        let _ = self.set(&v4);
+        self.set(&Setting::PacketInfo(Family::V6, self.wanted.get() & Wanted::PACKET_INFO_V6 != 0))
     }
 
     fn another(&self, bound: SocketAddr, settings: &[Setting]) -> Result<Descriptor> {
@@ -168,6 +188,13 @@ impl StackEndpoint for LinuxSocket {
         self.0.can_segment && self.0.has_checksum.load(Ordering::Relaxed)
     }
 
+    fn share_address(&self) {
+        let state = hold(&self.0.state);
+        if matches!(*state, State::Open(_)) {
+            let _ = settings::share(&self.0.first.sock());
+        }
+    }
+
     fn close(&self) {
         let mut state = hold(&self.0.state);
         if let State::Open(drops) = &mut *state {
@@ -178,8 +205,13 @@ impl StackEndpoint for LinuxSocket {
 }
 
 impl StackSocket for LinuxSocket {
-    fn bind(&self, local: SocketAddr, workers: u32) -> std::result::Result<SocketAddr, NTSTATUS> {
-        self.0.bind(local, workers).map_err(|error| status::of(&error))
+    fn bind(
+        &self,
+        local: SocketAddr,
+        workers: u32,
+        shared: bool,
+    ) -> std::result::Result<SocketAddr, NTSTATUS> {
+        self.0.bind(local, workers, shared).map_err(|error| status::of(&error))
     }
 
     fn receiver(&self, worker: u32, batch: usize) -> Box<dyn Receiver> {

@@ -98,7 +98,11 @@ impl TcpSocket {
         })
     }
 
-    pub(crate) fn bind(&self, local: SocketAddr) -> std::result::Result<SocketAddr, NTSTATUS> {
+    /// Binds as [`StackSocket::bind`](super::StackSocket::bind) does.
+    pub(crate) fn bind(&self, local: SocketAddr, shared: bool) -> std::result::Result<SocketAddr, NTSTATUS> {
+        if shared {
+            self.share_address();
+        }
         self.with(|socket| {
             match socket.bind(&local.into()) {
                 // Closed connections may be all that is there. A socket that is bound without this option is still in the
@@ -278,6 +282,15 @@ impl StackEndpoint for TcpSocket {
 
     fn segments(&self) -> bool {
         false
+    }
+
+    fn share_address(&self) {
+        let _ = self.with(|socket| {
+            // On Linux what closed or accepted connections use can be shared by the one, what listens by the other.
+            #[cfg(unix)]
+            socket.set_reuse_address(true)?;
+            share_address(socket, true)
+        });
     }
 
     fn close(&self) {

@@ -35,8 +35,15 @@ pub(super) struct Windows;
 
 impl Stack for Windows {
     fn open(&self, family: Family) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
-        let shared = Shared::open(family).map_err(|error| status::of(&error))?;
-        Ok(Box::new(WindowsSocket(Arc::new(shared))))
+        WindowsSocket::over(settings::open(family))
+    }
+
+    fn open_raw(&self, family: Family, protocol: u8) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
+        WindowsSocket::over(settings::open_raw(family, protocol))
+    }
+
+    fn has_raw(&self) -> bool {
+        true
     }
 
     fn tells_lost(&self) -> bool {
@@ -45,6 +52,13 @@ impl Stack for Windows {
 }
 
 struct WindowsSocket(Arc<Shared>);
+
+impl WindowsSocket {
+    fn over(socket: Result<Socket>) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
+        let shared = socket.and_then(Shared::of).map_err(|error| status::of(&error))?;
+        Ok(Box::new(Self(Arc::new(shared))))
+    }
+}
 
 /// What a socket shares with its receiver.
 struct Shared {
@@ -62,8 +76,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn open(family: Family) -> Result<Self> {
-        let socket = settings::open(family)?;
+    fn of(socket: Socket) -> Result<Self> {
         let receive = ReceiveMessage::of(&socket)?;
         // An ICMP error of an earlier send is not the receiver's. Where it cannot be turned off it is passed over.
         let _ = winsock::ignore_port_unreachable(&socket);
@@ -105,6 +118,12 @@ impl StackEndpoint for WindowsSocket {
         self.0.can_segment
     }
 
+    fn share_address(&self) {
+        if let Ok(socket) = self.0.socket() {
+            let _ = settings::share(&SockRef::from(&*socket));
+        }
+    }
+
     fn close(&self) {
         *hold(&self.0.socket) = None;
     }
@@ -122,7 +141,12 @@ impl WindowsSocket {
 }
 
 impl StackSocket for WindowsSocket {
-    fn bind(&self, local: SocketAddr, _workers: u32) -> std::result::Result<SocketAddr, NTSTATUS> {
+    fn bind(
+        &self,
+        local: SocketAddr,
+        _workers: u32,
+        shared: bool,
+    ) -> std::result::Result<SocketAddr, NTSTATUS> {
         let socket = self.0.socket()?;
         if local.ip().is_unspecified() {
             // Wine has no MSG_BCAST and MSG_MCAST but by the destination.
@@ -133,7 +157,10 @@ impl StackSocket for WindowsSocket {
             }
         }
         let bind = || {
-            socket.bind(&local.into())?;
+            if shared {
+                settings::share(&SockRef::from(&*socket))?;
+            }
+            settings::bind(&SockRef::from(&*socket), local)?;
             settings::local(SockRef::from(&*socket))
         };
         bind().map_err(|error| status::of(&error))

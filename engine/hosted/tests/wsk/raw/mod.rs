@@ -2,6 +2,7 @@
 
 pub(crate) mod events;
 pub(crate) mod recorder;
+pub(crate) mod security;
 pub(crate) mod socket;
 pub(crate) mod stream;
 

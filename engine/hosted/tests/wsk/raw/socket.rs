@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use skua_engine::Kernel;
 use skua_engine::abi::cmsg::CMSGHDR;
-use skua_engine::abi::nt::{IRP, MDL, mm_initialize_mdl};
+use skua_engine::abi::nt::{EPROCESS, ETHREAD, IRP, MDL, mm_initialize_mdl};
 use skua_engine::abi::sockaddr::{AF_INET, AF_INET6, IPPROTO_UDP, SOCK_DGRAM, SOCKADDR_INET};
 use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
@@ -28,6 +28,8 @@ pub(crate) struct Arguments {
     pub(crate) flags: u32,
     pub(crate) context: *mut c_void,
     pub(crate) dispatch: *const c_void,
+    pub(crate) process: *mut EPROCESS,
+    pub(crate) thread: *mut ETHREAD,
     pub(crate) security: *mut c_void,
 }
 
@@ -40,6 +42,8 @@ impl Arguments {
             flags: WSK_FLAG_DATAGRAM_SOCKET,
             context: std::ptr::null_mut(),
             dispatch: std::ptr::null(),
+            process: std::ptr::null_mut(),
+            thread: std::ptr::null_mut(),
             security: std::ptr::null_mut(),
         }
     }
@@ -48,7 +52,6 @@ impl Arguments {
     #[track_caller]
     pub(crate) fn create(&self, client: &Client) -> Result<*mut WSK_SOCKET, NTSTATUS> {
         let call = client.dispatch().WskSocket.unwrap();
-        let nobody = std::ptr::null_mut();
         let (status, information) = Irp::new(&client.kernel).run(|irp| {
             // SAFETY: the arguments are whatever a test says; WskSocket refuses what is wrong.
             unsafe {
@@ -60,8 +63,8 @@ impl Arguments {
                     self.flags,
                     self.context,
                     self.dispatch,
-                    nobody,
-                    std::ptr::null_mut(),
+                    self.process,
+                    self.thread,
                     self.security.cast(),
                     irp,
                 )

@@ -51,6 +51,8 @@ pub(crate) fn arguments(family: u16, flags: u32, tape: &Arc<Tape>) -> Arguments 
             WSK_FLAG_CONNECTION_SOCKET => (&raw const CONNECTION).cast(),
             _ => (&raw const STREAM).cast(),
         },
+        process: std::ptr::null_mut(),
+        thread: std::ptr::null_mut(),
         security: std::ptr::null_mut(),
     }
 }
@@ -77,6 +79,10 @@ impl Stream {
     ) -> Self {
         let socket = Socket { kernel: kernel.clone(), raw, recorder: Arc::default() };
         Self { socket, tape, flags }
+    }
+
+    pub(crate) fn listens(&self) -> bool {
+        self.flags == WSK_FLAG_LISTEN_SOCKET
     }
 
     fn is_stream(&self) -> bool {
