@@ -53,7 +53,7 @@
 //!   [`HostKernel::attach_process`] and [`HostKernel::impersonate`] make others than the system.
 //! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
 //! * [`middleware`]: what can be put between clients and the provider.
-//! * [`VerifierConfig`], [`OnFinding`], [`Rule`], [`Finding`]: the verifier, which finds a client's breaches of the rules
+//! * [`VerifierConfig`], [`OnFinding`], [`Rule`], [`Finding`], [`Watch`]: the verifier, which finds a client's breaches of the rules
 //!   of NT and WSK.
 //! * [`Injected`], [`Control`], [`Facts`], [`Prepared`], [`Stage`], [`Indicated`]: indications made by hand.
 
@@ -83,4 +83,6 @@ pub use config::{HostConfig, ProviderConfig, Transport};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
 pub use kernel::{Attached, Executive, HostKernel, Impersonating, Outstanding, Process, TagUse};
 pub use security::{Sid, Token};
-pub use verifier::{Finding, Frame, LentMemory, Object, ObjectKind, OnFinding, Rule, Stack, VerifierConfig};
+pub use verifier::{
+    Finding, Frame, LentMemory, Object, ObjectKind, OnFinding, Rule, Stack, VerifierConfig, Watch,
+};

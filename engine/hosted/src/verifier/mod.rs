@@ -31,6 +31,7 @@ pub use config::{LentMemory, OnFinding, VerifierConfig};
 pub use finding::{Finding, Object, ObjectKind};
 pub use rule::Rule;
 pub use stack::{Frame, Stack};
+pub use watch::Watch;
 
 use self::handles::Handles;
 use self::irps::Irps;
@@ -41,7 +42,6 @@ use self::npis::Npis;
 use self::passes::Passes;
 pub(crate) use self::sockets::Notes;
 use self::sockets::Sockets;
-pub(crate) use self::watch::Watch;
 use crate::HostKernel;
 use crate::kernel::lock::hold;
 

@@ -26,9 +26,12 @@ use crate::middleware::{
     Middleware,
 };
 
-/// Stands nearest to the client, where the kernel has a verifier.
-#[derive(Debug)]
-pub(crate) struct Watch;
+/// The rules of WSK as a middleware, for a kernel that has a verifier; without one it passes everything on.
+///
+/// What is captured of a verified [`HostKernel`] has it already, nearest to the client. Before another provider it is the
+/// first of the middlewares of a [`Layer`](crate::middleware::Layer).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watch;
 
 impl Middleware for Watch {
     fn call(&self, call: &mut Call<'_>) -> NTSTATUS {

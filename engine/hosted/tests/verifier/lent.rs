@@ -28,7 +28,7 @@ crate::cases! {
 ///
 /// # Safety
 /// The indication is lent, and its first MDL mapped.
-unsafe fn data_of(indication: *mut WSK_DATAGRAM_INDICATION) -> *mut u8 {
+pub(crate) unsafe fn data_of(indication: *mut WSK_DATAGRAM_INDICATION) -> *mut u8 {
     // SAFETY: the caller's promise.
     let buffer = unsafe { (*indication).Buffer };
     // SAFETY: as above.

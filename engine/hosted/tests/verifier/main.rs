@@ -5,6 +5,9 @@
 
 mod buffers;
 mod client;
+#[cfg(target_os = "linux")]
+mod fault;
+mod front;
 mod hook;
 mod irps;
 mod lent;
