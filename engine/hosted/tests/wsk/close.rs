@@ -11,22 +11,6 @@ use crate::raw::socket::{Socket, Target};
 use crate::raw::{Client, Irp, LOCALHOST, TRANSPORTS, check, kernel};
 
 #[test]
-fn closing_an_unbound_socket_completes_before_the_call_returns() {
-    for transport in TRANSPORTS {
-        let kernel = kernel(transport);
-        let client = Client::new(&kernel);
-        let socket = Socket::open(&client, true);
-        let mut irp = Irp::new(&kernel);
-        let returned = socket.start_close(&mut irp);
-        assert_eq!(returned, STATUS_SUCCESS);
-        assert!(irp.is_complete());
-        check(returned, irp.wait());
-        assert_eq!(irp.wait().irql, PASSIVE_LEVEL, "at the caller's level");
-        client.end();
-    }
-}
-
-#[test]
 fn closing_cancels_what_is_queued_and_completes_last() {
     for transport in TRANSPORTS {
         let kernel = kernel(transport);
@@ -78,23 +62,6 @@ fn closing_waits_for_a_running_callback_without_blocking_the_caller() {
         check(returned, irp.wait());
         assert_eq!(socket.recorder.inside(), 0);
         assert_eq!(irp.wait().status, Some(STATUS_SUCCESS));
-        sender.close();
-        client.end();
-    }
-}
-
-#[test]
-fn a_close_may_begin_inside_the_callback() {
-    for transport in TRANSPORTS {
-        let kernel = kernel(transport);
-        let client = Client::with_static_events(&kernel);
-        let socket = Socket::bound(&client, LOCALHOST);
-        let sender = Socket::bound(&client, LOCALHOST);
-        socket.recorder.close_inside(Irp::new(&kernel));
-        sender.deliver(socket.local(), b"x");
-        let (returned, irp) = socket.recorder.closed_inside();
-        assert_eq!(returned, STATUS_PENDING, "{transport:?}: the callback itself is to be waited for");
-        check(returned, irp.wait());
         sender.close();
         client.end();
     }

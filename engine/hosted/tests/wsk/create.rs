@@ -17,8 +17,8 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::{
     SO_WSK_SECURITY, WSK_CACHE_SD, WSK_FLAG_BASIC_SOCKET, WSK_FLAG_CONNECTION_SOCKET,
-    WSK_FLAG_DATAGRAM_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_RELEASE_SD,
-    WSK_TDI_BEHAVIOR, WSK_TRANSPORT, WSK_TRANSPORT_LIST_QUERY, WskGetOption,
+    WSK_FLAG_DATAGRAM_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_STREAM_SOCKET, WSK_RELEASE_SD, WSK_TRANSPORT,
+    WSK_TRANSPORT_LIST_QUERY, WskGetOption,
 };
 use skua_engine::abi::zeroed;
 use skua_hosted::{HostKernel, Transport};
@@ -84,14 +84,6 @@ fn each_combination_of_arguments_is_a_socket_or_the_right_refusal() {
         }
         client.end();
     }
-}
-
-#[test]
-fn a_static_event_needs_a_callback() {
-    let kernel = kernel(Transport::Loopback);
-    let client = Client::with_static_events(&kernel);
-    assert_eq!(Arguments::datagram(AF_INET).create(&client), Err(STATUS_INVALID_PARAMETER));
-    client.end();
 }
 
 #[test]
@@ -173,24 +165,6 @@ fn the_transport_list_answers_a_probe_with_its_size() {
         assert_eq!(seen[..entries], all[..entries], "{transport:?}");
         client.end();
     }
-}
-
-#[test]
-fn client_controls_refuse_an_irp_and_come_before_sockets() {
-    let kernel = kernel(Transport::Loopback);
-    let client = Client::new(&kernel);
-    let mut bypass = 1u32;
-    let input = Some(bytes_of(&mut bypass));
-    let (status, _) =
-        crate::raw::Irp::new(&kernel).run(|irp| client.control(WSK_TDI_BEHAVIOR, input, None, irp).0);
-    assert_eq!(status, STATUS_INVALID_PARAMETER, "completed, as every IRP is");
-    let nobody = std::ptr::null_mut();
-    assert_eq!(client.control(WSK_TDI_BEHAVIOR, input, None, nobody).0, STATUS_SUCCESS);
-    let socket = Socket::open(&client, true);
-    assert_eq!(client.control(WSK_TDI_BEHAVIOR, input, None, nobody).0, STATUS_INVALID_DEVICE_STATE);
-    assert_eq!(client.set_static_events(0x100), STATUS_INVALID_DEVICE_STATE);
-    socket.close();
-    client.end();
 }
 
 #[test]

@@ -4,20 +4,15 @@ use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use skua_engine::abi::nt::{DISPATCH_LEVEL, PASSIVE_LEVEL};
 use skua_engine::abi::status::{
-    STATUS_EVENT_PENDING, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
-    STATUS_PENDING, STATUS_SUCCESS,
+    STATUS_EVENT_PENDING, STATUS_FILE_FORCED_CLOSED, STATUS_PENDING, STATUS_SUCCESS,
 };
-use skua_engine::abi::wsk::{
-    WSK_DATAGRAM_INDICATION, WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM,
-    WSK_FLAG_AT_DISPATCH_LEVEL,
-};
+use skua_engine::abi::wsk::{WSK_DATAGRAM_INDICATION, WSK_EVENT_DISABLE, WSK_EVENT_RECEIVE_FROM};
 use skua_hosted::{ProviderConfig, Transport};
 
 use crate::raw::recorder::Answer;
 use crate::raw::socket::Socket;
-use crate::raw::{Client, Irp, LOCALHOST, LOCALHOST_V6, TRANSPORTS, check, eventually, kernel, with};
+use crate::raw::{Client, Irp, LOCALHOST, LOCALHOST_V6, TRANSPORTS, check, kernel, with};
 
 #[test]
 fn every_payload_size_arrives_whole_and_in_order() {
@@ -41,24 +36,6 @@ fn every_payload_size_arrives_whole_and_in_order() {
             socket.close();
             sender.close();
         }
-        client.end();
-    }
-}
-
-#[test]
-fn a_callback_at_dispatch_level_says_so() {
-    for below in [false, true] {
-        let kernel = with(ProviderConfig { indicate_below_dispatch: below, ..ProviderConfig::default() });
-        let client = Client::with_static_events(&kernel);
-        let socket = Socket::bound(&client, LOCALHOST);
-        UdpSocket::bind(LOCALHOST).unwrap().send_to(b"x", socket.local()).unwrap();
-        socket.recorder.wait_for(1);
-        let datagram = &socket.recorder.datagrams()[0];
-        let (irql, flag) =
-            if below { (PASSIVE_LEVEL, 0) } else { (DISPATCH_LEVEL, WSK_FLAG_AT_DISPATCH_LEVEL) };
-        assert_eq!((datagram.irql, datagram.flags), (irql, flag));
-        assert_eq!(datagram.processor, 0, "worker 0 runs on processor 0");
-        socket.close();
         client.end();
     }
 }
@@ -133,93 +110,6 @@ fn retained_indications_keep_their_bytes_until_they_are_released_in_any_order_fr
 }
 
 #[test]
-fn a_list_can_be_released_whole_in_parts_or_inside_the_callback() {
-    let kernel = with(ProviderConfig { transport: Transport::Loopback, ..ProviderConfig::default() });
-    let client = Client::new(&kernel);
-    let socket = Socket::bound(&client, LOCALHOST);
-    let sender = Socket::bound(&client, LOCALHOST);
-    // Queued while the event is off, so that they come as one list.
-    let send = |count: u8| {
-        let payloads: Vec<Vec<u8>> = (0..count).map(|number| vec![number]).collect();
-        let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
-        assert_eq!(sender.send_messages(socket.local(), &payloads, &[]), (STATUS_SUCCESS, count.into()));
-    };
-    socket.recorder.answer(Answer::Pending);
-    send(6);
-    assert_eq!(socket.set_event(WSK_EVENT_RECEIVE_FROM, std::ptr::null_mut()), STATUS_SUCCESS);
-    socket.recorder.wait_for(6);
-    assert!(socket.recorder.datagrams().iter().all(|datagram| datagram.list == 0), "one list");
-    let mut nodes = socket.recorder.take_retained();
-    // The second half as a list of its own, then the first.
-    assert_eq!(socket.release(nodes[3]), STATUS_SUCCESS);
-    // SAFETY: retained.
-    unsafe { (*nodes[2]).Next = std::ptr::null_mut() };
-    assert_eq!(socket.release(nodes[0]), STATUS_SUCCESS);
-    assert_eq!(kernel.outstanding().indications, 0);
-    socket.recorder.answer(Answer::ReleaseAndPend);
-    for round in 1..=100 {
-        send(5);
-        socket.recorder.wait_for(6 + 5 * round);
-    }
-    eventually("released inside the callback", || kernel.outstanding().indications == 0);
-    socket.close();
-    sender.close();
-    client.end();
-}
-
-#[test]
-fn a_release_of_what_is_not_lent_is_an_invalid_parameter() {
-    let kernel = crate::raw::unverified(Transport::Os);
-    let client = Client::with_static_events(&kernel);
-    let socket = Socket::bound(&client, LOCALHOST);
-    let peer = UdpSocket::bind(LOCALHOST).unwrap();
-    socket.recorder.answer(Answer::Pending);
-    peer.send_to(b"x", socket.local()).unwrap();
-    socket.recorder.wait_for(1);
-    let node = socket.recorder.take_retained()[0];
-    let mut foreign: WSK_DATAGRAM_INDICATION = skua_engine::abi::zeroed();
-    assert_eq!(socket.release(std::ptr::null_mut()), STATUS_INVALID_PARAMETER);
-    assert_eq!(socket.release(&raw mut foreign), STATUS_INVALID_PARAMETER);
-    assert_eq!(socket.release(node.wrapping_byte_add(8)), STATUS_INVALID_PARAMETER);
-    // A list with one foreign node gives nothing back.
-    // SAFETY: retained.
-    unsafe { (*node).Next = &raw mut foreign };
-    assert_eq!(socket.release(node), STATUS_INVALID_PARAMETER);
-    assert_eq!(kernel.outstanding().indications, 1);
-    // SAFETY: retained.
-    unsafe { (*node).Next = std::ptr::null_mut() };
-    assert_eq!(socket.release(node), STATUS_SUCCESS);
-    assert_eq!(socket.release(node), STATUS_INVALID_PARAMETER, "released once");
-    socket.close();
-    client.end();
-}
-
-#[test]
-fn a_dynamic_event_that_refuses_is_off_until_it_is_enabled_again() {
-    for transport in TRANSPORTS {
-        let kernel = kernel(transport);
-        let client = Client::new(&kernel);
-        let socket = Socket::bound(&client, LOCALHOST);
-        let sender = Socket::bound(&client, LOCALHOST);
-        let enable = || socket.set_event(WSK_EVENT_RECEIVE_FROM, std::ptr::null_mut());
-        assert_eq!(enable(), STATUS_SUCCESS);
-        socket.recorder.answer(Answer::NotAccepted);
-        sender.deliver(socket.local(), b"first");
-        socket.recorder.wait_for_calls(1);
-        sender.deliver(socket.local(), b"second");
-        assert!(socket.recorder.is_quiet(0) && socket.recorder.calls() == 1, "{transport:?}: it is off");
-        socket.recorder.answer(Answer::Success);
-        assert_eq!(enable(), STATUS_SUCCESS);
-        socket.recorder.wait_for(2);
-        let seen = socket.recorder.datagrams();
-        assert!(seen.iter().map(|datagram| &datagram.payload[..]).eq([&b"first"[..], b"second"]));
-        socket.close();
-        sender.close();
-        client.end();
-    }
-}
-
-#[test]
 fn a_static_event_that_refuses_is_called_again_without_spinning() {
     let kernel = kernel(Transport::Os);
     let client = Client::with_static_events(&kernel);
@@ -230,25 +120,6 @@ fn a_static_event_that_refuses_is_called_again_without_spinning() {
     socket.recorder.wait_for_calls(5);
     assert!(begun.elapsed() >= Duration::from_millis(4), "it rests 1 ms between calls");
     socket.recorder.answer(Answer::Success);
-    socket.recorder.wait_for(1);
-    socket.close();
-    client.end();
-}
-
-#[test]
-fn events_are_off_on_a_new_socket_and_can_be_enabled_after_bind_only() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::new(&kernel);
-    let socket = Socket::open(&client, true);
-    let nobody = std::ptr::null_mut();
-    assert_eq!(socket.set_event(WSK_EVENT_RECEIVE_FROM, nobody), STATUS_INVALID_DEVICE_STATE);
-    assert_eq!(socket.bind(LOCALHOST), STATUS_SUCCESS);
-    UdpSocket::bind(LOCALHOST).unwrap().send_to(b"early", socket.local()).unwrap();
-    assert!(socket.recorder.is_quiet(0), "off");
-    assert_eq!(socket.set_event(WSK_EVENT_ACCEPT, nobody), STATUS_INVALID_PARAMETER, "of another category");
-    // An IRP is not asked for, and tolerated.
-    let (status, _) = socket.run(|irp| socket.set_event(WSK_EVENT_RECEIVE_FROM, irp));
-    assert_eq!(status, STATUS_SUCCESS);
     socket.recorder.wait_for(1);
     socket.close();
     client.end();
@@ -288,19 +159,6 @@ fn a_disabled_event_waits_for_callbacks_with_an_irp_and_says_so_without() {
         sender.close();
         client.end();
     }
-}
-
-#[test]
-fn a_static_event_cannot_be_disabled() {
-    let kernel = kernel(Transport::Os);
-    let client = Client::with_static_events(&kernel);
-    let socket = Socket::bound(&client, LOCALHOST);
-    let disable = WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE;
-    assert_eq!(socket.set_event(disable, std::ptr::null_mut()), STATUS_INVALID_PARAMETER);
-    UdpSocket::bind(LOCALHOST).unwrap().send_to(b"x", socket.local()).unwrap();
-    socket.recorder.wait_for(1);
-    socket.close();
-    client.end();
 }
 
 #[test]

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::raw::socket::{Arguments, Socket};
-use crate::raw::{CLIENT_DISPATCH, Client, Irp, LOCALHOST, check, kernel};
+use crate::raw::{CLIENT_DISPATCH, Client, LOCALHOST, kernel};
 use skua_engine::Kernel;
 use skua_engine::abi::sockaddr::AF_INET;
-use skua_engine::abi::status::{
-    NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_READY, STATUS_NOINTERFACE, STATUS_PENDING, STATUS_SUCCESS,
-};
+use skua_engine::abi::status::{NTSTATUS, STATUS_DEVICE_NOT_READY, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{
     WSK_CLIENT_DISPATCH, WSK_CLIENT_NPI, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
-    WSK_REGISTRATION, WSK_TRANSPORT_LIST_CHANGE,
+    WSK_REGISTRATION,
 };
 use skua_engine::abi::zeroed;
 use skua_hosted::{HostKernel, Transport};
@@ -101,22 +99,6 @@ fn a_waiting_capture_succeeds_when_the_provider_comes() {
 }
 
 #[test]
-fn another_version_is_no_interface_and_can_be_asked_for() {
-    static DISPATCH: WSK_CLIENT_DISPATCH =
-        WSK_CLIENT_DISPATCH { Version: 0x0200, Reserved: 0, WskClientEvent: None };
-    let kernel = kernel(Transport::Loopback);
-    let registered = Registered::new(&kernel, &DISPATCH);
-    assert_eq!(registered.capture(u32::MAX), STATUS_NOINTERFACE);
-    let (status, versions) = registered.query();
-    assert_eq!((status, versions.HighestVersion, versions.LowestVersion), (STATUS_SUCCESS, 0x0100, 0x0100));
-    registered.deregister();
-    let again = Registered::new(&kernel, &CLIENT_DISPATCH);
-    assert_eq!(again.capture(WSK_NO_WAIT), STATUS_SUCCESS);
-    again.release();
-    again.deregister();
-}
-
-#[test]
 fn deregistration_waits_for_every_capture() {
     let kernel = kernel(Transport::Loopback);
     let registered = Registered::new(&kernel, &CLIENT_DISPATCH);
@@ -187,33 +169,4 @@ fn calls_under_a_released_capture_are_not_ready() {
     // SAFETY: registered.
     unsafe { kernel.wsk_deregister(&raw mut *client.registration) };
     assert!(kernel.outstanding().is_empty());
-}
-
-#[test]
-fn a_transport_list_change_pends_until_deregistration_cancels_it() {
-    let kernel = kernel(Transport::Loopback);
-    let client = Client::new(&kernel);
-    let mut irp = Irp::new(&kernel);
-    let (returned, _) = client.control(WSK_TRANSPORT_LIST_CHANGE, None, None, irp.raw());
-    assert_eq!(returned, STATUS_PENDING);
-    assert!(!irp.is_complete());
-    assert_eq!(kernel.outstanding().irps, 1);
-    client.end();
-    let completion = irp.wait();
-    check(returned, completion);
-    assert_eq!(completion.status, Some(STATUS_CANCELLED));
-}
-
-#[test]
-fn a_transport_list_change_can_be_cancelled_by_its_owner() {
-    let kernel = kernel(Transport::Loopback);
-    let client = Client::new(&kernel);
-    let mut irp = Irp::new(&kernel);
-    let (returned, _) = client.control(WSK_TRANSPORT_LIST_CHANGE, None, None, irp.raw());
-    assert!(irp.cancel());
-    let completion = irp.wait();
-    check(returned, completion);
-    assert_eq!(completion.status, Some(STATUS_CANCELLED));
-    assert!(!irp.cancel(), "it has no cancel routine any more");
-    client.end();
 }

@@ -15,8 +15,6 @@ use skua_engine::abi::wsk::{
 };
 use skua_hosted::HostKernel;
 
-use super::Irp;
-
 pub(crate) static DISPATCH: WSK_CLIENT_DATAGRAM_DISPATCH =
     WSK_CLIENT_DATAGRAM_DISPATCH { WskReceiveFromEvent: Some(receive_from) };
 
@@ -70,10 +68,6 @@ struct State {
     inside: usize,
     /// Callbacks wait here while it is true.
     blocked: bool,
-    /// The next callback closes its socket with this.
-    close_with: Option<Irp>,
-    /// What that close returned, and its IRP.
-    closed: Option<(NTSTATUS, Irp)>,
 }
 
 impl Recorder {
@@ -90,18 +84,6 @@ impl Recorder {
     pub(crate) fn block(&self, blocked: bool) {
         self.state.lock().unwrap().blocked = blocked;
         self.changed.notify_all();
-    }
-
-    /// The next callback begins to close its socket, with `irp`.
-    pub(crate) fn close_inside(&self, irp: Irp) {
-        self.state.lock().unwrap().close_with = Some(irp);
-    }
-
-    /// What the close inside the callback returned, and its IRP.
-    #[track_caller]
-    pub(crate) fn closed_inside(&self) -> (NTSTATUS, Irp) {
-        self.wait("no close was begun", |state| state.closed.is_some());
-        self.state.lock().unwrap().closed.take().unwrap()
     }
 
     pub(crate) fn datagrams(&self) -> Vec<Datagram> {
@@ -206,13 +188,6 @@ unsafe extern "C" fn receive_from(
         state.retained.extend(nodes.iter().map(|node| node.expose_provenance()));
     }
     let socket: *mut WSK_SOCKET = std::ptr::with_exposed_provenance_mut(state.socket);
-    if let Some(mut irp) = state.close_with.take() {
-        // SAFETY: a live datagram socket.
-        let table: &WSK_PROVIDER_DATAGRAM_DISPATCH = unsafe { super::socket::table_of(socket) };
-        // SAFETY: closed once; not waited for here.
-        let returned = unsafe { table.Basic.WskCloseSocket.unwrap()(socket, irp.raw()) };
-        state.closed = Some((returned, irp));
-    }
     state.inside -= 1;
     drop(state);
     if answer == Answer::ReleaseAndPend {
