@@ -27,7 +27,7 @@ mod options;
 use self::waker::Waker;
 
 /// Connections that the host keeps until somebody accepts them.
-pub(crate) const BACKLOG: i32 = 128;
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// A TCP socket. Methods can be called at the same time from any thread.
 pub(crate) struct TcpSocket {
