@@ -69,6 +69,17 @@ impl Process {
         Ok(Self { command: text, child, stdout, stderr, reaped: false })
     }
 
+    /// Starts `command` with its output to `stdout`, of which nothing is collected, and its errors collected.
+    pub(crate) fn start_into(command: &mut Command, stdout: impl Into<Stdio>) -> Result<Self> {
+        let text = describe(command);
+        command.stdout(stdout).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().with_context(|| format!("cannot start {text}"))?;
+        // The command keeps its ends of pipes open, and so whoever reads them from seeing the end.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let stderr = child.stderr.take().map(Stream::read);
+        Ok(Self { command: text, child, stdout: None, stderr, reaped: false })
+    }
+
     /// The child's process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

@@ -30,8 +30,10 @@ enum Place {
 pub(crate) const TSHARK: Tool = Tool::on_path("tshark", "tshark");
 /// Reads what a capture says of itself.
 pub(crate) const CAPINFOS: Tool = Tool::on_path("capinfos", "tshark");
-/// Sends standard input as datagrams.
+/// Sends standard input as datagrams, and speaks TCP.
 pub(crate) const NCAT: Tool = Tool::on_path("ncat", "ncat");
+/// Hashes what it reads.
+pub(crate) const SHA256SUM: Tool = Tool::on_path("sha256sum", "coreutils");
 /// Sends syslog messages.
 pub(crate) const LOGGER: Tool = Tool::on_path("logger", "bsdutils");
 /// Runs a command on a terminal of its own.

@@ -28,14 +28,15 @@ impl Case {
 /// What a case works with. Its folder is removed with it.
 pub(super) struct Room {
     skua: PathBuf,
+    tcp: PathBuf,
     folder: TempDir,
 }
 
 impl Room {
-    pub(super) fn new(skua: PathBuf) -> Result<Self> {
+    pub(super) fn new(skua: PathBuf, tcp: PathBuf) -> Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("skua-e2e-").tempdir().context("cannot make a folder")?;
-        Ok(Self { skua, folder })
+        Ok(Self { skua, tcp, folder })
     }
 
     /// A file in the case's folder.
@@ -46,6 +47,11 @@ impl Room {
     /// The binary under test.
     pub(super) fn skua(&self) -> &Path {
         &self.skua
+    }
+
+    /// The client of WSK that speaks TCP.
+    pub(super) fn tcp(&self) -> &Path {
+        &self.tcp
     }
 
     /// The binary under test as a command, in a namespace when there is one.

@@ -6,7 +6,8 @@
 //!    to its socket.
 //! 4. What they sent, what the sink's summary counts ([`summary::Summary`]), and what tshark ([`capture`]) and a JSON
 //!    parser ([`ndjson`]) find in the sink's files are compared datagram by datagram ([`datagram`]).
-//! 5. Children, folders and namespaces ([`namespace`]) go when their owners do, on success, failure and Ctrl-C.
+//! 5. Cases of TCP run an example of `skua-hosted`, a client of WSK, against ncat, curl and a Python program ([`stream`]).
+//! 6. Children, folders and namespaces ([`namespace`]) go when their owners do, on success, failure and Ctrl-C.
 
 mod capture;
 mod case;
@@ -18,6 +19,7 @@ mod ndjson;
 mod pipe;
 mod sender;
 pub(crate) mod sink;
+mod stream;
 pub(crate) mod summary;
 
 use std::path::PathBuf;
@@ -61,14 +63,18 @@ pub(crate) fn run(arguments: &E2eArguments) -> Result<()> {
         tool::NSENTER,
         tool::MOUNT,
         tool::SCRIPT,
+        tool::CURL,
+        tool::SHA256SUM,
     ])?;
     let skua = build()?;
+    // As `cargo test` has built it already.
+    let tcp = build_at(&["--package", "skua-hosted", "--example", "tcp"], "debug/examples/tcp")?;
 
     let mut failed = Vec::new();
     for case in chosen {
         interrupt::check()?;
         let start = Instant::now();
-        let outcome = Room::new(skua.clone()).and_then(|room| (case.run)(&room));
+        let outcome = Room::new(skua.clone(), tcp.clone()).and_then(|room| (case.run)(&room));
         let seconds = start.elapsed().as_secs_f64();
         match outcome {
             Ok(()) => println!("{:24} ok      {seconds:5.1} s  {}", case.name, case.proves),
@@ -86,8 +92,13 @@ pub(crate) fn run(arguments: &E2eArguments) -> Result<()> {
 
 /// The release binary, built.
 pub(crate) fn build() -> Result<PathBuf> {
+    build_at(&["--release", "--package", "skua-app"], "release/skua")
+}
+
+/// Builds what `arguments` say, and returns the path of what is at `place` in the target directory then.
+fn build_at(arguments: &[&str], place: &str) -> Result<PathBuf> {
     let mut command = cargo::command();
-    process::run_shown(command.args(["build", "--release", "--package", "skua-app"]), BUILD)?;
-    let skua = cargo::target_directory().join("release/skua");
-    skua.canonicalize().with_context(|| format!("cargo built no {}", skua.display()))
+    process::run_shown(command.arg("build").args(arguments), BUILD)?;
+    let built = cargo::target_directory().join(place);
+    built.canonicalize().with_context(|| format!("cargo built no {}", built.display()))
 }

@@ -8,6 +8,7 @@ mod generator;
 mod networks;
 mod overload;
 mod senders;
+mod streams;
 
 use super::case::Case;
 
@@ -22,6 +23,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         networks::CASES,
         generator::CASES,
         errors::CASES,
+        streams::CASES,
     ]
     .into_iter()
     .flatten()
