@@ -107,7 +107,7 @@ impl Echo {
     }
 
     /// Ends it. Connections that are open stay so.
-    pub(crate) fn end(self: Box<Self>, client: &Client) -> Result<usize, String> {
+    pub(crate) fn end(&self, client: &Client) -> Result<usize, String> {
         client.close(self.socket)?;
         Ok(self.accepted.load(Ordering::Relaxed))
     }

@@ -88,7 +88,7 @@ impl Connection {
                 });
                 client.close(listener)?;
                 succeeded("WskAccept", status)?;
-                Self::connection(std::ptr::with_exposed_provenance_mut(accepted))
+                Self::accepted(std::ptr::with_exposed_provenance_mut(accepted))
             }
             Role::Connect => {
                 let socket = client.socket(any, WSK_FLAG_CONNECTION_SOCKET, none, &raw const CONNECTION)?;
@@ -96,7 +96,7 @@ impl Connection {
                 let table = unsafe { table_of::<WSK_PROVIDER_CONNECTION_DISPATCH>(socket) };
                 attach(client, socket, table.WskBind, any, "WskBind")?;
                 attach(client, socket, table.WskConnect, address, "WskConnect")?;
-                Self::connection(socket)
+                Self::accepted(socket)
             }
             Role::StreamListen => {
                 let listener = client.socket(address, WSK_FLAG_STREAM_SOCKET, none, &raw const STREAM)?;
@@ -115,7 +115,7 @@ impl Connection {
                 });
                 client.close(listener)?;
                 succeeded("WskAccept", status)?;
-                Self::connection(std::ptr::with_exposed_provenance_mut(accepted))
+                Self::accepted(std::ptr::with_exposed_provenance_mut(accepted))
             }
             Role::StreamConnect => {
                 let socket = client.socket(any, WSK_FLAG_STREAM_SOCKET, none, &raw const STREAM)?;
@@ -129,7 +129,7 @@ impl Connection {
         }
     }
 
-    fn connection(socket: *mut WSK_SOCKET) -> Result<Self, String> {
+    fn accepted(socket: *mut WSK_SOCKET) -> Result<Self, String> {
         // SAFETY: a connection socket.
         let table = unsafe { table_of::<WSK_PROVIDER_CONNECTION_DISPATCH>(socket) };
         Self::of(socket, (table.WskSend, table.WskReceive, table.WskDisconnect))
