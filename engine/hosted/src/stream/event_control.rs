@@ -51,6 +51,10 @@ impl StreamSocket {
             self.inherited.fetch_or(mask & CONNECTION_EVENTS, Ordering::SeqCst);
             return Ok(());
         }
+        if let Some(early) = &mut self.state().early {
+            *early |= mask;
+            return Ok(());
+        }
         let has_callbacks = [
             (WSK_EVENT_RECEIVE, self.events.receive.has_callback()),
             (WSK_EVENT_DISCONNECT, self.events.disconnect.has_callback()),

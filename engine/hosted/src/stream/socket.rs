@@ -146,6 +146,7 @@ impl StreamSocket {
         let socket = Self::build(client, Category::Connection, listener.family, controls, None, inspect_id);
         let mut state = socket.state();
         state.stage = Stage::Connected;
+        state.early = Some(0);
         state.local = Some(local);
         state.remote = Some(remote);
         drop(state);
@@ -156,7 +157,8 @@ impl StreamSocket {
     pub(super) fn take_over(self: &Arc<Self>, targets: &Targets, inherited: u32) -> Result<(), NTSTATUS> {
         let statics = self.client.controls.static_events() & CONNECTION_EVENTS;
         self.events.aim_connection(targets, statics);
-        self.events.enable_connection(inherited);
+        let early = self.state().early.take().unwrap_or(0);
+        self.events.enable_connection(inherited | early);
         self.start_pump()
     }
 

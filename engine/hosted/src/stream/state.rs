@@ -32,6 +32,9 @@ pub(super) struct State {
     /// The other end has said that it sends nothing more, and all it sent was read.
     pub(super) ended_receiving: bool,
     pub(super) has_pump: bool,
+    /// Events that were enabled on a connection whose callbacks are not known yet: the client has it from its accept event,
+    /// which has not returned. `None` when they are.
+    pub(super) early: Option<u32>,
 }
 
 impl StreamSocket {
