@@ -31,6 +31,7 @@ mod multicast;
 mod names;
 mod receive_event;
 mod send;
+mod sharing;
 mod socket_control;
 mod tcp;
 
@@ -49,6 +50,7 @@ impl<K: Kernel> Groups<K> {
         socket_control::group(),
         options::group(),
         bind::group(),
+        sharing::group(),
         send::group(),
         receive::group(),
         receive_event::group(),

@@ -65,6 +65,8 @@ checks! { SocketControl;
         "SO_WSK_SECURITY, Remarks";
     security_got: "asking for the security descriptor gives a cached one, to be released",
         "SO_WSK_SECURITY, WskGetOption";
+    security_basic: "a basic socket has no security descriptor",
+        "SO_WSK_SECURITY, Remarks";
 }
 
 fn needs_irp<K: Kernel>(client: &Client<'_, K>) -> Verdict {
@@ -203,6 +205,10 @@ fn security<K: Kernel>(client: &Client<'_, K>) -> Verdict {
 
 fn security_late<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     expect(Value::Failure, attach(client, &*DatagramSocket::bound(client, LOCALHOST)?)?)
+}
+
+fn security_basic<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    expect(Value::Failure, attach(client, &basic(client)?)?)
 }
 
 fn security_got<K: Kernel>(client: &Client<'_, K>) -> Verdict {
