@@ -118,26 +118,36 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
         if config.send_bytes > u32::from(u16::MAX) {
             return Err(OpenError::SendBytes(config.send_bytes));
         }
+        let core = Self::open_core(&kernel, config, shards)?;
+        let admission = Admission::open(&kernel, &config.admission, shards, kernel.performance_frequency())?;
+        let shards = Self::open_shards(&kernel, &handler, &admission, &core, shards, passive)?;
+        Self::assemble(EngineBlock { kernel, shards, admission, core, handler })
+    }
+
+    #[inline(never)]
+    fn open_core(kernel: &K, config: &Config<'_>, shards: u32) -> Result<EngineCore<K>, OpenError> {
         let ledgers = Slab::new(kernel.clone(), LEDGER_TAG, shards as usize, |_| Ledger::new())?;
         let copies = match config.copies() {
-            Some(pool) => Some(Copies::new(&kernel, COPY_TAG, &pool, config.retention.copy_bytes as usize)?),
+            Some(pool) => Some(Copies::new(kernel, COPY_TAG, &pool, config.retention.copy_bytes as usize)?),
             None => None,
         };
         let sends = match config.sends(shards) {
-            Some(pool) => Some(SendPool::new(&kernel, SEND_TAG, &pool, config.send_bytes)?),
+            Some(pool) => Some(SendPool::new(kernel, SEND_TAG, &pool, config.send_bytes)?),
             None => None,
         };
-        let admission = Admission::open(&kernel, &config.admission, shards, kernel.performance_frequency())?;
-        let core = EngineCore {
+        Ok(EngineCore {
             ledgers,
             elsewhere: Elsewhere::default(),
             retention: config.retention,
             copies,
             send_lent: config.send_lent,
             sends,
-        };
-        let shards = Self::open_shards(&kernel, &handler, &admission, &core, shards, passive)?;
-        let block = EngineBlock { kernel: kernel.clone(), shards, admission, core, handler };
+        })
+    }
+
+    #[inline(never)]
+    fn assemble(block: EngineBlock<K, H>) -> Result<Self, OpenError> {
+        let kernel = block.kernel.clone();
         Ok(Self { block: Anchor::new(&kernel, ENGINE_TAG, block)? })
     }
 
