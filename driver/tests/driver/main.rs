@@ -2,6 +2,7 @@
 
 mod boot;
 mod executive;
+mod faults;
 mod host;
 mod hostile;
 mod packed;

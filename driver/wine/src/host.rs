@@ -25,6 +25,7 @@ pub(crate) fn kernel() -> &'static HostKernel {
             provider: ProviderConfig { transport: Transport::Os, ..ProviderConfig::default() },
             executive: Some(EXECUTIVE),
             verifier: None,
+            faults: None,
         })
     })
 }

@@ -24,6 +24,8 @@ pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
     steps.run("fmt", || cargo(&["fmt", "--all", "--check"]));
     steps.run("test", test);
+    steps.run("layer", layer);
+    steps.run("mutations", mutations);
     steps.run("e2e", || e2e::run(&E2eArguments::default()));
     steps.run("clippy", || {
         cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])?;
@@ -57,6 +59,28 @@ fn test() -> Result<()> {
     let arguments: Vec<&str> = TEST.split_whitespace().skip(1).collect();
     cargo(&arguments)?;
     cargo(&[&["test"][..], &TOOLS].concat())
+}
+
+/// Every rule of the provider and every test of the engine once more, behind a layer that does nothing.
+fn layer() -> Result<()> {
+    let mut command = cargo::command();
+    command.args([
+        "test",
+        "--package",
+        "skua-hosted",
+        "--test",
+        "wsk",
+        "--test",
+        "engine",
+        "--test",
+        "conformance",
+    ]);
+    process::run_shown(command.env("SKUA_TEST_LAYER", "pass"), LIMIT)
+}
+
+/// Each check of the conformance suite notices a mutation of the provider.
+fn mutations() -> Result<()> {
+    cargo(&["run", "--quiet", "--package", "skua-hosted", "--example", "mutations", "--", "--first"])
 }
 
 fn docs() -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::fault::Faults;
 use crate::kernel::Executive;
 use crate::middleware::Middleware;
 use crate::verifier::{OnFinding, VerifierConfig};
@@ -17,6 +18,8 @@ pub struct HostConfig {
     pub executive: Option<Executive>,
     /// Watches the client's side of NT's and WSK's rules; `None` for nobody, which costs nothing.
     pub verifier: Option<VerifierConfig>,
+    /// What fails; `None` for nothing, which costs nothing.
+    pub faults: Option<Arc<Faults>>,
 }
 
 impl Default for HostConfig {
@@ -28,6 +31,7 @@ impl Default for HostConfig {
             provider: ProviderConfig::default(),
             executive: None,
             verifier: cfg!(debug_assertions).then(VerifierConfig::default),
+            faults: None,
         }
     }
 }

@@ -52,7 +52,9 @@
 //! * [`Process`], [`Token`], [`Sid`]: on whose behalf sockets are created; [`HostKernel::create_process`],
 //!   [`HostKernel::attach_process`] and [`HostKernel::impersonate`] make others than the system.
 //! * [`Outstanding`], [`TagUse`]: what leaks and what memory is used for.
-//! * [`middleware`]: what can be put between clients and the provider.
+//! * [`middleware`]: what can be put between clients and the provider; its [`quirk`](middleware::quirk)s and
+//!   [`mutation`](middleware::mutation)s.
+//! * [`fault`]: calls that fail once, and the loop that lets each fail in turn.
 //! * [`VerifierConfig`], [`OnFinding`], [`Rule`], [`Finding`], [`Watch`]: the verifier, which finds a client's breaches of the rules
 //!   of NT and WSK.
 //! * [`Injected`], [`Control`], [`Facts`], [`Prepared`], [`Stage`], [`Indicated`]: indications made by hand.
@@ -62,6 +64,7 @@ mod buffer;
 mod client;
 mod config;
 mod create;
+pub mod fault;
 mod inject;
 mod kernel;
 mod loopback;

@@ -51,7 +51,12 @@ struct Shared {
 impl HostExecutive {
     /// A kernel of its own; only section names are shared with others in the process.
     pub(crate) fn new(config: HostConfig) -> Self {
-        Self { kernel: HostKernel::new(config), shared: Arc::default() }
+        Self::on(HostKernel::new(config))
+    }
+
+    /// On a kernel that is there.
+    pub(crate) fn on(kernel: HostKernel) -> Self {
+        Self { kernel, shared: Arc::default() }
     }
 
     /// The kernel below, for its accounts and its faults.

@@ -11,6 +11,7 @@ use skua_engine::abi::nt::{DISPATCH_LEVEL, KIRQL, PASSIVE_LEVEL};
 
 use crate::addresses::Addresses;
 use crate::config::{HostConfig, ProviderConfig};
+use crate::fault::{Faults, Manner};
 use crate::middleware::Layers;
 use crate::ntoskrnl::{Dpcs, Timers, Work};
 use crate::os::{self, Stack};
@@ -84,6 +85,7 @@ struct Host {
     dpcs: Arc<Dpcs>,
     timers: Timers,
     work: Work,
+    faults: Option<Arc<Faults>>,
 }
 
 /// The names that threads remember kernels by.
@@ -94,7 +96,11 @@ impl HostKernel {
     #[must_use]
     pub fn new(config: HostConfig) -> Self {
         event::prepare_parking();
-        let provider = config.provider.in_range();
+        let mut provider = config.provider.in_range();
+        if let Some(faults) = &config.faults {
+            // Nearest to the client, whose calls they are.
+            provider.middleware.insert(0, faults.clone());
+        }
         let host = Host {
             processors: Processors::new(config.processors, NEXT.fetch_add(1, Ordering::Relaxed)),
             memory: Accounts::default(),
@@ -116,6 +122,7 @@ impl HostKernel {
             dpcs: Arc::default(),
             timers: Timers::default(),
             work: Work::default(),
+            faults: config.faults,
         };
         let own = Self { host: Arc::new(host), witness: None };
         let witness = own.is_verified().then(|| Arc::new(Witness::new(own.clone())));
@@ -231,6 +238,12 @@ impl HostKernel {
         }
         self.host.cancel.leave();
         self.lower(irql);
+    }
+
+    /// Whether this call of `routine` is to fail.
+    #[inline]
+    pub(crate) fn fails(&self, routine: &'static str) -> bool {
+        self.host.faults.as_ref().is_some_and(|faults| faults.fails(routine, Manner::AtOnce))
     }
 
     pub(crate) fn haste(&self) -> u32 {

@@ -11,7 +11,9 @@ use skua_engine::Kernel;
 use skua_engine::abi::nt::{
     IRP, KEVENT, KIRQL, MDL, io_get_current_irp_stack_location, io_set_cancel_routine, io_size_of_irp,
 };
-use skua_engine::abi::status::{NTSTATUS, STATUS_UNSUCCESSFUL};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_DEVICE_NOT_READY, STATUS_INSUFFICIENT_RESOURCES, STATUS_TIMEOUT, STATUS_UNSUCCESSFUL,
+};
 use skua_engine::abi::wsk::{
     WSK_CLIENT_NPI, WSK_INFINITE_WAIT, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI,
     WSK_REGISTRATION,
@@ -26,6 +28,9 @@ use crate::verifier::{Object, ObjectKind, Rule, Stack};
 unsafe impl Memory for HostKernel {
     fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
         self.require_passive("ExAllocatePool2");
+        if self.fails("ExAllocatePool2") {
+            return None;
+        }
         let created = self.is_verified().then(Stack::capture);
         self.host.memory.allocate(bytes, tag, created)
     }
@@ -151,6 +156,9 @@ unsafe impl Kernel for HostKernel {
                 return mapped;
             }
         }
+        if self.fails("MmMapLockedPagesSpecifyCache") {
+            return std::ptr::null_mut();
+        }
         // SAFETY: the caller's contract is the same.
         unsafe { self.host.mappings.map(mdl) }
     }
@@ -182,6 +190,9 @@ unsafe impl Kernel for HostKernel {
         if !is_event || (timeout != Some(0) && !self.may_wait("KeWaitForSingleObject")) {
             return STATUS_UNSUCCESSFUL;
         }
+        if timeout.is_some() && self.fails("KeWaitForSingleObject") {
+            return STATUS_TIMEOUT;
+        }
         let haste = u64::from(self.haste());
         // SAFETY: the caller's contract is the same.
         unsafe { event::wait(event, timeout.map(|timeout| timeout / haste)) }
@@ -205,6 +216,9 @@ unsafe impl Kernel for HostKernel {
 
     unsafe fn wsk_register(&self, npi: *mut WSK_CLIENT_NPI, registration: *mut WSK_REGISTRATION) -> NTSTATUS {
         self.require_passive("WskRegister");
+        if self.fails("WskRegister") {
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
         // SAFETY: the caller's contract is the same.
         unsafe { self.host.registrations.register(self, npi, registration) }
     }
@@ -226,6 +240,9 @@ unsafe impl Kernel for HostKernel {
         let mut wait_timeout = wait_timeout;
         if wait_timeout != WSK_NO_WAIT && !self.require_passive("WskCaptureProviderNPI with a wait") {
             wait_timeout = WSK_NO_WAIT;
+        }
+        if self.fails("WskCaptureProviderNPI") {
+            return STATUS_DEVICE_NOT_READY;
         }
         if wait_timeout != WSK_INFINITE_WAIT {
             wait_timeout = wait_timeout.div_ceil(self.haste());
@@ -256,6 +273,9 @@ unsafe impl Kernel for HostKernel {
         registration: *mut WSK_REGISTRATION,
         characteristics: *mut WSK_PROVIDER_CHARACTERISTICS,
     ) -> NTSTATUS {
+        if self.fails("WskQueryProviderCharacteristics") {
+            return STATUS_DEVICE_NOT_READY;
+        }
         // SAFETY: the caller's contract is the same.
         unsafe { self.host.registrations.query(self, registration, characteristics) }
     }
