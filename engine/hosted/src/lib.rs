@@ -24,6 +24,9 @@
 //!   grant is FILE_GENERIC_READ and FILE_GENERIC_WRITE; a descriptor that is none is STATUS_INVALID_SECURITY_DESCR. Neither
 //!   is documented.
 //! * A process or thread of another kernel ([`Executive`]), where a client runs on one, stands for the system process.
+//! * Names are the host's resolver's, whoever asks. What it cannot resolve for now is STATUS_NO_MATCH as what there is not;
+//!   AI_NON_AUTHORITATIVE, AI_SECURE, AI_RETURN_PREFERRED_NAMES and AI_FILESERVER change nothing; AI_FQDN is the canonical
+//!   name. A name without room is STATUS_BUFFER_TOO_SMALL.
 //! * A raw socket takes the privilege that the host asks for (on Linux CAP_NET_RAW), of the thread that calls WskSocket.
 //!   Protocol 0 is refused where the host refuses it.
 //! * Below DISPATCH_LEVEL nothing preempts: a thread that raises waits until its processor is free.
@@ -34,10 +37,9 @@
 //! * WskDisconnectEvent for a graceful end comes behind the data before it, so not while nobody takes that. A reset comes
 //!   at once, and what was not received then is lost.
 //! * Over TCP, sharing an address (SO_REUSEADDR) spreads connections over those who share it, where the host can.
-//! * [`Transport::Loopback`] carries no TCP.
-//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: name resolution,
-//!   control messages over TCP, SIO_WSK_SET_TCP_SILENT_MODE (no host lets a connection fall silent), options that the host
-//!   has nothing like.
+//! * [`Transport::Loopback`] carries no TCP, and has no raw sockets.
+//! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: control messages over TCP,
+//!   SIO_WSK_SET_TCP_SILENT_MODE (no host lets a connection fall silent), options that the host has nothing like.
 //! * Datagrams are cut and joined (UDP_SEND_MSG_SIZE, UDP_RECV_MAX_COALESCED_SIZE) by the host's stack where it can, else by
 //!   the provider: it cuts before it sends, and joins what comes in one batch. A limit below the largest payload is always
 //!   the provider's, as Linux has none. So is IP_RECEIVE_BROADCAST.
@@ -69,6 +71,7 @@ mod inject;
 mod kernel;
 mod loopback;
 pub mod middleware;
+mod names;
 mod npi;
 pub mod ntoskrnl;
 mod os;

@@ -11,8 +11,8 @@ use skua_engine::abi::nt::{
 };
 use skua_engine::abi::sockaddr::{ADDRESS_FAMILY, PSOCKADDR, SOCKADDR_INET};
 use skua_engine::abi::status::{
-    NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED,
-    STATUS_PENDING, STATUS_SUCCESS,
+    NTSTATUS, STATUS_CANCELLED, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER, STATUS_PENDING,
+    STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::{
     ADDRINFOEXW, WSK_CLIENT, WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_CONNECTION_SOCKET,
@@ -23,6 +23,7 @@ use crate::client::ClientBuffers;
 use crate::create::{SocketParameters, create, create_connected};
 use crate::kernel::irp::cancel_irql;
 use crate::kernel::registration::{Call, Client, Errand, VERSION};
+use crate::names::{self, AddressInfo, NameInfo};
 use crate::request::{Request, cancel_context};
 
 static PROVIDER: WSK_PROVIDER_DISPATCH = WSK_PROVIDER_DISPATCH {
@@ -211,36 +212,72 @@ pub(crate) unsafe extern "C" fn cancel_waiting(_device: *mut DEVICE_OBJECT, irp:
     client.cancel_waiting(irp);
 }
 
-unsafe extern "C" fn get_address_info(
+/// Runs a call of name resolution.
+///
+/// # Safety
+/// `client` is captured; `irp` is null or handed over.
+unsafe fn resolve(
     client: *mut WSK_CLIENT,
-    _node_name: *mut UNICODE_STRING,
-    _service_name: *mut UNICODE_STRING,
-    _name_space: u32,
-    _provider: *mut GUID,
-    _hints: *mut ADDRINFOEXW,
-    _result: *mut *mut ADDRINFOEXW,
-    _owning_process: PEPROCESS,
-    _owning_thread: PETHREAD,
     irp: *mut IRP,
+    serve: impl FnOnce(&Arc<Client>, Request) -> NTSTATUS,
 ) -> NTSTATUS {
-    // SAFETY: the client's contract.
-    unsafe { with_request(client, irp, |_| Err(STATUS_NOT_SUPPORTED)) }
+    // SAFETY: the caller's promise.
+    let client = unsafe { of(client) };
+    // SAFETY: the caller's promise.
+    let Some(request) = (unsafe { Request::accept(&client.kernel, irp) }) else {
+        return STATUS_INVALID_PARAMETER;
+    };
+    match client.call() {
+        Some(call) => serve(&call, request),
+        None => request.complete(&client.kernel, STATUS_DEVICE_NOT_READY, 0),
+    }
 }
 
-/// Nothing was ever handed out to be freed.
-unsafe extern "C" fn free_address_info(_client: *mut WSK_CLIENT, _addresses: *mut ADDRINFOEXW) {}
+unsafe extern "C" fn get_address_info(
+    client: *mut WSK_CLIENT,
+    node: *mut UNICODE_STRING,
+    service: *mut UNICODE_STRING,
+    name_space: u32,
+    provider: *mut GUID,
+    hints: *mut ADDRINFOEXW,
+    result: *mut *mut ADDRINFOEXW,
+    owning_process: PEPROCESS,
+    owning_thread: PETHREAD,
+    irp: *mut IRP,
+) -> NTSTATUS {
+    let owner = (owning_process, owning_thread);
+    let arguments = AddressInfo { node, service, name_space, provider, hints, result, owner };
+    let serve = |client: &Arc<Client>, request| {
+        // SAFETY: the client's contract.
+        unsafe { names::get_address_info(client, &arguments, request) }
+    };
+    // SAFETY: the client's contract.
+    unsafe { resolve(client, irp, serve) }
+}
+
+unsafe extern "C" fn free_address_info(client: *mut WSK_CLIENT, addresses: *mut ADDRINFOEXW) {
+    // SAFETY: the client's contract.
+    let client = unsafe { of(client) };
+    client.kernel.address_lists().free(addresses);
+}
 
 unsafe extern "C" fn get_name_info(
     client: *mut WSK_CLIENT,
-    _address: PSOCKADDR,
-    _address_length: u32,
-    _node_name: *mut UNICODE_STRING,
-    _service_name: *mut UNICODE_STRING,
-    _flags: u32,
-    _owning_process: PEPROCESS,
-    _owning_thread: PETHREAD,
+    address: PSOCKADDR,
+    address_length: u32,
+    node: *mut UNICODE_STRING,
+    service: *mut UNICODE_STRING,
+    flags: u32,
+    owning_process: PEPROCESS,
+    owning_thread: PETHREAD,
     irp: *mut IRP,
 ) -> NTSTATUS {
+    let owner = (owning_process, owning_thread);
+    let arguments = NameInfo { address, address_length, node, service, flags, owner };
+    let serve = |client: &Arc<Client>, request| {
+        // SAFETY: the client's contract.
+        unsafe { names::get_name_info(client, &arguments, request) }
+    };
     // SAFETY: the client's contract.
-    unsafe { with_request(client, irp, |_| Err(STATUS_NOT_SUPPORTED)) }
+    unsafe { resolve(client, irp, serve) }
 }

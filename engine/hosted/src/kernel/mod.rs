@@ -13,6 +13,7 @@ use crate::addresses::Addresses;
 use crate::config::{HostConfig, ProviderConfig};
 use crate::fault::{Faults, Manner};
 use crate::middleware::Layers;
+use crate::names::AddressLists;
 use crate::ntoskrnl::{Dpcs, Timers, Work};
 use crate::os::{self, Stack};
 use crate::socket::Sockets;
@@ -75,6 +76,7 @@ struct Host {
     layers: Layers,
     transports: Transports,
     addresses: Addresses,
+    address_lists: AddressLists,
     sockets: Sockets,
     /// Whether every send finds the socket buffer full.
     congested: AtomicBool,
@@ -113,6 +115,7 @@ impl HostKernel {
             layers: Layers::default(),
             transports: Transports::default(),
             addresses: Addresses::default(),
+            address_lists: AddressLists::default(),
             sockets: Sockets::default(),
             congested: AtomicBool::new(false),
             haste: AtomicU32::new(1),
@@ -166,6 +169,7 @@ impl HostKernel {
             indications: self.host.ledger.indications.get(),
             captures: self.host.registrations.captures(),
             descriptors: self.host.ledger.descriptors.get(),
+            address_lists: self.host.address_lists.count(),
             memory: self.memory_in_use(),
         }
     }
@@ -324,6 +328,10 @@ impl HostKernel {
 
     pub(crate) fn transports(&self) -> &Transports {
         &self.host.transports
+    }
+
+    pub(crate) fn address_lists(&self) -> &AddressLists {
+        &self.host.address_lists
     }
 
     pub(crate) fn addresses(&self) -> &Addresses {

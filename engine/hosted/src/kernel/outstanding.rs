@@ -16,6 +16,8 @@ pub struct Outstanding {
     pub captures: usize,
     /// Security descriptors cached, or read from a socket, and not released.
     pub descriptors: usize,
+    /// Lists of addresses that WskGetAddressInfo gave and WskFreeAddressInfo has not freed.
+    pub address_lists: usize,
     /// Bytes of nonpaged pool allocated and not freed.
     pub memory: usize,
 }

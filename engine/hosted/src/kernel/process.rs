@@ -177,7 +177,6 @@ impl Processes {
     }
 
     /// Whether the calling thread impersonates.
-    #[cfg_attr(not(test), expect(dead_code, reason = "name resolution asks"))]
     pub(crate) fn is_impersonating(self: &Arc<Self>) -> bool {
         self.with_current(|current| hold(&current.thread.impersonated).is_some())
     }

@@ -68,7 +68,6 @@ struct Waiting {
 pub(crate) enum Errand {
     /// WSK_TRANSPORT_LIST_CHANGE. Deregistration cancels it.
     ListChange,
-    #[expect(dead_code, reason = "name resolution waits")]
     /// The resolution of this number. Deregistration waits for it.
     Resolution(u64),
 }
@@ -444,7 +443,7 @@ impl Counts {
 
 /// A status as `IoStatus.Information` holds it.
 pub(crate) fn status_information(status: NTSTATUS) -> usize {
-    status.0.cast_unsigned() as usize
+    status.to_bits() as usize
 }
 
 /// A client-level call under way.

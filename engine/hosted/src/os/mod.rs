@@ -16,6 +16,7 @@ mod control;
 mod interfaces;
 #[cfg(target_os = "linux")]
 mod linux;
+pub(crate) mod names;
 mod portable;
 mod settings;
 pub(crate) mod tcp;

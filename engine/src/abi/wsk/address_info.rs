@@ -58,6 +58,24 @@ pub const AI_CANONNAME: i32 = 0x2;
 pub const AI_NUMERICHOST: i32 = 0x4;
 /// [`ADDRINFOEXW::ai_flags`]: the service is a port number.
 pub const AI_NUMERICSERV: i32 = 0x8;
+/// [`ADDRINFOEXW::ai_flags`]: with [`AI_V4MAPPED`], mapped addresses besides those of IPv6.
+pub const AI_ALL: i32 = 0x100;
+/// [`ADDRINFOEXW::ai_flags`]: addresses of families that the machine has itself.
+pub const AI_ADDRCONFIG: i32 = 0x400;
+/// [`ADDRINFOEXW::ai_flags`]: mapped addresses where a name has none of IPv6.
+pub const AI_V4MAPPED: i32 = 0x800;
+/// [`ADDRINFOEXW::ai_flags`]: an answer need not be authoritative.
+pub const AI_NON_AUTHORITATIVE: i32 = 0x4000;
+/// [`ADDRINFOEXW::ai_flags`]: an answer is to come over a secure channel.
+pub const AI_SECURE: i32 = 0x8000;
+/// [`ADDRINFOEXW::ai_flags`]: the names that are preferred for publication.
+pub const AI_RETURN_PREFERRED_NAMES: i32 = 0x1_0000;
+/// [`ADDRINFOEXW::ai_flags`]: the fully qualified name, in place of the canonical one.
+pub const AI_FQDN: i32 = 0x2_0000;
+/// [`ADDRINFOEXW::ai_flags`]: the name is that of a file server.
+pub const AI_FILESERVER: i32 = 0x4_0000;
+/// [`ADDRINFOEXW::ai_flags`]: names that are not ASCII are looked up as they are.
+pub const AI_DISABLE_IDN_ENCODING: i32 = 0x8_0000;
 
 /// `WskGetNameInfo`: the host alone for local hosts.
 pub const NI_NOFQDN: u32 = 0x01;
@@ -72,3 +90,5 @@ pub const NI_DGRAM: u32 = 0x10;
 
 /// `WskGetAddressInfo`: every name space.
 pub const NS_ALL: u32 = 0;
+/// `WskGetAddressInfo`: the domain name system.
+pub const NS_DNS: u32 = 12;
