@@ -118,6 +118,11 @@ impl<'a> Event<'a> {
         Self { arguments, socket, above: socket.layer.middleware.len() }
     }
 
+    /// The same once more, to be passed on at the same time.
+    pub(super) const fn twin(&self) -> Self {
+        Self { arguments: self.arguments, socket: self.socket, above: self.above }
+    }
+
     /// The callback.
     #[must_use]
     pub const fn function(&self) -> EventFunction {

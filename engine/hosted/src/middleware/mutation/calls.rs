@@ -6,16 +6,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use skua_engine::Kernel;
+use skua_engine::abi::nt::PASSIVE_LEVEL;
 use skua_engine::abi::sockaddr::SOL_SOCKET;
 use skua_engine::abi::status::{NTSTATUS, STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL};
 use skua_engine::abi::wsk::{
-    NPI_WSK_INTERFACE_ID, SO_WSK_EVENT_CALLBACK, WSK_BUF, WSK_EVENT_ACCEPT, WSK_EVENT_CALLBACK_CONTROL,
+    NPI_WSK_INTERFACE_ID, SO_WSK_EVENT_CALLBACK, WSK_EVENT_ACCEPT, WSK_EVENT_CALLBACK_CONTROL,
     WSK_EVENT_DISABLE, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_EVENT_RECEIVE_FROM,
     WSK_EVENT_SEND_BACKLOG, WSK_PROVIDER_BASIC_DISPATCH, WskSetOption,
 };
 
 use super::Mutated;
-use super::outputs::{self, Saved};
+use super::{changes, outputs};
 use crate::kernel::lock::hold;
 use crate::middleware::{Arguments, Call, Category, Completion, Function, LayeredSocket};
 
@@ -62,6 +64,20 @@ pub enum CallEffect {
     EnablesEvents,
     /// Succeeds in disabling an event, and leaves it enabled.
     KeepsEvents,
+    /// Fails with STATUS_UNSUCCESSFUL when it is called at DISPATCH_LEVEL.
+    NeedsPassive,
+    /// Uses the first MDL of a chain only.
+    UsesFirstMdl,
+    /// Takes the data to begin at the first byte of its first MDL.
+    IgnoresOffset,
+    /// Sends no data.
+    IgnoresData,
+    /// Takes another local port than the one that was given.
+    IgnoresLocal,
+    /// Takes no notice of the context and the table of callbacks.
+    ForgetsCallbacks,
+    /// Aborts the connection where it is to end it gracefully.
+    Aborts,
 }
 
 impl CallEffect {
@@ -87,6 +103,26 @@ impl CallEffect {
         }
         if function == F::CloseSocket {
             effects.push(Self::CompletesEarly);
+        } else if has_packet {
+            effects.push(Self::NeedsPassive);
+        }
+        if matches!(
+            function,
+            F::SendTo | F::ReceiveFrom | F::Send | F::Receive | F::ConnectEx | F::Disconnect
+        ) {
+            effects.extend([Self::UsesFirstMdl, Self::IgnoresOffset]);
+        }
+        if matches!(function, F::ConnectEx | F::Disconnect) {
+            effects.push(Self::IgnoresData);
+        }
+        if function == F::Disconnect {
+            effects.push(Self::Aborts);
+        }
+        if matches!(function, F::Bind | F::SocketConnect) {
+            effects.push(Self::IgnoresLocal);
+        }
+        if makes_socket {
+            effects.push(Self::ForgetsCallbacks);
         }
         if matches!(function, F::Bind | F::Connect | F::ConnectEx) {
             effects.push(Self::EnablesEvents);
@@ -170,6 +206,13 @@ impl fmt::Display for CallEffect {
             Self::CompletesEarly => "completes before it is done",
             Self::EnablesEvents => "enables events",
             Self::KeepsEvents => "does not disable",
+            Self::NeedsPassive => "needs PASSIVE_LEVEL",
+            Self::UsesFirstMdl => "uses the first MDL only",
+            Self::IgnoresOffset => "ignores the offset",
+            Self::IgnoresData => "sends no data",
+            Self::IgnoresLocal => "takes another local port",
+            Self::ForgetsCallbacks => "forgets the callbacks",
+            Self::Aborts => "aborts",
         })
     }
 }
@@ -217,14 +260,23 @@ impl Mutated {
                 unsafe { outputs::flip_sent(call.kernel(), &call.arguments) };
                 call.pass()
             }
-            CallEffect::CutsData => cut(call),
-            CallEffect::IgnoresFlags | CallEffect::IgnoresAddress | CallEffect::IgnoresControl => {
-                ignore(effect, &mut call.arguments);
-                call.pass()
+            CallEffect::NeedsPassive if call.kernel().ke_get_current_irql() > PASSIVE_LEVEL => {
+                call.complete(STATUS_UNSUCCESSFUL, 0)
             }
+            CallEffect::CutsData
+            | CallEffect::IgnoresFlags
+            | CallEffect::IgnoresAddress
+            | CallEffect::IgnoresControl
+            | CallEffect::UsesFirstMdl
+            | CallEffect::IgnoresOffset
+            | CallEffect::IgnoresData
+            | CallEffect::IgnoresLocal
+            | CallEffect::ForgetsCallbacks
+            | CallEffect::Aborts => changes::pass(effect, call),
             CallEffect::KeepsEvents if disables(&call.arguments) => call.complete(STATUS_SUCCESS, 0),
             CallEffect::Overcounts
             | CallEffect::KeepsEvents
+            | CallEffect::NeedsPassive
             | CallEffect::EnablesEvents
             | CallEffect::DoesNotCount
             | CallEffect::DoesNotMark
@@ -251,7 +303,7 @@ impl Mutated {
             CallEffect::DoesNotMark => completion.is_pending = false,
             CallEffect::Marks => completion.is_pending = true,
             CallEffect::WritesNothing | CallEffect::WritesOther => {
-                self.spoil(effect, &completion.arguments());
+                self.spoil(effect, completion.packet());
             }
             CallEffect::FlipsData => {
                 // SAFETY: the packet is not completed, so the buffers are still the provider's.
@@ -266,18 +318,16 @@ impl Mutated {
     fn pass_with_outputs(&self, effect: CallEffect, call: &mut Call<'_>) -> NTSTATUS {
         // SAFETY: the client's contract: outputs of the sizes that it gives.
         let saved = unsafe { outputs::save(call.kernel(), &call.arguments) };
-        let Some(key) = saved.first().map(Saved::key) else { return call.pass() };
+        let key = call.packet().unwrap_or_default();
         hold(&self.before).insert(key, saved);
-        let arguments = call.arguments;
         let status = call.pass();
         if !call.has_packet() {
-            self.spoil(effect, &arguments);
+            self.spoil(effect, key);
         }
         status
     }
 
-    fn spoil(&self, effect: CallEffect, arguments: &Arguments) {
-        let Some(key) = outputs::key(arguments) else { return };
+    fn spoil(&self, effect: CallEffect, key: usize) {
         let Some(saved) = hold(&self.before).remove(&key) else { return };
         for one in saved {
             if effect == CallEffect::WritesNothing {
@@ -333,60 +383,4 @@ fn enable_events(socket: &LayeredSocket) {
     // SAFETY: an open socket, an input of this size, and no packet.
     let _status =
         unsafe { function(lower, set, code, level, bytes, input, 0, none, none.cast(), none.cast()) };
-}
-
-/// Passes one byte less of what is sent; the header is read during the call only.
-fn cut(call: &mut Call<'_>) -> NTSTATUS {
-    let mut shorter;
-    match &mut call.arguments {
-        Arguments::SendTo { buffer, .. }
-        | Arguments::Send { buffer, .. }
-        | Arguments::SendEx { buffer, .. }
-            if !buffer.is_null() =>
-        {
-            // SAFETY: the client's contract: readable.
-            let whole: WSK_BUF = unsafe { **buffer };
-            shorter = WSK_BUF { Length: whole.Length.saturating_sub(1), ..whole };
-            *buffer = &raw mut shorter;
-            call.pass()
-        }
-        Arguments::SendMessages { buffer_list, .. } if !buffer_list.is_null() => {
-            // The last of the list is not sent.
-            let mut last = *buffer_list;
-            let mut before = std::ptr::null_mut();
-            // SAFETY: the client's contract: a list that is the provider's until the packet is completed.
-            while let Some(next) = std::ptr::NonNull::new(unsafe { (*last).Next }) {
-                before = last;
-                last = next.as_ptr();
-            }
-            if before.is_null() {
-                return call.pass();
-            }
-            // SAFETY: as above.
-            unsafe { (*before).Next = std::ptr::null_mut() };
-            call.pass()
-        }
-        _ => call.pass(),
-    }
-}
-
-fn ignore(effect: CallEffect, arguments: &mut Arguments) {
-    match arguments {
-        Arguments::SendTo { flags, remote_address, control_info_length, .. }
-        | Arguments::SendMessages { flags, remote_address, control_info_length, .. } => match effect {
-            CallEffect::IgnoresAddress => *remote_address = std::ptr::null_mut(),
-            CallEffect::IgnoresControl => *control_info_length = 0,
-            _ => *flags = 0,
-        },
-        Arguments::Bind { flags, .. }
-        | Arguments::ReceiveFrom { flags, .. }
-        | Arguments::Send { flags, .. }
-        | Arguments::Receive { flags, .. }
-        | Arguments::Disconnect { flags, .. }
-        | Arguments::Connect { flags, .. }
-        | Arguments::ConnectEx { flags, .. }
-        | Arguments::Accept { flags, .. }
-        | Arguments::SocketConnect { flags, .. } => *flags = 0,
-        _ => {}
-    }
 }

@@ -4,18 +4,14 @@
 #![expect(unsafe_code, reason = "indications are reached by address")]
 
 use std::fmt;
-use std::ptr::null_mut;
 
-use skua_engine::abi::sockaddr::{AF_INET, AF_INET6};
+use skua_engine::Dispatch;
 use skua_engine::abi::status::{
     NTSTATUS, STATUS_DATA_NOT_ACCEPTED, STATUS_PENDING, STATUS_REQUEST_NOT_ACCEPTED, STATUS_SUCCESS,
 };
-use skua_engine::abi::wsk::{
-    WSK_BUF, WSK_DATA_INDICATION, WSK_DATAGRAM_INDICATION, WSK_FLAG_ABORTIVE, WSK_FLAG_AT_DISPATCH_LEVEL,
-    WskInspectAccept, WskInspectReject,
-};
+use skua_engine::abi::wsk::{WSK_INSPECT_ID, WskInspectAccept, WskInspectReject};
 
-use crate::buffer::Pieces;
+use super::indications;
 use crate::middleware::{Event, EventArguments, EventFunction};
 
 /// How a callback goes wrong.
@@ -51,6 +47,16 @@ pub enum EventEffect {
     DecidesOtherwise,
     /// It runs at PASSIVE_LEVEL whatever its flags say.
     RunsBelow,
+    /// Its flags have one that nobody knows.
+    HasUnknownFlag,
+    /// It is called twice at once.
+    Overlaps,
+    /// It says another number of bytes than its data has.
+    Miscounts,
+    /// It is called a second time at once when it was refused, or only a part of it was accepted.
+    InsistsOnTheRest,
+    /// It names another connection.
+    NamesAnother,
 }
 
 impl EventEffect {
@@ -79,14 +85,22 @@ impl EventEffect {
                 Self::TakesRefusalForSuccess,
                 Self::TakesPartForAll,
                 Self::RunsBelow,
+                Self::HasUnknownFlag,
+                Self::Overlaps,
+                Self::Miscounts,
+                Self::InsistsOnTheRest,
             ],
-            EventFunction::Accept => {
-                &[Self::HasOtherFlags, Self::HasOtherAddresses, Self::TakesRefusalForSuccess]
-            }
+            EventFunction::Accept => &[
+                Self::HasOtherFlags,
+                Self::HasOtherAddresses,
+                Self::TakesRefusalForSuccess,
+                Self::RunsBelow,
+                Self::HasUnknownFlag,
+            ],
             EventFunction::Inspect => &[Self::HasOtherAddresses, Self::DecidesOtherwise],
-            EventFunction::Disconnect => &[Self::HasOtherFlags],
+            EventFunction::Disconnect => &[Self::HasOtherFlags, Self::RunsBelow, Self::HasUnknownFlag],
             EventFunction::SendBacklog => &[Self::HasOtherData],
-            EventFunction::Abort => &[],
+            EventFunction::Abort => &[Self::NamesAnother],
         });
         if function == EventFunction::Accept {
             // A socket cannot be given twice.
@@ -100,7 +114,10 @@ impl EventEffect {
     }
 
     pub(super) const fn may_crash(self) -> bool {
-        matches!(self, Self::TakesBack | Self::ComesTwice | Self::SwapsData | Self::LosesTheRest)
+        matches!(
+            self,
+            Self::TakesBack | Self::ComesTwice | Self::SwapsData | Self::LosesTheRest | Self::Overlaps
+        )
     }
 }
 
@@ -122,6 +139,11 @@ impl fmt::Display for EventEffect {
             Self::TakesPartForAll => "takes a part accepted for all",
             Self::DecidesOtherwise => "decides otherwise than the client",
             Self::RunsBelow => "runs at PASSIVE_LEVEL",
+            Self::HasUnknownFlag => "has an unknown flag",
+            Self::Overlaps => "comes twice at once",
+            Self::Miscounts => "counts a byte more than there is",
+            Self::InsistsOnTheRest => "comes again when it was refused",
+            Self::NamesAnother => "names another connection",
         })
     }
 }
@@ -146,6 +168,25 @@ pub(super) fn mutate(effect: EventEffect, event: &mut Event<'_>) -> NTSTATUS {
             let event = Elsewhere(event);
             scope.spawn(move || event.pass()).join().unwrap_or(STATUS_SUCCESS)
         }),
+        EventEffect::Overlaps => {
+            let twin = Twin(event.twin());
+            std::thread::scope(|scope| {
+                scope.spawn(move || twin.pass());
+                event.pass()
+            })
+        }
+        EventEffect::InsistsOnTheRest => {
+            let status = event.pass();
+            if status == STATUS_DATA_NOT_ACCEPTED { event.pass() } else { status }
+        }
+        EventEffect::NamesAnother => {
+            let EventArguments::Abort { inspect_id } = &mut event.arguments else { return event.pass() };
+            // SAFETY: the provider's, which lets the middleware have it.
+            let Some(id) = (unsafe { inspect_id.as_ref() }) else { return event.pass() };
+            let mut other = WSK_INSPECT_ID { SerialNumber: id.SerialNumber ^ 0x55, ..*id };
+            *inspect_id = &raw mut other;
+            event.pass()
+        }
         EventEffect::TakesBack => {
             let status = event.pass();
             if status == STATUS_PENDING { STATUS_SUCCESS } else { status }
@@ -175,7 +216,7 @@ pub(super) fn mutate(effect: EventEffect, event: &mut Event<'_>) -> NTSTATUS {
         }
         _ => {
             // SAFETY: the arguments are the provider's, which lets the middleware have them.
-            unsafe { spoil(effect, event) };
+            unsafe { indications::spoil(effect, event) };
             event.pass()
         }
     }
@@ -193,150 +234,15 @@ impl Elsewhere<'_, '_> {
     }
 }
 
-/// # Safety
-/// What the event's arguments lead to is lent.
-unsafe fn spoil(effect: EventEffect, event: &mut Event<'_>) {
-    let kernel = event.kernel().clone();
-    match &mut event.arguments {
-        EventArguments::ReceiveFrom { flags, data_indication } => {
-            if effect == EventEffect::HasOtherFlags {
-                *flags ^= 0xC00 | WSK_FLAG_AT_DISPATCH_LEVEL;
-                return;
-            }
-            // SAFETY: the caller's promise.
-            unsafe { spoil_datagrams(effect, &kernel, *data_indication) };
-        }
-        EventArguments::Receive { flags, data_indication, bytes_indicated, .. } => match effect {
-            EventEffect::HasOtherFlags => *flags ^= WSK_FLAG_AT_DISPATCH_LEVEL,
-            // SAFETY: the caller's promise.
-            _ => unsafe { spoil_data(effect, &kernel, *data_indication, bytes_indicated) },
-        },
-        EventArguments::Accept { flags, remote_address, local_address, .. } => {
-            if effect == EventEffect::HasOtherFlags {
-                *flags ^= WSK_FLAG_AT_DISPATCH_LEVEL;
-            } else {
-                for address in [*local_address, *remote_address] {
-                    // SAFETY: the caller's promise.
-                    unsafe { flip_address(address.cast()) };
-                }
-            }
-        }
-        EventArguments::Inspect { remote_address, local_address, .. } => {
-            for address in [*local_address, *remote_address] {
-                // SAFETY: the caller's promise.
-                unsafe { flip_address(address.cast()) };
-            }
-        }
-        EventArguments::Disconnect { flags } => *flags ^= WSK_FLAG_ABORTIVE,
-        EventArguments::SendBacklog { ideal_backlog_size } => *ideal_backlog_size = 0,
-        EventArguments::Abort { .. } => {}
-    }
-}
+/// The second of an event that comes twice at once, at the level of the first.
+struct Twin<'a>(Event<'a>);
 
-/// # Safety
-/// The list is lent.
-unsafe fn spoil_datagrams(
-    effect: EventEffect,
-    kernel: &crate::HostKernel,
-    list: *mut WSK_DATAGRAM_INDICATION,
-) {
-    if list.is_null() {
-        return;
-    }
-    // SAFETY: the caller's promise; this and the following ones.
-    let first = unsafe { &mut *list };
-    match effect {
-        EventEffect::LosesTheRest => first.Next = null_mut(),
-        EventEffect::SwapsData => {
-            if let Some(next) = std::ptr::NonNull::new(first.Next) {
-                // SAFETY: another node of the list.
-                std::mem::swap(&mut first.Buffer, unsafe { &mut (*next.as_ptr()).Buffer });
-            }
-        }
-        _ => {}
-    }
-    let mut node = list;
-    while !node.is_null() {
-        // SAFETY: a node of the list.
-        let indication = unsafe { &mut *node };
-        match effect {
-            // SAFETY: the caller's promise.
-            EventEffect::HasOtherData => unsafe { flip(kernel, &indication.Buffer) },
-            EventEffect::IsShort => indication.Buffer.Length = indication.Buffer.Length.saturating_sub(1),
-            // SAFETY: the caller's promise.
-            EventEffect::HasOtherAddresses => unsafe { flip_address(indication.RemoteAddress.cast()) },
-            EventEffect::HasNoControl => {
-                indication.ControlInfo = null_mut();
-                indication.ControlInfoLength = 0;
-            }
-            EventEffect::HasOtherControl if !indication.ControlInfo.is_null() => {
-                let bytes = indication.ControlInfoLength as usize;
-                // The value of the first message, behind its header.
-                let value = indication.ControlInfo.cast::<u8>().wrapping_add(16);
-                // SAFETY: within the control area.
-                unsafe { flip_bytes(value, bytes.min(20).saturating_sub(16)) };
-            }
-            _ => {}
-        }
-        node = indication.Next;
-    }
-}
+// SAFETY: what an event leads to may be read from any thread during the callback.
+unsafe impl Send for Twin<'_> {}
 
-/// # Safety
-/// The list is lent.
-unsafe fn spoil_data(
-    effect: EventEffect,
-    kernel: &crate::HostKernel,
-    list: *mut WSK_DATA_INDICATION,
-    bytes_indicated: &mut usize,
-) {
-    // SAFETY: the caller's promise.
-    let Some(first) = (unsafe { list.as_mut() }) else { return };
-    match effect {
-        // SAFETY: the caller's promise.
-        EventEffect::HasOtherData => unsafe { flip(kernel, &first.Buffer) },
-        EventEffect::IsShort if first.Buffer.Length > 1 => {
-            first.Buffer.Length -= 1;
-            *bytes_indicated -= 1;
-        }
-        _ => {}
+impl Twin<'_> {
+    fn pass(mut self) {
+        let kernel = self.0.kernel().clone();
+        let _answer = Dispatch::with(&kernel, |_| self.0.pass());
     }
-}
-
-/// # Safety
-/// The buffer is lent.
-unsafe fn flip(kernel: &crate::HostKernel, buffer: &WSK_BUF) {
-    // SAFETY: the caller's promise.
-    for piece in unsafe { Pieces::new(kernel, buffer) }.flatten() {
-        // SAFETY: a piece of the buffer.
-        unsafe { flip_bytes(piece.at, piece.bytes) };
-    }
-}
-
-/// Makes it an address of the same family, with another port.
-///
-/// # Safety
-/// `address` is null or an address that is lent.
-unsafe fn flip_address(address: *mut u8) {
-    if address.is_null() {
-        return;
-    }
-    // SAFETY: every address begins with its family.
-    let family = unsafe { address.cast::<u16>().read() };
-    if has_port(family) {
-        // SAFETY: within the address, behind the family.
-        unsafe { flip_bytes(address.wrapping_add(2), 2) };
-    }
-}
-
-/// # Safety
-/// `at` is writable for `bytes`.
-pub(super) unsafe fn flip_bytes(at: *mut u8, bytes: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts_mut(at, bytes) }.iter_mut().for_each(|byte| *byte ^= 0x55);
-}
-
-/// Whether an address of this family begins with the family and the port.
-const fn has_port(family: u16) -> bool {
-    matches!(family, AF_INET | AF_INET6)
 }

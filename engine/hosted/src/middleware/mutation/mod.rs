@@ -9,13 +9,16 @@
 //! memory that is gone: they are for a process of their own.
 
 mod calls;
+mod changes;
 mod events;
+mod indications;
 mod outputs;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
 
+use skua_engine::abi::sockaddr::SO_CONDITIONAL_ACCEPT;
 use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{
     SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG,
@@ -48,6 +51,7 @@ const CODES: &[(Function, u32, &str)] = &[
     (Function::ControlClient, WSK_SET_STATIC_EVENT_CALLBACKS, "WSK_SET_STATIC_EVENT_CALLBACKS"),
     (Function::ControlSocket, SO_WSK_EVENT_CALLBACK, "SO_WSK_EVENT_CALLBACK"),
     (Function::ControlSocket, SO_WSK_SECURITY, "SO_WSK_SECURITY"),
+    (Function::ControlSocket, SO_CONDITIONAL_ACCEPT, "SO_CONDITIONAL_ACCEPT"),
     (Function::ControlSocket, SIO_WSK_SET_REMOTE_ADDRESS, "SIO_WSK_SET_REMOTE_ADDRESS"),
     (Function::ControlSocket, SIO_WSK_SET_SENDTO_ADDRESS, "SIO_WSK_SET_SENDTO_ADDRESS"),
     (Function::ControlSocket, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, "SIO_WSK_QUERY_IDEAL_SEND_BACKLOG"),
@@ -151,7 +155,8 @@ impl fmt::Display for Mutation {
 #[derive(Debug)]
 pub struct Mutated {
     mutation: Mutation,
-    /// Of calls under way whose outputs are to be put back: their outputs, as they were, by where the first one is.
+    /// Of calls under way whose outputs are to be put back: their outputs, as they were, by their packet; 0 of a call
+    /// without one.
     before: Mutex<HashMap<usize, Vec<outputs::Saved>>>,
 }
 

@@ -6,7 +6,7 @@
 use skua_engine::abi::sockaddr::PSOCKADDR;
 use skua_engine::abi::wsk::{WSK_BUF, WskGetOption, WskIoctl};
 
-use super::events::flip_bytes;
+use super::indications::flip_bytes;
 use crate::HostKernel;
 use crate::buffer::Pieces;
 use crate::middleware::{Arguments, Function};
@@ -28,10 +28,6 @@ impl Saved {
         // SAFETY: the caller's promise.
         let before = unsafe { std::slice::from_raw_parts(at, bytes) };
         Self { at, bytes: before.to_vec() }
-    }
-
-    pub(super) fn key(&self) -> usize {
-        self.at.addr()
     }
 
     /// # Safety
@@ -75,13 +71,6 @@ pub(super) const fn has_some(function: Function) -> bool {
             | Function::Receive
             | Function::ReceiveEx
     )
-}
-
-/// What [`Saved::key`] of the first one is.
-pub(super) fn key(arguments: &Arguments) -> Option<usize> {
-    let [first, ..] = plain(arguments);
-    let (at, _) = first.or_else(|| plain(arguments)[1]).or_else(|| plain(arguments)[2])?;
-    Some(at.addr())
 }
 
 /// Outputs whose place the arguments give: their addresses and sizes.
