@@ -73,7 +73,9 @@ impl<K: Kernel> Groups<K> {
         tcp::retained(),
         tcp::disconnect(),
         tcp::disconnect_event(),
+        tcp::inside(),
         tcp::close(),
+        tcp::options(),
         tcp::stream(),
         tcp::socket_connect(),
     ];

@@ -12,7 +12,7 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::{
     NPI_WSK_INTERFACE_ID, WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
-    WSK_EVENT_RECEIVE_FROM,
+    WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
 };
 
 use crate::check::{Category, Check, Group};
@@ -21,6 +21,7 @@ use crate::client::request::Request;
 use crate::client::tcp::{Admit, Kind, StreamRecord, StreamSocket};
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
+use crate::value::Value;
 
 pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
     Group {
@@ -52,6 +53,7 @@ pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
                     "WskAcceptEvent, Flags: WSK_FLAG_AT_DISPATCH_LEVEL",
                     level,
                 ),
+                Check::contract("the accept event has documented flags only", "WskAcceptEvent, Flags", flags),
                 Check::contract(
                     "a connection that the accept event refuses is closed",
                     "WskAcceptEvent, Return value: STATUS_REQUEST_NOT_ACCEPTED",
@@ -194,6 +196,14 @@ fn level<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     let _near = connected(client, &listener)?;
     listener.event.wait_for_returns(1)?;
     expect_at("calls at another level", 0_usize, listener.event.wrong_levels())
+}
+
+fn flags<K: Kernel>(client: &Client<'_, K>) -> Verdict {
+    let listener = taking(client, WSK_EVENT_ACCEPT, 1)?;
+    let _near = connected(client, &listener)?;
+    listener.event.wait_for_returns(1)?;
+    let others = Value::Bits(u64::from(listener.event.flags() & !WSK_FLAG_AT_DISPATCH_LEVEL));
+    expect_at("other flags", Value::Bits(0), others)
 }
 
 fn refused<K: Kernel>(client: &Client<'_, K>) -> Verdict {

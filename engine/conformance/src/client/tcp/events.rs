@@ -83,6 +83,7 @@ unsafe extern "C" fn accept<K: Kernel>(
     accepted_table: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
 ) -> NTSTATUS {
     let take = |record: &StreamRecord<K>, _: &K| {
+        record.flags.fetch_or(flags, Ordering::AcqRel);
         if socket.is_null() {
             record.deaths.fetch_add(1, Ordering::AcqRel);
             return STATUS_SUCCESS;

@@ -178,7 +178,7 @@ impl<'b, K: Kernel> StreamRecorder<'b, K> {
         self.wait("calls of the receive event", || self.calls() >= count, || self.calls())
     }
 
-    /// All flags that the receive event was called with.
+    /// All flags that the receive or the accept event was called with.
     pub(crate) fn flags(&self) -> u32 {
         self.record.flags.load(Ordering::Acquire)
     }
