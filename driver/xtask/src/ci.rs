@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cli::{E2eArguments, FuzzArguments, ImageArguments, WineArguments};
+use crate::cli::{CArguments, E2eArguments, FuzzArguments, ImageArguments, WineArguments};
 use crate::steps::Steps;
-use crate::{cargo, code, e2e, fuzz, image, loom, no_std, perf_scripts, process, wdk, wine};
+use crate::{c, cargo, code, e2e, fuzz, image, loom, no_std, perf_scripts, process, wdk, wine};
 
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
 
 /// What is no default member and still runs on this machine: what the end-to-end cases compare with, what reads the driver's
-/// events under Wine, and what makes hostile requests up.
-const TOOLS: [&str; 6] = ["--package", "xtask", "--package", "skua-wine", "--package", "skua-hammer"];
+/// events under Wine, what makes hostile requests up, and the C library.
+const TOOLS: [&str; 8] =
+    ["--package", "xtask", "--package", "skua-wine", "--package", "skua-hammer", "--package", "skua-wsk"];
 
 /// Longest that one cargo call may take.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -31,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
         cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])?;
         cargo(&[&["clippy"][..], &TOOLS, &["--all-targets", "--", "-D", "warnings"]].concat())
     });
+    steps.run("c", || c::run(&CArguments::default()));
     steps.run("docs", docs);
     steps.run("fuzz", || fuzz::run(&FuzzArguments { seconds: 30, targets: Vec::new() }));
     steps.run("no-std", no_std::run);

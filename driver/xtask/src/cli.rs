@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
+use crate::{c, ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
 enum Task {
     /// Build skua.sys and skua.exe for Windows, on this machine.
     BuildSys(BuildArguments),
+    /// Build the C library, and compile and run its tests with gcc and clang.
+    C(CArguments),
     /// Compare what the images import with the lists in this tree, and check what Windows asks of a driver's image.
     CheckImage(ImageArguments),
     /// Find every panic left in skua.sys; fail for one that is reached at DISPATCH_LEVEL or that no list allows.
@@ -50,6 +52,13 @@ pub(crate) struct BuildArguments {
     /// Features of skua (its image) to build skua.sys with.
     #[arg(long, value_delimiter = ',')]
     pub(crate) features: Vec<String>,
+}
+
+/// Which programs in C to run.
+#[derive(Args, Default)]
+pub(crate) struct CArguments {
+    /// Run the programs whose name contains one of these; all of them when there is none.
+    pub(crate) filters: Vec<String>,
 }
 
 /// Which images to check.
@@ -108,6 +117,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
         match self.task {
             Task::BuildSys(arguments) => image::build::run(&arguments),
+            Task::C(arguments) => c::run(&arguments),
             Task::CheckImage(arguments) => image::check::run(&arguments),
             Task::CheckPanics => code::panics::run(),
             Task::CheckStack => code::stack::run(),

@@ -7,6 +7,7 @@
 //! | subcommand | what it proves | what it needs |
 //! |---|---|---|
 //! | `build-sys` | skua.sys and skua.exe can be built on Linux | lld, MinGW, and Rust's sources or rustup's Windows targets |
+//! | `c` | C clients of WSK compile with gcc, clang and MinGW, and run over the C library | gcc, g++, clang, MinGW |
 //! | `check-image` | the images import what their lists say, and are what Windows loads as drivers | what `build-sys` made |
 //! | `check-stack` | skua.sys stays within its stack at DISPATCH_LEVEL, and nothing there is recursive | the same |
 //! | `check-panics` | no panic is reached at DISPATCH_LEVEL, and every other one is listed | the same |
@@ -21,6 +22,7 @@
 //!
 //! A program that is missing is a failure, never a skip: it names the program and the command that installs it.
 
+mod c;
 mod cargo;
 mod ci;
 mod cli;

@@ -54,6 +54,10 @@ pub(crate) const PERF: Tool = Tool::on_path("perf", "linux-perf");
 /// Fetches a sink's metrics.
 pub(crate) const CURL: Tool = Tool::on_path("curl", "curl");
 
+/// Compiles programs in C.
+pub(crate) const GCC: Tool = Tool::on_path("gcc", "gcc");
+/// Compiles them again.
+pub(crate) const CLANG: Tool = Tool { name: "clang", package: "clang-19", place: Place::Versioned };
 /// Compiles libFuzzer.
 pub(crate) const CXX: Tool = Tool::on_path("c++", "g++");
 

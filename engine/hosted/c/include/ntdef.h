@@ -2,6 +2,11 @@
  * The types of NT: 8, 16, 32 and 64 bits wide whatever the compiler's long is, and WCHAR of 16 bits. String literals L"" are
  * of that width with -fshort-wchar; u"" is everywhere.
  */
+
+/* Drivers' pragmas (alloc_text, warning, comment, ...) are for another compiler, and their pool tags are 'four' characters. */
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#pragma GCC diagnostic ignored "-Wmultichar"
+
 #ifdef _WIN32
 #include_next <ntdef.h>
 #include <sal.h>
@@ -21,9 +26,6 @@
 
 #include <guiddef.h>
 #include <sal.h>
-
-/* Drivers' pragmas (alloc_text, warning, comment, ...) are for another compiler. */
-#pragma GCC diagnostic ignored "-Wunknown-pragmas"
 
 /* Words of Microsoft's compiler. */
 

@@ -40,6 +40,7 @@ mod print;
 mod processor;
 mod rundown;
 mod runtime;
+mod security;
 mod spin_lock;
 mod string;
 mod thread;

@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 
-use skua_engine::abi::nt::{BOOLEAN, HANDLE, PASSIVE_LEVEL, TRUE};
+use skua_engine::abi::nt::{BOOLEAN, HANDLE, PASSIVE_LEVEL, PEPROCESS, TRUE};
 use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS};
 use skua_hosted::ntoskrnl::KernelThread;
 
@@ -99,6 +99,17 @@ routines! {
         // SAFETY: it has no precondition.
         let id = unsafe { libc::gettid() };
         std::ptr::without_provenance_mut(usize::try_from(id).unwrap_or_default())
+    }
+
+    /// IoGetCurrentProcess: everything belongs to the System process.
+    fn IoGetCurrentProcess() -> PEPROCESS {
+        SkuaInitialSystemProcess()
+    }
+
+    /// What PsInitialSystemProcess is.
+    fn SkuaInitialSystemProcess() -> PEPROCESS {
+        static SYSTEM: u64 = 0;
+        (&raw const SYSTEM).cast_mut().cast()
     }
 
     /// PsGetCurrentProcessId: the System process has number 4.

@@ -6,7 +6,7 @@
 use std::ffi::c_void;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use skua_engine::abi::nt::{BOOLEAN, FAST_MUTEX, KSPIN_LOCK, LIST_ENTRY, PASSIVE_LEVEL};
+use skua_engine::abi::nt::{APC_LEVEL, BOOLEAN, FAST_MUTEX, KSPIN_LOCK, LIST_ENTRY};
 use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
 use skua_engine::abi::zeroed;
 
@@ -21,7 +21,7 @@ routines! {
 
     /// ExAcquireFastMutex.
     contract fn ExAcquireFastMutex(mutex: *mut FAST_MUTEX) {
-        kernel().ex_acquire_fast_mutex(mutex)
+        kernel().ex_acquire_fast_mutex(mutex, APC_LEVEL)
     }
 
     /// ExTryToAcquireFastMutex.
@@ -34,9 +34,9 @@ routines! {
         kernel().ex_release_fast_mutex(mutex)
     }
 
-    /// ExAcquireFastMutexUnsafe: raises here too.
+    /// ExAcquireFastMutexUnsafe: stays at its level.
     contract fn ExAcquireFastMutexUnsafe(mutex: *mut FAST_MUTEX) {
-        kernel().ex_acquire_fast_mutex(mutex)
+        kernel().ex_acquire_fast_mutex(mutex, kernel().ke_get_current_irql_of_any_height())
     }
 
     /// ExReleaseFastMutexUnsafe.
@@ -150,7 +150,7 @@ fn zeroed_resource() -> Resource {
 /// # Safety
 /// `resource` is initialised.
 unsafe fn acquire(resource: *mut Resource, exclusive: bool, wait: bool) -> bool {
-    if wait && !kernel().require_at_most("ExAcquireResourceLite", PASSIVE_LEVEL + 1) {
+    if wait && !kernel().require_at_most("ExAcquireResourceLite", APC_LEVEL) {
         return false;
     }
     let me = kernel().current_thread().addr();

@@ -4,10 +4,10 @@
 #![expect(unsafe_code, reason = "registration blocks are reached by address")]
 
 use skua_engine::Kernel;
-use skua_engine::abi::nt::GUID;
+use skua_engine::abi::nt::{APC_LEVEL, GUID, PASSIVE_LEVEL};
 use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{
-    WSK_CLIENT_NPI, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI, WSK_REGISTRATION,
+    WSK_CLIENT_NPI, WSK_NO_WAIT, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI, WSK_REGISTRATION,
 };
 
 use crate::host::kernel;
@@ -24,11 +24,13 @@ pub(crate) static NPI_WSK_INTERFACE_ID: GUID = GUID {
 routines! {
     /// WskRegister.
     contract fn WskRegister(npi: *mut WSK_CLIENT_NPI, registration: *mut WSK_REGISTRATION) -> NTSTATUS {
+        require_passive("WskRegister");
         kernel().wsk_register(npi, registration)
     }
 
     /// WskDeregister.
     contract fn WskDeregister(registration: *mut WSK_REGISTRATION) {
+        require_passive("WskDeregister");
         kernel().wsk_deregister(registration)
     }
 
@@ -38,6 +40,9 @@ routines! {
         wait_timeout: u32,
         npi: *mut WSK_PROVIDER_NPI,
     ) -> NTSTATUS {
+        if wait_timeout != WSK_NO_WAIT {
+            require_passive("WskCaptureProviderNPI with a wait");
+        }
         kernel().wsk_capture_provider_npi(registration, wait_timeout, npi)
     }
 
@@ -52,5 +57,12 @@ routines! {
         characteristics: *mut WSK_PROVIDER_CHARACTERISTICS,
     ) -> NTSTATUS {
         kernel().wsk_query_provider_characteristics(registration, characteristics)
+    }
+}
+
+/// Reports a call at APC_LEVEL, which the kernel knows nothing of; it reports one at DISPATCH_LEVEL itself.
+fn require_passive(routine: &str) {
+    if kernel().ke_get_current_irql_of_any_height() == APC_LEVEL {
+        kernel().require_at_most(routine, PASSIVE_LEVEL);
     }
 }

@@ -28,11 +28,12 @@ impl HostKernel {
         unsafe { mutex.write(FAST_MUTEX { Count: 1, ..zeroed() }) };
     }
 
-    /// ExAcquireFastMutex: raises to APC_LEVEL while it is held.
+    /// ExAcquireFastMutex, which raises to `level` while it is held: APC_LEVEL, or for ExAcquireFastMutexUnsafe the level
+    /// that the thread is at.
     ///
     /// # Safety
     /// `mutex` is initialised and lives until it is released.
-    pub unsafe fn ex_acquire_fast_mutex(&self, mutex: *mut FAST_MUTEX) {
+    pub unsafe fn ex_acquire_fast_mutex(&self, mutex: *mut FAST_MUTEX, level: KIRQL) {
         // SAFETY: the caller's promise.
         if unsafe { (*mutex).Owner } == thread::current().cast() {
             return self.misused(mutex, "ExAcquireFastMutex", "this thread holds it already");
@@ -46,7 +47,7 @@ impl HostKernel {
             event::park(mutex.addr(), || count.load(Ordering::SeqCst) != 1, None);
         }
         // SAFETY: held.
-        unsafe { self.hold_fast_mutex(mutex) };
+        unsafe { self.hold_fast_mutex(mutex, level) };
     }
 
     /// ExTryToAcquireFastMutex.
@@ -59,7 +60,7 @@ impl HostKernel {
             unsafe { count(mutex) }.compare_exchange(1, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         if taken {
             // SAFETY: held.
-            unsafe { self.hold_fast_mutex(mutex) };
+            unsafe { self.hold_fast_mutex(mutex, APC_LEVEL) };
         }
         taken
     }
@@ -85,10 +86,10 @@ impl HostKernel {
 
     /// # Safety
     /// The caller holds `mutex`.
-    unsafe fn hold_fast_mutex(&self, mutex: *mut FAST_MUTEX) {
+    unsafe fn hold_fast_mutex(&self, mutex: *mut FAST_MUTEX, level: KIRQL) {
         // SAFETY: the caller's promise.
         unsafe { (*mutex).Owner = thread::current().cast() };
-        let before = self.kf_raise_irql(APC_LEVEL);
+        let before = self.kf_raise_irql(level);
         // SAFETY: the caller's promise.
         unsafe { (*mutex).OldIrql = u32::from(before) };
     }

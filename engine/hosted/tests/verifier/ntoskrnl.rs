@@ -2,7 +2,9 @@
 
 use std::ptr;
 
-use skua_engine::abi::nt::{DISPATCH_LEVEL, EX_RUNDOWN_REF, FAST_MUTEX, KMUTEX, KSEMAPHORE, KSPIN_LOCK, MDL};
+use skua_engine::abi::nt::{
+    APC_LEVEL, DISPATCH_LEVEL, EX_RUNDOWN_REF, FAST_MUTEX, KMUTEX, KSEMAPHORE, KSPIN_LOCK, MDL,
+};
 use skua_engine::abi::zeroed;
 use skua_hosted::HostKernel;
 use skua_hosted::ntoskrnl::WORK_QUEUE_ITEM;
@@ -58,7 +60,7 @@ fn acquiring_a_fast_mutex_twice(kernel: &HostKernel) {
     unsafe { kernel.ex_initialize_fast_mutex(mutex) };
     for _ in 0..2 {
         // SAFETY: the breach is what is tested.
-        unsafe { kernel.ex_acquire_fast_mutex(mutex) };
+        unsafe { kernel.ex_acquire_fast_mutex(mutex, APC_LEVEL) };
     }
     // SAFETY: acquired once.
     unsafe { kernel.ex_release_fast_mutex(mutex) };

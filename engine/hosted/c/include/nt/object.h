@@ -257,7 +257,8 @@ NTSTATUS NTAPI ZwClose(_In_ HANDLE Handle);
 #define NtCurrentThread() ((HANDLE)(LONG_PTR)-2)
 #define ZwCurrentThread() NtCurrentThread()
 
-extern PEPROCESS PsInitialSystemProcess;
+PEPROCESS SkuaInitialSystemProcess(VOID);
+#define PsInitialSystemProcess SkuaInitialSystemProcess()
 
 PEPROCESS NTAPI IoGetCurrentProcess(VOID);
 #define PsGetCurrentProcess() IoGetCurrentProcess()

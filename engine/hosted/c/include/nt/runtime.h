@@ -152,7 +152,7 @@ DECLSPEC_NORETURN VOID NTAPI ExRaiseDatatypeMisalignment(VOID);
 #define EXCEPTION_CONTINUE_EXECUTION (-1)
 #ifndef __cplusplus
 #define __try if (1)
-#define __except(Filter) else if ((Filter), 0)
+#define __except(Filter) else if (0 && (Filter))
 #define __finally
 #define _exception_code() STATUS_ACCESS_VIOLATION
 #define GetExceptionCode() STATUS_ACCESS_VIOLATION

@@ -83,20 +83,6 @@ typedef struct _GENERIC_MAPPING {
 #define DOMAIN_ALIAS_RID_ADMINS 0x00000220u
 #define DOMAIN_ALIAS_RID_USERS 0x00000221u
 
-/* Well-known identifiers, for SeExports->SeWorldSid and its like. */
-typedef struct _SE_EXPORTS {
-    PSID SeNullSid;
-    PSID SeWorldSid;
-    PSID SeLocalSid;
-    PSID SeLocalSystemSid;
-    PSID SeAliasAdminsSid;
-    PSID SeAliasUsersSid;
-    PSID SeAuthenticatedUsersSid;
-    PSID SeLocalServiceSid;
-    PSID SeNetworkServiceSid;
-} SE_EXPORTS, *PSE_EXPORTS;
-extern PSE_EXPORTS SeExports;
-
 NTSTATUS NTAPI RtlCreateSecurityDescriptor(_Out_ PSECURITY_DESCRIPTOR SecurityDescriptor, _In_ ULONG Revision);
 NTSTATUS NTAPI RtlSetDaclSecurityDescriptor(
     _Inout_ PSECURITY_DESCRIPTOR SecurityDescriptor,
