@@ -14,11 +14,31 @@
 //! 5. [`DatagramSocket::stop`], then [`DatagramSocket::close`]: callbacks and [`Retained`] datagrams come back first.
 //! 6. Drop the [`Provider`]; [`Registration::close`] waits for what is left and deregisters.
 //!
+//! # Life cycle of sockets by request
+//!
+//! Sockets over TCP, basic sockets, names and transports need no engine:
+//!
+//! 1. [`Registration::register`] and [`Registration::capture`], as above.
+//! 2. [`Requests::open`] takes the slots of requests, each with an IRP, a waker's place and a [`Buffer`];
+//!    [`Connections::open`] the memory of connections. Nothing but opening a listening or a basic socket allocates after that.
+//! 3. [`SocketBuilder`] makes a [`ListenSocket`], a [`ConnectionSocket`], a [`StreamSocket`] or a [`BasicSocket`]; what may be
+//!    asked of it is in its type. [`Provider::address_info`] resolves names.
+//! 4. Each question is a [`Pending`]: await it, [wait](Pending::wait) up to a deadline, leave a
+//!    [function](Pending::on_completion) to it, or drop it. Connections and data that nobody asked for reach a
+//!    [`ListenHandler`] and [`ConnectionHandler`]s.
+//! 5. [`Requests::serve`], by a thread at PASSIVE_LEVEL, calls the wakers that completions may not.
+//! 6. `close` each socket, or drop it; drop the [`Provider`]; [`Registration::close`].
+//!
 //! # Types
 //!
 //! * [`Kernel`]: what the engine asks of the kernel around it; [`Passive`], [`Dispatch`]: levels as values.
 //! * [`Handler`], [`Batch`], [`Datagram`], [`Payload`], [`Retained`]: what an embedder's code sees.
 //! * [`Sink`]: the handler that writes records into rings; [`Admission`](admission::Admission): who is let in.
+//! * [`ListenSocket`], [`ConnectionSocket`], [`StreamSocket`], [`BasicSocket`], made by a [`SocketBuilder`];
+//!   [`Unbound`], [`Bound`], [`Connected`], [`Listening`]: their states. [`Controlled`]: options of any of them.
+//! * [`ListenHandler`], [`Arriving`], [`ConnectionHandler`], [`Indication`], [`Verdict`], [`RetainedData`]: their events.
+//! * [`Requests`], [`Pending`], [`Buffer`], [`WakeAtDispatch`]: requests, as futures and otherwise.
+//! * [`AddressList`], [`Names`]: what names and addresses resolve to.
 //! * [`Stats`], [`DropReason`]: every datagram ends in one counter.
 //! * [`nbl`]: datagrams inside the network buffer lists of filters.
 //! * [`abi`]: WSK and NT as C declares them.

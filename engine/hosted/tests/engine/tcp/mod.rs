@@ -2,6 +2,7 @@
 
 mod cancel;
 mod events;
+mod examples;
 mod executor;
 mod futures;
 mod listen;
