@@ -24,7 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Serves so many clients, each on a thread of its own, and leaves.
-pub(crate) fn serve(local: SocketAddr, clients: usize, ready: &Sender<SocketAddr>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve(
+    local: SocketAddr,
+    clients: usize,
+    ready: &Sender<SocketAddr>,
+) -> Result<(), Box<dyn Error>> {
     let kernel = HostKernel::new(HostConfig::with_workers(2));
     let passive = Passive::acquire(&kernel).ok_or("above PASSIVE_LEVEL")?;
     // All memory is taken here.

@@ -28,7 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Serves so many clients and leaves.
-pub(crate) fn serve(local: SocketAddr, clients: usize, ready: &Sender<SocketAddr>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve(
+    local: SocketAddr,
+    clients: usize,
+    ready: &Sender<SocketAddr>,
+) -> Result<(), Box<dyn Error>> {
     let kernel = HostKernel::new(HostConfig::with_workers(2));
     let passive = Passive::acquire(&kernel).ok_or("above PASSIVE_LEVEL")?;
     let registration = Registration::register(kernel.clone(), Events::Static, &passive)?;
@@ -41,6 +45,9 @@ pub(crate) fn serve(local: SocketAddr, clients: usize, ready: &Sender<SocketAddr
     Ok(())
 }
 
+/// A client's echo.
+type Task = Pin<Box<dyn Future<Output = Result<(), RequestError>>>>;
+
 /// Accepts clients and echoes to all of them at once.
 async fn accept(
     provider: &Provider<HostKernel>,
@@ -52,7 +59,7 @@ async fn accept(
     let builder = SocketBuilder::new(Family::of(local));
     let listener = builder.listen(provider, connections, NoHandler, local).await?;
     let _nobody_asks = ready.send(listener.local_address().await?);
-    let mut tasks: Vec<Pin<Box<dyn Future<Output = Result<(), RequestError>> + '_>>> = Vec::new();
+    let mut tasks: Vec<Task> = Vec::new();
     let mut next = listener.accept(NoHandler);
     std::future::poll_fn(|context| {
         while clients != 0

@@ -1,6 +1,7 @@
 //! Sockets over TCP, opened by request: every category end to end over the host's loopback.
 
 mod cancel;
+mod client;
 mod events;
 mod examples;
 mod executor;
