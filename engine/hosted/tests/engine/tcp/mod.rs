@@ -8,6 +8,7 @@ mod executor;
 mod futures;
 mod listen;
 mod memory;
+mod names;
 mod options;
 mod quirks;
 mod requests;
