@@ -16,7 +16,8 @@ pub struct HostConfig {
     pub provider: ProviderConfig,
     /// Where the clients' packets belong to; `None` for this kernel itself.
     pub executive: Option<Executive>,
-    /// Watches the client's side of NT's and WSK's rules; `None` for nobody, which costs nothing.
+    /// Watches the client's side of NT's and WSK's rules; `None` for nobody, which costs nothing. Where it is on, a client
+    /// gets copies of what is received, in pages that it cannot touch any more when it has given them back.
     pub verifier: Option<VerifierConfig>,
     /// What fails; `None` for nothing, which costs nothing.
     pub faults: Option<Arc<Faults>>,

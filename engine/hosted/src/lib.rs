@@ -46,6 +46,14 @@
 //! * Hop limits begin as the host has them, which on Linux are 64, not 128.
 //! * SIO_ADDRESS_LIST_CHANGE notices a change within a tenth of a second.
 //!
+//! # The verifier
+//!
+//! In builds with debug assertions, as tests are, and where [`HostConfig::verified`] or [`HostConfig::recorded`] asks for it, a
+//! verifier watches what the client does: who has each IRP, at which level routines are called, what is done with a socket
+//! and when, who touches what was lent, what is left behind. [`Rule::ALL`] has all the rules. What it finds ends the
+//! process with a report of the rule, the object, where that was made and where the rule was broken; or is
+//! recorded: [`HostKernel::findings`], and [`HostKernel::unload`] when the client is gone. [`HostConfig::unverified`] turns it off.
+//!
 //! # Types
 //!
 //! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.

@@ -27,7 +27,7 @@ use crate::verifier::{Object, ObjectKind, Rule, Stack};
 // SAFETY: `Accounts` hands out zeroed, 16-aligned memory of the system allocator, and clones share it.
 unsafe impl Memory for HostKernel {
     fn allocate(&self, bytes: usize, tag: Tag) -> Option<NonNull<u8>> {
-        self.require_passive("ExAllocatePool2");
+        self.require_passive("Memory::allocate");
         if self.fails("ExAllocatePool2") {
             return None;
         }
@@ -36,7 +36,7 @@ unsafe impl Memory for HostKernel {
     }
 
     unsafe fn free(&self, address: NonNull<u8>, bytes: usize, tag: Tag) {
-        self.require_passive("ExFreePoolWithTag");
+        self.require_passive("Memory::free");
         // SAFETY: the caller's contract is the same.
         unsafe { self.free_memory(address, bytes, tag, "ExFreePoolWithTag") };
     }
@@ -113,6 +113,10 @@ unsafe impl Kernel for HostKernel {
     }
 
     unsafe fn io_cancel_irp(&self, irp: *mut IRP) -> bool {
+        // SAFETY: the caller promises that the packet stays.
+        if self.verifier().is_some_and(|verifier| !unsafe { verifier.irp_cancelled(irp) }) {
+            return false;
+        }
         let irql = self.io_acquire_cancel_spin_lock();
         // SAFETY: the caller promises that the packet stays.
         unsafe { irp::mark_cancelled(irp) };

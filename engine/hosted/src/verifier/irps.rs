@@ -121,6 +121,16 @@ impl Verifier {
         self.refuse(found)
     }
 
+    /// IoCancelIrp was called. False when it must not be done.
+    ///
+    /// # Safety
+    /// `irp` is readable.
+    pub(crate) unsafe fn irp_cancelled(&self, irp: *mut IRP) -> bool {
+        // SAFETY: the caller's promise.
+        let fine = unsafe { is_initialized(irp) };
+        self.refuse((!fine).then(|| unknown(irp, "IoCancelIrp")))
+    }
+
     /// The provider gives a packet back uncompleted.
     pub(crate) fn irp_abandoned(&self, irp: *const IRP) {
         if let Some(packet) = hold(&self.irps.known).get_mut(&irp.addr()) {

@@ -8,6 +8,7 @@
 
 mod buffers;
 mod config;
+mod copies;
 #[cfg(target_os = "linux")]
 mod fault;
 mod finding;
@@ -16,6 +17,7 @@ mod irps;
 mod leaks;
 mod lent;
 mod levels;
+mod nodes;
 mod npis;
 mod passes;
 mod rooms;

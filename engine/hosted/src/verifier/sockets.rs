@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Finding, Object, ObjectKind, Rule, Stack, Verifier};
 use crate::kernel::lock::hold;
@@ -21,7 +21,11 @@ pub(crate) struct Sockets {
 
 /// What a verifier knows of one socket. Empty where there is none.
 #[derive(Default)]
-pub(crate) struct Notes(Mutex<State>);
+pub(crate) struct Notes {
+    state: Mutex<State>,
+    /// Somebody has left.
+    left: Condvar,
+}
 
 #[derive(Default)]
 struct State {
@@ -51,6 +55,8 @@ impl Drop for Inside {
         if let Some(position) = state.inside.iter().position(|thread| *thread == me) {
             state.inside.swap_remove(position);
         }
+        drop(state);
+        self.0.notes.left.notify_all();
     }
 }
 
@@ -59,8 +65,8 @@ fn object(socket: &LayeredSocket) -> Object {
 }
 
 impl Notes {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        hold(&self.0)
+    fn state(&self) -> MutexGuard<'_, State> {
+        hold(&self.state)
     }
 
     pub(crate) fn created(&self) -> Option<Stack> {
@@ -163,9 +169,8 @@ impl Verifier {
 
     /// Goes on as the client should have done.
     fn wait_until_left(&self, socket: &LayeredSocket, me: ThreadId) {
-        let deadline = Instant::now() + PATIENCE;
-        while socket.notes.state().inside.iter().any(|thread| *thread != me) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let state = socket.notes.state();
+        let are_inside = |state: &mut State| state.inside.iter().any(|thread| *thread != me);
+        drop(socket.notes.left.wait_timeout_while(state, PATIENCE, are_inside));
     }
 }

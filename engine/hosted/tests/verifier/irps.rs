@@ -17,7 +17,7 @@ use crate::client::{Client, call_down, complete, irp, keep, prepare, uninitializ
 const TAG: Tag = Tag::new(b"Case");
 
 crate::cases! {
-    IrpNotInitialized: reuse_of_zeroed_memory, handing_over_zeroed_memory;
+    IrpNotInitialized: reuse_of_zeroed_memory, handing_over_zeroed_memory, cancelling_zeroed_memory;
     IrpTooSmall: no_room_for_the_location;
     IrpInitializedInUse: initialising_a_pending_irp;
     IrpReusedInUse: reusing_a_pending_irp, reusing_an_irp_that_another_driver_has;
@@ -64,6 +64,11 @@ fn handing_over_zeroed_memory(kernel: &HostKernel) {
     let client = Client::new(kernel);
     let _ = pend(&client, uninitialized());
     client.end();
+}
+
+fn cancelling_zeroed_memory(kernel: &HostKernel) {
+    // SAFETY: the breach is what is tested; the memory stays.
+    assert!(!unsafe { kernel.io_cancel_irp(uninitialized()) });
 }
 
 fn no_room_for_the_location(kernel: &HostKernel) {
