@@ -5,17 +5,14 @@
 use skua_engine::Kernel;
 use skua_engine::abi::sockaddr::{SO_CONDITIONAL_ACCEPT, SOL_SOCKET};
 use skua_engine::abi::status::{
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
-    STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
+    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::{
-    SIO_WSK_QUERY_INSPECT_ID, WSK_EVENT_ACCEPT, WSK_INSPECT_ID, WskInspectAccept, WskInspectPend,
-    WskInspectReject, WskIoctl,
+    WSK_EVENT_ACCEPT, WSK_INSPECT_ID, WskInspectAccept, WskInspectPend, WskInspectReject,
 };
 use skua_engine::abi::zeroed;
 
 use crate::check::{Category, Check, Group};
-use crate::client::handle::Control;
 use crate::client::tcp::{Connecting, Kind, Pair, StreamSocket};
 use crate::client::{Client, LOCALHOST, needs};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
@@ -110,21 +107,6 @@ pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
                     "WskCloseSocket; WskInspectEvent",
                     closed,
                 ),
-                Check::contract(
-                    "an accepted socket tells the identity that it was inspected under",
-                    "SIO_WSK_QUERY_INSPECT_ID",
-                    query,
-                ),
-                Check::contract(
-                    "the identity of an inspection is asked for without an IRP",
-                    "SIO_WSK_QUERY_INSPECT_ID: Irp is NULL",
-                    query_with_irp,
-                ),
-                Check::contract(
-                    "a socket that was not inspected has no identity",
-                    "SIO_WSK_QUERY_INSPECT_ID: STATUS_INVALID_DEVICE_REQUEST",
-                    query_elsewhere,
-                ),
             ]
         },
     }
@@ -140,7 +122,7 @@ fn open<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>,
 }
 
 /// A listening socket that asks, and answers with `action`.
-fn asking<'c, K: Kernel>(
+pub(super) fn asking<'c, K: Kernel>(
     client: &'c Client<'_, K>,
     action: skua_engine::abi::wsk::WSK_INSPECT_ACTION,
 ) -> Result<StreamSocket<'c, K>, Outcome> {
@@ -151,14 +133,14 @@ fn asking<'c, K: Kernel>(
 }
 
 /// A connection that is asked for: the request may be pending until it is accepted.
-struct Asking<'c, K: Kernel> {
+pub(super) struct Asking<'c, K: Kernel> {
     // First: dropping it waits, and the socket is used until then.
     connecting: Connecting<'c, K>,
     near: StreamSocket<'c, K>,
 }
 
 impl<'c, K: Kernel> Asking<'c, K> {
-    fn new(client: &'c Client<'_, K>, listener: &StreamSocket<'c, K>) -> Result<Self, Outcome> {
+    pub(super) fn new(client: &'c Client<'_, K>, listener: &StreamSocket<'c, K>) -> Result<Self, Outcome> {
         let near = StreamSocket::bound(client, Kind::Connection, LOCALHOST)?;
         let connecting = near.start_connect(listener.local()?, 0)?;
         Ok(Self { connecting, near })
@@ -325,41 +307,4 @@ fn closed<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     listener.event.inspection(0)?;
     listener.close()?.succeeds("WskCloseSocket")?;
     expect_at("the connection is dropped", true, asked.is_dropped()?)
-}
-
-const QUERY: Control<'_> = Control {
-    kind: WskIoctl,
-    code: SIO_WSK_QUERY_INSPECT_ID,
-    level: 0,
-    input: &[],
-    output: size_of::<WSK_INSPECT_ID>(),
-};
-
-/// A socket that was inspected and accepted, its identity, and what it hangs on.
-#[expect(clippy::type_complexity, reason = "three parts, named by what takes them apart")]
-fn inspected<'c, K: Kernel>(
-    client: &'c Client<'_, K>,
-) -> Result<(StreamSocket<'c, K>, WSK_INSPECT_ID, Asking<'c, K>, StreamSocket<'c, K>), Outcome> {
-    let listener = asking(client, WskInspectAccept)?;
-    let asked = Asking::new(client, &listener)?;
-    let id = listener.event.inspection(0)?.id;
-    let far = listener.accept()?;
-    Ok((far, id, asked, listener))
-}
-
-fn query<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (far, id, _asked, _listener) = inspected(client)?;
-    let (status, seen) = far.query_inspect_id()?;
-    expect_at("SIO_WSK_QUERY_INSPECT_ID", STATUS_SUCCESS, status)?;
-    expect_at("of the same identity", true, seen == id)
-}
-
-fn query_with_irp<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let (far, _id, _asked, _listener) = inspected(client)?;
-    expect_at("a success", false, far.control(QUERY)?.done.status.is_success())
-}
-
-fn query_elsewhere<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let pair = Pair::new(client)?;
-    expect(STATUS_INVALID_DEVICE_REQUEST, pair.far.control_inline(QUERY)?.0)
 }

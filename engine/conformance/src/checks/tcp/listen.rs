@@ -1,15 +1,15 @@
-//! Listening sockets: WskBind, WskAccept, closing.
+//! Listening sockets: WskAccept, closing.
 
 use skua_engine::Kernel;
 use skua_engine::abi::status::{
-    STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CANCELLED, STATUS_CONNECTION_REFUSED, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS,
+    STATUS_CANCELLED, STATUS_CONNECTION_REFUSED, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
+    STATUS_PENDING, STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::WSK_EVENT_RECEIVE;
 
 use crate::check::{Category, Check, Group};
-use crate::client::tcp::{Accepting, Kind, Pair, StreamSocket, join};
-use crate::client::{ANY_V6, Client, LOCALHOST, LOCALHOST_V6};
+use crate::client::tcp::{Accepting, Kind, Pair, StreamSocket};
+use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
 pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
@@ -17,34 +17,6 @@ pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
         category: Category::Listen,
         checks: &const {
             [
-                Check::contract("a listening socket has an address once it is bound", "WskBind", address),
-                Check::contract(
-                    "a listening socket has no address before it is bound",
-                    "WskGetLocalAddress, Remarks: a socket that is bound",
-                    no_address,
-                ),
-                Check::contract(
-                    "a listening socket that is bound takes connections",
-                    "WskBind, Remarks: listening sockets",
-                    listens,
-                ),
-                Check::contract("a listening socket is bound once", "WskBind, Remarks", bound_once),
-                Check::contract(
-                    "an address that is listened at is in use",
-                    "WskBind, Return value: STATUS_ADDRESS_ALREADY_EXISTS",
-                    in_use,
-                ),
-                Check::contract(
-                    "a listening socket is bound to an address of its family",
-                    "WskBind, LocalAddress",
-                    family,
-                ),
-                Check::contract("IPv6 is listened at", "WskSocket, AddressFamily", ipv6),
-                Check::contract(
-                    "a wildcard of IPv6 does not take IPv4",
-                    "IPPROTO_IPV6 socket options: IPV6_V6ONLY is on by default",
-                    ipv6_only,
-                ),
                 Check::contract(
                     "an accept pends until a connection comes",
                     "WskAccept, Return value: STATUS_PENDING",
@@ -131,11 +103,11 @@ pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
     }
 }
 
-fn listener<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {
+pub(super) fn listener<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {
     StreamSocket::bound(client, Kind::Listen, LOCALHOST)
 }
 
-fn connection<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {
+pub(super) fn connection<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {
     StreamSocket::bound(client, Kind::Connection, LOCALHOST)
 }
 
@@ -147,51 +119,6 @@ fn connected<'c, K: Kernel>(
     let near = connection(client)?;
     expect_at("WskConnect", STATUS_SUCCESS, near.connect(listener.local()?)?)?;
     Ok(near)
-}
-
-fn address<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let local = listener(client)?.local()?;
-    expect_at("the address", true, local.ip() == LOCALHOST.ip())?;
-    expect(true, local.port() != 0)
-}
-
-fn no_address<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let listener = StreamSocket::open(client, Kind::Listen, LOCALHOST)?;
-    expect(STATUS_INVALID_DEVICE_STATE, listener.local_address()?.0)
-}
-
-fn listens<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let listener = listener(client)?;
-    expect(STATUS_SUCCESS, connection(client)?.connect(listener.local()?)?)
-}
-
-fn bound_once<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    expect(STATUS_INVALID_DEVICE_STATE, listener(client)?.bind(LOCALHOST)?)
-}
-
-fn in_use<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let first = listener(client)?;
-    let second = StreamSocket::open(client, Kind::Listen, LOCALHOST)?;
-    expect(STATUS_ADDRESS_ALREADY_EXISTS, second.bind(first.local()?)?)
-}
-
-fn family<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let listener = StreamSocket::open(client, Kind::Listen, LOCALHOST)?;
-    expect(STATUS_INVALID_PARAMETER, listener.bind(LOCALHOST_V6)?)
-}
-
-fn ipv6<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let listener = StreamSocket::bound(client, Kind::Listen, LOCALHOST_V6)?;
-    let near = StreamSocket::bound(client, Kind::Connection, LOCALHOST_V6)?;
-    let far = join(&near, &listener)?;
-    expect(near.local()?, far.remote()?)
-}
-
-fn ipv6_only<K: Kernel>(client: &Client<'_, K>) -> Verdict {
-    let listener = StreamSocket::bound(client, Kind::Listen, ANY_V6)?;
-    let mut remote = LOCALHOST;
-    remote.set_port(listener.local()?.port());
-    expect(STATUS_CONNECTION_REFUSED, connection(client)?.connect(remote)?)
 }
 
 fn accept_pends<K: Kernel>(client: &Client<'_, K>) -> Verdict {

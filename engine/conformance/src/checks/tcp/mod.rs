@@ -1,6 +1,7 @@
 //! The checks of sockets over TCP.
 
 mod accept_event;
+mod bind;
 mod close;
 mod conditional_accept;
 mod connect;
@@ -9,8 +10,10 @@ mod disconnect;
 mod disconnect_event;
 mod inherited_events;
 mod inside;
+mod inspect_id;
 mod listen;
 mod options;
+mod partial;
 mod receive;
 mod receive_event;
 mod receive_flags;
@@ -20,6 +23,7 @@ mod socket_connect;
 mod stream;
 
 pub(super) use accept_event::group as accept_event;
+pub(super) use bind::group as bind;
 pub(super) use close::group as close;
 pub(super) use conditional_accept::group as conditional_accept;
 pub(super) use connect::group as connect;
@@ -28,8 +32,10 @@ pub(super) use disconnect::group as disconnect;
 pub(super) use disconnect_event::group as disconnect_event;
 pub(super) use inherited_events::group as inherited_events;
 pub(super) use inside::group as inside;
+pub(super) use inspect_id::group as inspect_id;
 pub(super) use listen::group as listen;
 pub(super) use options::group as options;
+pub(super) use partial::group as partial;
 pub(super) use receive::group as receive;
 pub(super) use receive_event::group as receive_event;
 pub(super) use receive_flags::group as receive_flags;
