@@ -169,6 +169,13 @@ fn null_descriptor<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     expect(Value::Failure, client.cache(ptr::null_mut()).0)
 }
 
+/// Whether a socket of `other` has its receive event on from the start.
+fn is_heard<K: Kernel>(client: &Client<'_, K>, other: &Client<'_, K>) -> Verdict {
+    let receiver = DatagramSocket::bound(other, LOCALHOST)?;
+    DatagramSocket::bound(client, LOCALHOST)?.deliver(receiver.local()?, b"static")?;
+    expect(true, receiver.event.seen(0)?.payload() == b"static")
+}
+
 fn static_events<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     let other = client.register()?;
     let all = WSK_EVENT_RECEIVE_FROM
@@ -176,13 +183,16 @@ fn static_events<K: Kernel>(client: &Client<'_, K>) -> Verdict {
         | WSK_EVENT_RECEIVE
         | WSK_EVENT_DISCONNECT
         | WSK_EVENT_SEND_BACKLOG;
-    expect(STATUS_SUCCESS, other.set_static_events(all))
+    expect_at("WSK_SET_STATIC_EVENT_CALLBACKS", STATUS_SUCCESS, other.set_static_events(all))?;
+    is_heard(client, &other)
 }
 
 fn static_raised<K: Kernel>(client: &Client<'_, K>) -> Verdict {
     let other = client.register()?;
     client.bench().raise_calls();
-    expect(STATUS_SUCCESS, other.set_static_events(WSK_EVENT_RECEIVE_FROM))
+    let status = other.set_static_events(WSK_EVENT_RECEIVE_FROM);
+    expect_at("WSK_SET_STATIC_EVENT_CALLBACKS", STATUS_SUCCESS, status)?;
+    is_heard(client, &other)
 }
 
 fn static_late<K: Kernel>(client: &Client<'_, K>) -> Verdict {
