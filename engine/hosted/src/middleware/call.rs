@@ -52,21 +52,16 @@ impl<'a> Call<'a> {
         self.packet.is_some()
     }
 
-    /// What tells its packet from every other one under way; `None` when there is none.
+    /// The number of its packet, which no other has or had; `None` when there is none.
     #[must_use]
-    pub fn packet(&self) -> Option<usize> {
-        self.packet.map(|packet| Arc::as_ptr(packet).addr())
+    pub fn packet(&self) -> Option<u64> {
+        self.packet.map(|packet| packet.id)
     }
 
     /// What cancels the packet at the provider below, from anywhere; `None` when there is none.
     #[must_use]
     pub fn canceller(&self) -> Option<Canceller> {
         self.packet.map(|packet| Canceller(Arc::downgrade(packet)))
-    }
-
-    /// Which packet there is to be completed; no two are the same.
-    pub(crate) fn packet_id(&self) -> Option<u64> {
-        self.packet.map(|packet| packet.id)
     }
 
     /// The address of the WSK_CLIENT that clients of this layer have.

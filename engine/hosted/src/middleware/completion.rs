@@ -50,11 +50,6 @@ impl Completion {
         self.packet.arguments()
     }
 
-    /// Which packet it is, as [`Call::packet_id`](super::Call) said.
-    pub(crate) fn packet_id(&self) -> u64 {
-        self.packet.id
-    }
-
     /// The socket that it was called on, if one.
     #[must_use]
     pub fn socket(&self) -> Option<&Arc<LayeredSocket>> {
@@ -63,14 +58,20 @@ impl Completion {
 
     /// What [`Call::packet`](super::Call::packet) was.
     #[must_use]
-    pub fn packet(&self) -> usize {
-        Arc::as_ptr(&self.packet).addr()
+    pub fn packet(&self) -> u64 {
+        self.packet.id
     }
 
     /// The kernel.
     #[must_use]
     pub fn kernel(&self) -> &HostKernel {
         &self.packet.layer.kernel
+    }
+
+    /// Waits until the call that brought the packet is about to return, which no middleware then has to do with. Not for the
+    /// thread that makes the call.
+    pub fn wait_for_return(&self) {
+        self.packet.layer.wait_for_return(&self.packet);
     }
 
     /// Passes it on.

@@ -5,10 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use skua_engine::abi::wsk::{WSK_CLIENT, WSK_PROVIDER_DISPATCH, WSK_PROVIDER_NPI, WSK_REGISTRATION};
 
+use super::packet::Packet;
 use super::{LayeredSocket, Middleware, table};
 use crate::HostKernel;
 use crate::kernel::lock::hold;
@@ -36,6 +38,8 @@ pub(super) struct Shared {
     /// Packets that the client has not got back.
     packets: Mutex<usize>,
     idle: Condvar,
+    /// A call with a packet has returned.
+    returned: Condvar,
     /// Sockets that remain in memory after their close, the last [`KEPT`] of them.
     kept: Mutex<VecDeque<Arc<LayeredSocket>>>,
 }
@@ -66,6 +70,7 @@ impl Layer {
             dispatch: WSK_PROVIDER_DISPATCH { Version: version, ..table::PROVIDER },
             packets: Mutex::new(0),
             idle: Condvar::new(),
+            returned: Condvar::new(),
             kept: Mutex::default(),
         }))
     }
@@ -126,6 +131,23 @@ impl Shared {
 
     pub(super) fn packet_taken(&self) {
         *hold(&self.packets) += 1;
+    }
+
+    /// The call that brought `packet` is about to return to the client.
+    pub(super) fn call_returns(&self, packet: Option<&Arc<Packet>>) {
+        if let Some(packet) = packet {
+            let _packets = hold(&self.packets);
+            packet.has_returned.store(true, Ordering::SeqCst);
+            self.returned.notify_all();
+        }
+    }
+
+    /// Waits until [`Shared::call_returns`] was called for `packet`.
+    pub(super) fn wait_for_return(&self, packet: &Packet) {
+        let mut packets = hold(&self.packets);
+        while !packet.has_returned.load(Ordering::SeqCst) {
+            packets = self.returned.wait(packets).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     pub(super) fn packet_returned(&self) {

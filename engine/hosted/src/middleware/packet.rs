@@ -40,6 +40,8 @@ pub(super) struct Packet {
     is_passed: AtomicBool,
     /// A middleware keeps, or has kept, the call, for which STATUS_PENDING is returned.
     is_held: AtomicBool,
+    /// No middleware has to do with the call any more. Changed under the layer's count of packets.
+    pub(super) has_returned: AtomicBool,
 }
 
 // SAFETY: the packets are handed from thread to thread as the field comments say; what the arguments point at is the
@@ -73,6 +75,7 @@ impl Packet {
             made: Mutex::default(),
             is_passed: AtomicBool::new(false),
             is_held: AtomicBool::new(false),
+            has_returned: AtomicBool::new(false),
         });
         // SAFETY: in the packet for good, of the size given, and not in use.
         unsafe { layer.kernel.io_initialize_irp(packet.lower(), IO_SIZE_OF_IRP_1, 1) };

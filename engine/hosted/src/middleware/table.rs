@@ -99,7 +99,9 @@ unsafe fn of_client(client: *mut WSK_CLIENT, irp: *mut IRP, arguments: Arguments
     if packet.is_none() && !irp.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
-    Call::new(&layer, None, packet.as_ref(), arguments).pass()
+    let status = Call::new(&layer, None, packet.as_ref(), arguments).pass();
+    layer.call_returns(packet.as_ref());
+    status
 }
 
 /// A call on a socket.
@@ -114,7 +116,9 @@ unsafe fn of_socket(socket: *mut WSK_SOCKET, irp: *mut IRP, arguments: Arguments
     if packet.is_none() && !irp.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
-    Call::new(&socket.layer, Some(&socket), packet.as_ref(), arguments).pass()
+    let status = Call::new(&socket.layer, Some(&socket), packet.as_ref(), arguments).pass();
+    socket.layer.call_returns(packet.as_ref());
+    status
 }
 
 /// A function of a table, with a packet: its arguments are the fields of `Arguments`.

@@ -120,7 +120,7 @@ impl Verifier {
         if let Some(status) = unsafe { self.give_back(call) } {
             return call.complete(status, 0);
         }
-        let packet = call.packet_id();
+        let packet = call.packet();
         if let Some(packet) = packet {
             self.pass_begun(packet, Pass { called: Stack::capture(), buffers, descriptor });
         }
@@ -183,7 +183,7 @@ impl Verifier {
 
     /// A call has completed, and the client is to be told.
     fn completed(&self, completion: &Completion) {
-        let Some(pass) = self.pass_ended(completion.packet_id()) else { return };
+        let Some(pass) = self.pass_ended(completion.packet()) else { return };
         let function = completion.function();
         self.pass_checked(&pass, function.name());
         if !completion.status.is_success() {

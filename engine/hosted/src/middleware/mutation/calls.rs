@@ -327,7 +327,7 @@ impl Mutated {
         status
     }
 
-    fn spoil(&self, effect: CallEffect, key: usize) {
+    fn spoil(&self, effect: CallEffect, key: u64) {
         let Some(saved) = hold(&self.before).remove(&key) else { return };
         for one in saved {
             if effect == CallEffect::WritesNothing {

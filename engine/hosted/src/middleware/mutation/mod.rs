@@ -157,7 +157,7 @@ pub struct Mutated {
     mutation: Mutation,
     /// Of calls under way whose outputs are to be put back: their outputs, as they were, by their packet; 0 of a call
     /// without one.
-    before: Mutex<HashMap<usize, Vec<outputs::Saved>>>,
+    before: Mutex<HashMap<u64, Vec<outputs::Saved>>>,
 }
 
 impl Mutated {

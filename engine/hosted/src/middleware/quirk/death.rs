@@ -23,8 +23,8 @@ pub(super) struct Dying {
 struct Life {
     callbacks: u32,
     is_over: bool,
-    /// Packets under way, by address.
-    pending: HashMap<usize, Canceller>,
+    /// Packets under way, by number.
+    pending: HashMap<u64, Canceller>,
 }
 
 impl Dying {

@@ -1,10 +1,10 @@
 //! When packets are completed, and what the call says of it.
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use skua_engine::Kernel;
@@ -26,7 +26,7 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(super) struct Inline {
     /// By packet, what its call is to be completed with, once it is known. Only of calls that wait.
-    waiting: Mutex<HashMap<usize, Option<Completion>>>,
+    waiting: Mutex<HashMap<u64, Option<Completion>>>,
     came: Condvar,
 }
 
@@ -94,48 +94,30 @@ impl Middleware for Inline {
 
 /// [`Quirk::DeferredCompletion`](super::Quirk::DeferredCompletion).
 pub(super) struct Deferred {
-    inside: Arc<Inside>,
     /// To the thread that completes; it ends when this does.
     completions: Sender<Completion>,
-}
-
-/// Packets whose calls have not returned.
-#[derive(Default)]
-struct Inside {
-    packets: Mutex<HashSet<usize>>,
-    left: Condvar,
 }
 
 impl Deferred {
     pub(super) fn new() -> Self {
         let (completions, due) = channel::<Completion>();
-        let inside = Arc::new(Inside::default());
-        let calls = Arc::clone(&inside);
         let thread = std::thread::Builder::new().name("deferred".into());
         let spawned = thread.spawn(move || {
             for completion in due {
-                let mut packets = hold(&calls.packets);
-                while packets.contains(&completion.packet()) {
-                    packets = calls.left.wait(packets).unwrap_or_else(PoisonError::into_inner);
-                }
-                drop(packets);
+                completion.wait_for_return();
                 completion.pass_later();
             }
         });
         // Without the thread nothing would ever complete.
         assert!(spawned.is_ok(), "no thread to complete packets with");
-        Self { inside, completions }
+        Self { completions }
     }
 }
 
 impl Middleware for Deferred {
     fn call(&self, call: &mut Call<'_>) -> NTSTATUS {
-        let Some(packet) = call.packet() else { return call.pass() };
-        hold(&self.inside.packets).insert(packet);
-        let _returned = call.pass();
-        hold(&self.inside.packets).remove(&packet);
-        self.inside.left.notify_all();
-        STATUS_PENDING
+        let status = call.pass();
+        if call.has_packet() { STATUS_PENDING } else { status }
     }
 
     fn complete(&self, mut completion: Completion) {
