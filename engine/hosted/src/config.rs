@@ -81,7 +81,7 @@ impl HostConfig {
 /// How the WSK provider behaves. Counts out of range are brought into it when the kernel is made.
 #[derive(Clone, Debug)]
 pub struct ProviderConfig {
-    /// What carries the datagrams. TCP, where there is any, is the host's.
+    /// What carries datagrams and connections.
     pub transport: Transport,
     /// Receive threads of one datagram socket, 1 to 64. Worker `w` runs on virtual processor `w` modulo the processors.
     ///
@@ -101,8 +101,8 @@ pub struct ProviderConfig {
     pub indicate_below_dispatch: bool,
     /// Who stands between clients and the provider, nearest to the clients first.
     pub middleware: Vec<Arc<dyn Middleware>>,
-    /// Datagrams that a socket of [`Transport::Loopback`] buffers, in bytes of payload and 64 each, up to 64 MiB; SO_RCVBUF
-    /// changes it.
+    /// What a socket of [`Transport::Loopback`] buffers: datagrams, in bytes of payload and 64 each, or what was sent on a
+    /// connection. Up to 64 MiB; SO_RCVBUF changes it.
     pub loopback_buffer: u32,
 }
 
@@ -132,7 +132,7 @@ impl ProviderConfig {
     }
 }
 
-/// What carries datagrams under the provider.
+/// What carries datagrams and connections under the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transport {
@@ -142,7 +142,7 @@ pub enum Transport {
     /// Sockets of this host through what every host has: one datagram a system call, no control messages, and a
     /// receive thread that wakes ten times a second at rest.
     Portable,
-    /// Memory of this process: a table of addresses that belongs to the kernel instance. Datagrams only.
+    /// Memory of this process: a table of addresses that belongs to the kernel instance.
     Loopback,
 }
 

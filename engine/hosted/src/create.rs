@@ -16,7 +16,6 @@ use skua_engine::abi::wsk::{
 
 use crate::kernel::process::SecurityContext;
 use crate::kernel::registration::Client;
-use crate::os::tcp::TcpSocket;
 use crate::os::{Family, StackEndpoint, StackSocket};
 use crate::request::Request;
 use crate::socket::basic::BasicSocket;
@@ -62,7 +61,7 @@ pub(crate) fn create(
         }
         (Wanted::Basic, _) => {
             let wire: Box<dyn StackEndpoint> = match protocol {
-                Protocol::Tcp => Box::new(TcpSocket::open(family, false)?),
+                Protocol::Tcp => Box::new(client.kernel.stack().open_tcp(family, false)?),
                 _ => open_datagram(client, family, protocol)?,
             };
             let doing = match protocol {
@@ -155,7 +154,7 @@ impl SocketParameters {
     ) -> Result<Arc<StreamSocket>, NTSTATUS> {
         // SAFETY: the client's contract: a table of callbacks of the category it asks for.
         let targets = unsafe { self.targets(category) };
-        let wire = TcpSocket::open(family, category == Category::Listen)?;
+        let wire = client.kernel.stack().open_tcp(family, category == Category::Listen)?;
         let scope = Scope::of(family, category.doing());
         let security = client.controls.descriptor(self.security)?;
         let controls = Controls::new(Box::new(wire), Arc::clone(client), security, scope);

@@ -37,7 +37,7 @@
 //! * WskDisconnectEvent for a graceful end comes behind the data before it, so not while nobody takes that. A reset comes
 //!   at once, and what was not received then is lost.
 //! * Over TCP, sharing an address (SO_REUSEADDR) spreads connections over those who share it, where the host can.
-//! * [`Transport::Loopback`] carries no TCP, and has no raw sockets.
+//! * [`Transport::Loopback`] has no raw sockets, and refuses a connect when too many connections wait to be accepted.
 //! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: control messages over TCP,
 //!   SIO_WSK_SET_TCP_SILENT_MODE (no host lets a connection fall silent), options that the host has nothing like.
 //! * Datagrams are cut and joined (UDP_SEND_MSG_SIZE, UDP_RECV_MAX_COALESCED_SIZE) by the host's stack where it can, else by

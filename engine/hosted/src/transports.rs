@@ -127,7 +127,6 @@ impl HostKernel {
 
 fn has(stack: &dyn Stack, socket_type: u16) -> bool {
     match socket_type {
-        SOCK_STREAM => stack.has_tcp(),
         SOCK_RAW => stack.has_raw(),
         _ => true,
     }

@@ -1,10 +1,11 @@
 //! A network in memory: an address table that belongs to one kernel, and a queue for each socket.
 //!
 //! Both families reach each other as on one host: a socket of both is found by IPv4 destinations too. There is one
-//! interface, number 1, and nothing is ever lost except what does not fit into the receiver's buffer.
+//! interface, number 1, and nothing is ever lost except datagrams that do not fit into the receiver's buffer.
 
 mod mailbox;
 mod table;
+pub(crate) mod tcp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,7 +19,9 @@ use skua_engine::abi::status::{
 
 use self::mailbox::{Mailbox, Parcel};
 use self::table::Table;
+use self::tcp::{MemorySocket, Ports};
 use crate::kernel::clock;
+use crate::os::tcp::TcpSocket;
 use crate::os::{
     Buffer, Family, Message, Query, Received, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint,
     StackSocket, Stopped,
@@ -34,13 +37,14 @@ const LARGEST_V6: usize = 65_487;
 /// The network of one kernel.
 pub(crate) struct Loopback {
     table: Arc<Table>,
+    ports: Arc<Ports>,
     buffer: u32,
 }
 
 impl Loopback {
     /// An empty network whose sockets buffer `buffer` bytes.
     pub(crate) fn new(buffer: u32) -> Self {
-        Self { table: Arc::default(), buffer }
+        Self { table: Arc::default(), ports: Arc::default(), buffer }
     }
 }
 
@@ -57,8 +61,8 @@ impl Stack for Loopback {
         }))
     }
 
-    fn has_tcp(&self) -> bool {
-        false
+    fn open_tcp(&self, family: Family, _listens: bool) -> Result<TcpSocket, NTSTATUS> {
+        Ok(TcpSocket::Memory(MemorySocket::open(&self.ports, family, self.buffer)))
     }
 
     fn tells_lost(&self) -> bool {

@@ -53,9 +53,9 @@ pub(crate) trait Stack: Send + Sync {
         Err(STATUS_NOT_SUPPORTED)
     }
 
-    /// Whether there is TCP, as [`tcp::TcpSocket`].
-    fn has_tcp(&self) -> bool {
-        true
+    /// Makes a TCP socket that is not bound; whether it will listen.
+    fn open_tcp(&self, family: Family, listens: bool) -> Result<tcp::TcpSocket, NTSTATUS> {
+        tcp::TcpSocket::open(family, listens)
     }
 
     /// Whether there are raw sockets.

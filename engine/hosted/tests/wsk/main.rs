@@ -38,6 +38,7 @@ mod send;
 mod sharing;
 mod stream;
 mod stream_event;
+mod stream_memory;
 mod stream_race;
 mod stream_receive;
 mod stream_send;

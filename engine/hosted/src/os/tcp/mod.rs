@@ -1,20 +1,7 @@
-//! TCP of this host: one nonblocking socket below each WSK socket that listens or connects, the same on every host but for
-//! how a thread waits for it. Wine 8 ends a connection in order where it should be reset.
+//! TCP below the provider: one socket below each WSK socket that listens or connects, of this host or in memory.
 
-use std::io::{Error, ErrorKind, IoSlice, Result};
-use std::mem::MaybeUninit;
-use std::net::{Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED};
-use socket2::{Domain, MaybeUninitSlice, Protocol, SockRef, Socket, Type};
-
-use super::{Family, Query, Setting, StackEndpoint, settings};
-use crate::kernel::lock::hold;
-use crate::status;
-
+mod host;
+mod options;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod waker;
@@ -22,25 +9,30 @@ mod waker;
 #[path = "portable.rs"]
 mod waker;
 
-mod options;
+use std::io::IoSlice;
+use std::net::SocketAddr;
 
-use self::waker::Waker;
+use skua_engine::abi::status::NTSTATUS;
+use socket2::MaybeUninitSlice;
 
-/// Connections that the host keeps until somebody accepts them.
+use self::host::{HostSocket, HostWatched};
+use super::{Family, Query, Setting, StackEndpoint};
+use crate::loopback::tcp::{MemorySocket, MemoryWatched};
+
+/// Connections that are kept until somebody accepts them.
 pub(crate) const BACKLOG: i32 = 1024;
 
 /// A TCP socket. Methods can be called at the same time from any thread.
-pub(crate) struct TcpSocket {
-    /// `None` once it is closed or aborted. The host's socket goes with the last call on it.
-    socket: Mutex<Option<Arc<Socket>>>,
-    waker: Waker,
-    family: Family,
-    /// Whether the option TCP_NODELAY is on.
-    no_delay: AtomicBool,
+pub(crate) enum TcpSocket {
+    Host(HostSocket),
+    Memory(MemorySocket),
 }
 
-/// A socket that is waited for along with another. While this exists the host's socket stays open.
-pub(crate) struct Watched(Arc<Socket>);
+/// A socket that is waited for along with another.
+pub(crate) enum Watched {
+    Host(HostWatched),
+    Memory(MemoryWatched),
+}
 
 /// What a thread waits for at a socket, besides being woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,217 +59,148 @@ pub(crate) enum Attempt<T> {
     Failed(NTSTATUS),
 }
 
-impl TcpSocket {
-    /// A socket that is not bound. A listening one may take an address over that closed connections still use, as it may
-    /// on Windows.
-    pub(crate) fn open(family: Family, listens: bool) -> std::result::Result<Self, NTSTATUS> {
-        let domain = match family {
-            Family::V4 => Domain::IPV4,
-            Family::V6 => Domain::IPV6,
-        };
-        let open = || {
-            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-            if family == Family::V6 {
-                socket.set_only_v6(true)?;
-            }
-            if listens && cfg!(unix) {
-                socket.set_reuse_address(true)?;
-            }
-            Self::of(socket, family)
-        };
-        open().map_err(|error| status::of_stream(&error))
-    }
-
-    fn of(socket: Socket, family: Family) -> Result<Self> {
-        socket.set_nonblocking(true)?;
-        Ok(Self {
-            socket: Mutex::new(Some(Arc::new(socket))),
-            waker: Waker::new()?,
-            family,
-            no_delay: AtomicBool::new(false),
-        })
-    }
-
-    /// Binds as [`StackSocket::bind`](super::StackSocket::bind) does.
-    pub(crate) fn bind(&self, local: SocketAddr, shared: bool) -> std::result::Result<SocketAddr, NTSTATUS> {
-        if shared {
-            self.share_address();
-        }
-        self.with(|socket| {
-            match socket.bind(&local.into()) {
-                // Closed connections may be all that is there. A socket that is bound without this option is still in the
-                // way.
-                Err(error) if error.kind() == ErrorKind::AddrInUse && cfg!(unix) => {
-                    socket.set_reuse_address(true)?;
-                    socket.bind(&local.into())?;
-                }
-                result => result?,
-            }
-            settings::local(SockRef::from(socket))
-        })
-    }
-
-    pub(crate) fn listen(&self) -> std::result::Result<(), NTSTATUS> {
-        self.with(|socket| socket.listen(BACKLOG))
-    }
-
-    /// Takes a connection that has come: its socket, its own address and that of the other end.
-    pub(crate) fn accept(&self) -> Attempt<(Self, SocketAddr, SocketAddr)> {
-        self.attempt(|socket| {
-            let (accepted, remote) = socket.accept()?;
-            let local = settings::local(SockRef::from(&accepted))?;
-            let remote = remote.as_socket().ok_or(ErrorKind::AddrNotAvailable)?;
-            let accepted = Self::of(accepted, self.family)?;
-            // The host's socket has inherited it.
-            accepted.no_delay.store(self.no_delay.load(Ordering::SeqCst), Ordering::SeqCst);
-            Ok((accepted, local, remote))
-        })
-    }
-
-    /// Begins to connect, or says that it is done already.
-    pub(crate) fn connect(&self, remote: SocketAddr) -> Attempt<()> {
-        self.attempt(|socket| {
-            let connect = || match socket.connect(&remote.into()) {
-                Err(error) if is_in_progress(&error) => Err(ErrorKind::WouldBlock.into()),
-                result => result,
-            };
-            match connect() {
-                // What Linux says of a socket whose last connect failed, once.
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => connect(),
-                result => result,
-            }
-        })
-    }
-
-    /// Whether what [`TcpSocket::connect`] began is done.
-    pub(crate) fn connected(&self) -> Attempt<()> {
-        self.attempt(|socket| match (socket.take_error()?, socket.peer_addr()) {
-            (Some(error), _) => Err(error),
-            (None, Ok(_)) => Ok(()),
-            (None, Err(_)) => Err(ErrorKind::WouldBlock.into()),
-        })
-    }
-
-    /// The address that it has now; connecting replaces the wildcard.
-    pub(crate) fn local(&self) -> std::result::Result<SocketAddr, NTSTATUS> {
-        self.with(|socket| settings::local(SockRef::from(socket)))
-    }
-
-    /// Sends as much as there is room for. With `push` nothing of it is delayed.
-    pub(crate) fn send(&self, parts: &[IoSlice<'_>], push: bool) -> Attempt<usize> {
-        self.attempt(|socket| {
-            let toggles = push && !self.no_delay.load(Ordering::SeqCst);
-            if toggles {
-                socket.set_tcp_nodelay(true)?;
-            }
-            let sent = socket.send_vectored(parts);
-            if toggles {
-                socket.set_tcp_nodelay(false)?;
-            }
-            sent
-        })
-    }
-
-    /// Receives what has come; 0 bytes are the end of the stream.
-    pub(crate) fn receive(&self, parts: &mut [MaybeUninitSlice<'_>]) -> Attempt<usize> {
-        self.attempt(|socket| socket.recv_vectored(parts).map(|(bytes, _)| bytes))
-    }
-
-    /// Whether there is something to receive, or with `Done(false)` the end of the stream.
-    pub(crate) fn peek(&self) -> Attempt<bool> {
-        self.attempt(|socket| Ok(socket.peek(&mut [MaybeUninit::uninit(); 1])? > 0))
-    }
-
-    /// Bytes that can be received.
-    pub(crate) fn readable(&self) -> std::result::Result<usize, NTSTATUS> {
-        let socket = self.socket()?;
-        waker::readable(&socket)
-    }
-
-    /// Sends nothing more, and says so to the other end behind what was sent.
-    pub(crate) fn end_sending(&self) -> Attempt<()> {
-        self.attempt(|socket| socket.shutdown(Shutdown::Write))
-    }
-
-    /// Resets the connection, and closes.
-    pub(crate) fn abort(&self) {
-        if let Some(socket) = hold(&self.socket).take() {
-            // Without time to linger, closing resets.
-            let _ = socket.set_linger(Some(Duration::ZERO));
-        }
-        self.waker.wake();
-    }
-
-    /// The connection is broken or the other end has said that it sends nothing more, read or not.
-    pub(crate) fn has_hung_up(&self) -> bool {
-        self.socket().map_or(true, |socket| waker::has_hung_up(&socket))
-    }
-
-    /// Waits until one of the `interest` comes about, one of the `others` has hung up, or [`TcpSocket::wake`] was called
-    /// since the last wait. True when the connection is broken.
-    pub(crate) fn wait(&self, interest: Interest, others: &[Watched]) -> bool {
-        let hung_up = Interest { hung_up: true, ..Interest::NONE };
-        let own = self.socket().ok().map(|socket| (socket, interest));
-        let has_own = own.is_some();
-        let rest = others.iter().map(|Watched(other)| (Arc::clone(other), hung_up));
-        let waited: Vec<(Arc<Socket>, Interest)> = own.into_iter().chain(rest).collect();
-        self.waker.wait(&waited) && has_own
-    }
-
-    /// For another socket's [`TcpSocket::wait`].
-    pub(crate) fn watched(&self) -> Option<Watched> {
-        self.socket().ok().map(Watched)
-    }
-
-    /// Lets a thread that waits return, or the next that will.
-    pub(crate) fn wake(&self) {
-        self.waker.wake();
-    }
-
-    fn socket(&self) -> std::result::Result<Arc<Socket>, NTSTATUS> {
-        hold(&self.socket).clone().ok_or(STATUS_FILE_FORCED_CLOSED)
-    }
-
-    fn with<T>(&self, call: impl FnOnce(&Socket) -> Result<T>) -> std::result::Result<T, NTSTATUS> {
-        let socket = self.socket()?;
-        call(&socket).map_err(|error| status::of_stream(&error))
-    }
-
-    fn attempt<T>(&self, mut call: impl FnMut(&Socket) -> Result<T>) -> Attempt<T> {
-        let socket = match self.socket() {
-            Ok(socket) => socket,
-            Err(status) => return Attempt::Failed(status),
-        };
-        loop {
-            return match call(&socket) {
-                Ok(value) => Attempt::Done(value),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Attempt::NotYet,
-                Err(error) => Attempt::Failed(status::of_stream(&error)),
-            };
+impl<T> Attempt<T> {
+    fn map<U>(self, map: impl FnOnce(T) -> U) -> Attempt<U> {
+        match self {
+            Self::Done(value) => Attempt::Done(map(value)),
+            Self::NotYet => Attempt::NotYet,
+            Self::Failed(status) => Attempt::Failed(status),
         }
     }
 }
 
-impl StackEndpoint for TcpSocket {
-    fn set(&self, setting: &Setting) -> std::result::Result<(), NTSTATUS> {
-        self.with(|socket| match *setting {
-            Setting::ReuseAddress(on) => share_address(socket, on),
-            Setting::KeepAlive(on) => socket.set_keepalive(on),
-            Setting::OnlyV6(_) if self.family == Family::V4 => Err(ErrorKind::Unsupported.into()),
-            Setting::NoDelay(on) => {
-                self.no_delay.store(on, Ordering::SeqCst);
-                socket.set_tcp_nodelay(on)
-            }
-            _ => options::apply(socket, setting),
-        })
+/// Calls the same method of either.
+macro_rules! either {
+    ($socket:expr, $either:ident => $call:expr) => {
+        match $socket {
+            TcpSocket::Host($either) => $call,
+            TcpSocket::Memory($either) => $call,
+        }
+    };
+}
+
+impl TcpSocket {
+    /// A socket of this host that is not bound. A listening one may take an address over that closed connections still
+    /// use, as it may on Windows.
+    pub(crate) fn open(family: Family, listens: bool) -> Result<Self, NTSTATUS> {
+        HostSocket::open(family, listens).map(Self::Host)
     }
 
-    fn query(&self, query: Query) -> std::result::Result<u32, NTSTATUS> {
-        self.with(|socket| match query {
-            Query::Buffer(which) => settings::buffer(SockRef::from(socket), which),
-            _ => options::answer(socket, query),
-        })
+    /// Binds as [`StackSocket::bind`](super::StackSocket::bind) does.
+    pub(crate) fn bind(&self, local: SocketAddr, shared: bool) -> Result<SocketAddr, NTSTATUS> {
+        either!(self, socket => socket.bind(local, shared))
+    }
+
+    pub(crate) fn listen(&self) -> Result<(), NTSTATUS> {
+        either!(self, socket => socket.listen())
+    }
+
+    /// Takes a connection that has come: its socket, its own address and that of the other end.
+    pub(crate) fn accept(&self) -> Attempt<(Self, SocketAddr, SocketAddr)> {
+        match self {
+            Self::Host(socket) => {
+                socket.accept().map(|(accepted, local, remote)| (Self::Host(accepted), local, remote))
+            }
+            Self::Memory(socket) => {
+                socket.accept().map(|(accepted, local, remote)| (Self::Memory(accepted), local, remote))
+            }
+        }
+    }
+
+    /// Begins to connect, or says that it is done already.
+    pub(crate) fn connect(&self, remote: SocketAddr) -> Attempt<()> {
+        either!(self, socket => socket.connect(remote))
+    }
+
+    /// Whether what [`TcpSocket::connect`] began is done.
+    pub(crate) fn connected(&self) -> Attempt<()> {
+        either!(self, socket => socket.connected())
+    }
+
+    /// The address that it has now; connecting replaces the wildcard.
+    pub(crate) fn local(&self) -> Result<SocketAddr, NTSTATUS> {
+        either!(self, socket => socket.local())
+    }
+
+    /// Sends as much as there is room for. With `push` nothing of it is delayed.
+    pub(crate) fn send(&self, parts: &[IoSlice<'_>], push: bool) -> Attempt<usize> {
+        match self {
+            Self::Host(socket) => socket.send(parts, push),
+            Self::Memory(socket) => socket.send(parts),
+        }
+    }
+
+    /// Receives what has come; 0 bytes are the end of the stream.
+    pub(crate) fn receive(&self, parts: &mut [MaybeUninitSlice<'_>]) -> Attempt<usize> {
+        either!(self, socket => socket.receive(parts))
+    }
+
+    /// Whether there is something to receive, or with `Done(false)` the end of the stream.
+    pub(crate) fn peek(&self) -> Attempt<bool> {
+        either!(self, socket => socket.peek())
+    }
+
+    /// Bytes that can be received.
+    pub(crate) fn readable(&self) -> Result<usize, NTSTATUS> {
+        either!(self, socket => socket.readable())
+    }
+
+    /// Sends nothing more, and says so to the other end behind what was sent.
+    pub(crate) fn end_sending(&self) -> Attempt<()> {
+        either!(self, socket => socket.end_sending())
+    }
+
+    /// Resets the connection, and closes.
+    pub(crate) fn abort(&self) {
+        either!(self, socket => socket.abort());
+    }
+
+    /// The connection is broken or the other end has said that it sends nothing more, read or not.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        either!(self, socket => socket.has_hung_up())
+    }
+
+    /// Waits until one of the `interest` comes about, one of the `others` has hung up, or [`TcpSocket::wake`] was called
+    /// since the last wait. True when the connection is broken. The others are of the same stack.
+    pub(crate) fn wait(&self, interest: Interest, others: &[Watched]) -> bool {
+        match self {
+            Self::Host(socket) => {
+                let others: Vec<&HostWatched> = others
+                    .iter()
+                    .filter_map(|other| if let Watched::Host(other) = other { Some(other) } else { None })
+                    .collect();
+                socket.wait(interest, &others)
+            }
+            Self::Memory(socket) => {
+                let others = others
+                    .iter()
+                    .filter_map(|other| if let Watched::Memory(other) = other { Some(other) } else { None });
+                socket.wait(interest, others)
+            }
+        }
+    }
+
+    /// For another socket's [`TcpSocket::wait`].
+    pub(crate) fn watched(&self) -> Option<Watched> {
+        match self {
+            Self::Host(socket) => socket.watched().map(Watched::Host),
+            Self::Memory(socket) => socket.watched().map(Watched::Memory),
+        }
+    }
+
+    /// Lets a thread that waits return, or the next that will.
+    pub(crate) fn wake(&self) {
+        either!(self, socket => socket.wake());
+    }
+}
+
+impl StackEndpoint for TcpSocket {
+    fn set(&self, setting: &Setting) -> Result<(), NTSTATUS> {
+        either!(self, socket => socket.set(setting))
+    }
+
+    fn query(&self, query: Query) -> Result<u32, NTSTATUS> {
+        either!(self, socket => socket.query(query))
     }
 
     fn segments(&self) -> bool {
@@ -285,34 +208,10 @@ impl StackEndpoint for TcpSocket {
     }
 
     fn share_address(&self) {
-        let _ = self.with(|socket| {
-            // On Linux what closed or accepted connections use can be shared by the one, what listens by the other.
-            #[cfg(unix)]
-            socket.set_reuse_address(true)?;
-            share_address(socket, true)
-        });
+        either!(self, socket => socket.share_address());
     }
 
     fn close(&self) {
-        *hold(&self.socket) = None;
+        either!(self, socket => socket.close());
     }
-}
-
-/// Lets sockets share an address at the same time, which on Unix is another option than that of this name.
-fn share_address(socket: &Socket, on: bool) -> Result<()> {
-    #[cfg(unix)]
-    return socket.set_reuse_port(on);
-    #[cfg(not(unix))]
-    socket.set_reuse_address(on)
-}
-
-/// EINPROGRESS, which std has no kind for, of Linux and of the systems that come from BSD.
-#[cfg(target_os = "linux")]
-const IN_PROGRESS: i32 = libc::EINPROGRESS;
-#[cfg(not(target_os = "linux"))]
-const IN_PROGRESS: i32 = 36;
-
-/// A connect that goes on; Winsock says so with WSAEWOULDBLOCK.
-fn is_in_progress(error: &Error) -> bool {
-    error.kind() == ErrorKind::WouldBlock || (cfg!(unix) && error.raw_os_error() == Some(IN_PROGRESS))
 }
