@@ -97,6 +97,10 @@ pub struct ProviderConfig {
     /// Sends that can wait for room in the socket buffer, per socket over UDP or TCP; one more fails with
     /// STATUS_INSUFFICIENT_RESOURCES.
     pub pending_sends: u32,
+    /// Calls of WskReceiveFrom that can wait for a datagram, per socket, 1 to 65,536; one more fails with
+    /// STATUS_INSUFFICIENT_RESOURCES. Windows has no such limit; with one, their memory is taken at bind and none at
+    /// DISPATCH_LEVEL.
+    pub pending_receives: u32,
     /// Calls receive events below DISPATCH_LEVEL and without WSK_FLAG_AT_DISPATCH_LEVEL, as WSK is allowed to.
     pub indicate_below_dispatch: bool,
     /// Who stands between clients and the provider, nearest to the clients first.
@@ -114,6 +118,7 @@ impl Default for ProviderConfig {
             blocks: 256,
             batch: 32,
             pending_sends: 256,
+            pending_receives: 1024,
             indicate_below_dispatch: false,
             middleware: Vec::new(),
             loopback_buffer: 256 << 10,
@@ -127,6 +132,7 @@ impl ProviderConfig {
         self.blocks = self.blocks.clamp(1, 1 << 16);
         self.batch = self.batch.clamp(1, 64).min(self.blocks);
         self.pending_sends = self.pending_sends.clamp(1, 1 << 16);
+        self.pending_receives = self.pending_receives.clamp(1, 1 << 16);
         self.loopback_buffer = self.loopback_buffer.max(1 << 10);
         self
     }

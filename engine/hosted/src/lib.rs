@@ -30,7 +30,7 @@
 //! * A raw socket takes the privilege that the host asks for (on Linux CAP_NET_RAW), of the thread that calls WskSocket.
 //!   Protocol 0 is refused where the host refuses it.
 //! * Below DISPATCH_LEVEL nothing preempts: a thread that raises waits until its processor is free.
-//! * With several workers a broadcast is indicated by each of them; multicast is not.
+//! * A socket lets [`ProviderConfig::pending_receives`] calls of WskReceiveFrom wait.
 //! * A send over TCP completes when the stack has copied it, not when the other end has acknowledged it; a graceful
 //!   disconnect when the stack has been told. The ideal send backlog is the size of the stack's send buffer.
 //! * A connection is established when WskInspectEvent is asked about it; refusing resets it.

@@ -174,6 +174,13 @@ impl HostKernel {
         }
     }
 
+    /// Sockets whose memory is not freed. It is when a socket is closed and the last of its threads has left it, which may be
+    /// after the close completes; with indications that the client has not released, never.
+    #[must_use]
+    pub fn sockets_in_memory(&self) -> usize {
+        self.host.ledger.footprints.get()
+    }
+
     /// Takes the provider away, as it is early in boot, or brings it back. While it is away captures wait or answer
     /// STATUS_DEVICE_NOT_READY; what was captured before goes on.
     pub fn set_provider_away(&self, away: bool) {

@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     pub(crate) sockets: Count,
     pub(crate) indications: Count,
     pub(crate) descriptors: Count,
+    /// Sockets whose memory is not freed: those that are open, and those that a thread is still leaving.
+    pub(crate) footprints: Count,
 }
 
 /// A running count.

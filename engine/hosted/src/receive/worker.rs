@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
+use skua_engine::abi::cmsg::MSG_BCAST;
 use skua_engine::abi::wsk::WSK_FLAG_AT_DISPATCH_LEVEL;
 
 use super::block::BlockRef;
@@ -209,7 +210,16 @@ impl Worker {
                 next += 1;
                 continue;
             };
-            if self.socket.is_filtered(block) || self.socket.serve_receive(block) {
+            if self.is_copy(block) {
+                next += 1;
+                continue;
+            }
+            if self.socket.is_filtered(block) {
+                self.socket.note_filtered();
+                next += 1;
+                continue;
+            }
+            if self.socket.serve_receive(block) {
                 next += 1;
                 continue;
             }
@@ -226,6 +236,11 @@ impl Worker {
                 }
             };
         }
+    }
+
+    /// A host gives each worker of a socket a broadcast; the first one's counts.
+    fn is_copy(&self, block: BlockRef) -> bool {
+        self.index > 0 && block.delivery() & MSG_BCAST != 0
     }
 
     /// Where the run of slots that can be indicated as one list with `first` ends: the flags concern a whole list.

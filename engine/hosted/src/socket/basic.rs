@@ -14,7 +14,7 @@ use super::address_change::{AddressChanges, Watches};
 use super::close::{self, Closable, Rundown};
 use super::control::{ControlRequest, OptionalRequest};
 use super::controls::{self, Controls};
-use super::handle::{self, PublicSocket, of};
+use super::handle::{self, Footprint, PublicSocket, of};
 use crate::HostKernel;
 use crate::kernel::registration::Client;
 use crate::os::StackEndpoint;
@@ -32,6 +32,7 @@ pub(crate) struct BasicSocket {
     changes: AddressChanges,
     rundown: Rundown,
     client: Arc<Client>,
+    _memory: Footprint,
 }
 
 static BASIC: WSK_PROVIDER_BASIC_DISPATCH = WSK_PROVIDER_BASIC_DISPATCH {
@@ -47,6 +48,7 @@ impl BasicSocket {
         kernel.ledger().sockets.add(1);
         handle::to_client(Arc::new(Self {
             _public: PublicSocket::of(&BASIC),
+            _memory: Footprint::new(&kernel),
             kernel,
             controls,
             changes: AddressChanges::of::<Self>(),

@@ -24,6 +24,7 @@ impl DatagramSocket {
         let local =
             local.to_socket_addr().filter(|local| self.takes(local)).ok_or(STATUS_INVALID_PARAMETER)?;
         self.claim_bind()?;
+        self.receives.reserve();
         let workers = self.workers();
         let arena = Arena::new(&self.kernel, workers, self.kernel.provider().blocks);
         let bound = arena.ok_or(STATUS_INSUFFICIENT_RESOURCES).and_then(|arena| {

@@ -15,7 +15,7 @@ use super::address_change::{AddressChanges, Watches};
 use super::close::{Closable, Hold, Rundown};
 use super::controls::Controls;
 use super::events::ReceiveEvent;
-use super::handle::PublicSocket;
+use super::handle::{Footprint, PublicSocket};
 use super::pending::PendingQueue;
 use super::table;
 use crate::HostKernel;
@@ -66,6 +66,9 @@ pub(crate) struct DatagramSocket {
     drained_changed: Condvar,
     /// Datagrams that were received and thrown away because the socket closed.
     discarded: AtomicU64,
+    /// Datagrams that came from elsewhere than the fixed remote address, or were broadcasts that are not wanted.
+    filtered: AtomicU64,
+    _memory: Footprint,
 }
 
 /// Phases, as bits that are only ever set.
@@ -97,13 +100,14 @@ impl DatagramSocket {
         let kernel = client.kernel.clone();
         let provider = kernel.provider();
         let pending_sends = provider.pending_sends as usize;
+        let pending_receives = provider.pending_receives as usize;
         // A host gives every raw socket a copy of each datagram.
         let workers = if is_raw { 1 } else { provider.workers };
         let socket = Arc::new(Self {
             public: PublicSocket::of(&table::DATAGRAM),
             controls,
             event,
-            receives: PendingQueue::new(usize::MAX, 64, Some(table::cancel_receive)),
+            receives: PendingQueue::new(pending_receives, 0, Some(table::cancel_receive)),
             sends: PendingQueue::new(pending_sends, pending_sends, Some(table::cancel_send)),
             rundown: Rundown::default(),
             injections: Injections::default(),
@@ -121,6 +125,8 @@ impl DatagramSocket {
             drained: Mutex::new(0),
             drained_changed: Condvar::new(),
             discarded: AtomicU64::new(0),
+            filtered: AtomicU64::new(0),
+            _memory: Footprint::new(&kernel),
             client,
             kernel,
         });
@@ -264,6 +270,15 @@ impl DatagramSocket {
             })
         };
         self.remote().is_some_and(|remote| !same(remote))
+    }
+
+    /// A datagram was filtered, and nobody will get it.
+    pub(crate) fn note_filtered(&self) {
+        self.filtered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn filtered(&self) -> u64 {
+        self.filtered.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_discarded(&self, count: u64) {

@@ -31,6 +31,22 @@ impl PublicSocket {
     }
 }
 
+/// Stands in a socket for the memory it takes, which WSK frees when the socket is closed.
+pub(crate) struct Footprint(HostKernel);
+
+impl Footprint {
+    pub(crate) fn new(kernel: &HostKernel) -> Self {
+        kernel.ledger().footprints.add(1);
+        Self(kernel.clone())
+    }
+}
+
+impl Drop for Footprint {
+    fn drop(&mut self) {
+        self.0.ledger().footprints.remove(1);
+    }
+}
+
 /// Turns a new socket into the pointer that the client gets.
 pub(crate) fn to_client<T: Closable>(socket: Arc<T>) -> *mut WSK_SOCKET {
     Arc::into_raw(socket).cast_mut().cast()

@@ -40,6 +40,8 @@ pub(crate) struct Sockets {
     lost_by_closed: AtomicU64,
     /// Whether a closed socket could not tell. Written with `open` locked.
     has_untold: AtomicBool,
+    /// Datagrams that sockets have filtered that are closed. Written with `open` locked.
+    filtered_by_closed: AtomicU64,
 }
 
 impl Sockets {
@@ -54,6 +56,7 @@ impl Sockets {
             Some(lost) => _ = self.lost_by_closed.fetch_add(lost, Ordering::Relaxed),
             None => self.has_untold.store(true, Ordering::Relaxed),
         }
+        self.filtered_by_closed.fetch_add(socket.filtered(), Ordering::Relaxed);
         open.retain(|known| !std::ptr::eq(Arc::as_ptr(known), socket));
     }
 
@@ -83,6 +86,12 @@ impl Sockets {
         hold(&self.streams).values().filter(wanted).cloned().collect()
     }
 
+    fn filtered(&self) -> u64 {
+        let open = hold(&self.open);
+        let by_open: u64 = open.iter().map(|socket| socket.filtered()).sum();
+        by_open + self.filtered_by_closed.load(Ordering::Relaxed)
+    }
+
     /// `None` when one of the sockets cannot tell.
     fn lost(&self) -> Option<u64> {
         let open = hold(&self.open);
@@ -104,7 +113,15 @@ impl HostKernel {
         if self.stack().tells_lost() { self.sockets().lost() } else { None }
     }
 
-    /// The same for the open sockets that are bound to `local`. `None` too when there is none.
+    /// Datagrams that reached sockets of this kernel and were not indicated because the client does not want them, over
+    /// open and closed sockets: they came from elsewhere than the address of SIO_WSK_SET_REMOTE_ADDRESS, or were broadcasts
+    /// while IP_RECEIVE_BROADCAST is off. They are not among [`HostKernel::lost_below`].
+    #[must_use]
+    pub fn filtered(&self) -> u64 {
+        self.sockets().filtered()
+    }
+
+    /// As [`HostKernel::lost_below`] for the open sockets that are bound to `local`. `None` too when there is none.
     #[must_use]
     pub fn lost_below_at(&self, local: &SocketAddr) -> Option<u64> {
         let bound = self.sockets().bound(Some(local));

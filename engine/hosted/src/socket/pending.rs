@@ -71,6 +71,13 @@ impl<T: Progress> PendingQueue<T> {
         Self { entries: Mutex::new(entries), length: AtomicUsize::new(0), limit, routine }
     }
 
+    /// Takes the memory for as many as may wait, so that none is taken when they do.
+    pub(crate) fn reserve(&self) {
+        let mut entries = hold(&self.entries);
+        let more = self.limit - entries.waiting.len();
+        entries.waiting.reserve_exact(more);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.length.load(Ordering::SeqCst)
     }

@@ -29,7 +29,7 @@ use crate::os::tcp::TcpSocket;
 use crate::socket::address_change::AddressChanges;
 use crate::socket::close::{Hold, Rundown};
 use crate::socket::controls::Controls;
-use crate::socket::handle::{self, PublicSocket};
+use crate::socket::handle::{self, Footprint, PublicSocket};
 use crate::socket::pending::PendingQueue;
 use crate::socket::scope::Scope;
 
@@ -94,6 +94,7 @@ pub(crate) struct StreamSocket {
     pub(super) closing: AtomicBool,
     /// Set once, when the transport goes away below the socket.
     pub(super) killed: AtomicBool,
+    _memory: Footprint,
 }
 
 /// What a new socket is made of.
@@ -202,6 +203,7 @@ impl StreamSocket {
             rundown: Rundown::default(),
             closing: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            _memory: Footprint::new(&kernel),
             client,
             kernel,
         }

@@ -43,3 +43,4 @@ mod stream_race;
 mod stream_receive;
 mod stream_send;
 mod volume;
+mod workers;

@@ -3,7 +3,7 @@
 // UNSAFETY: borrows a raw descriptor, and passes an entry to a system call by address.
 #![expect(unsafe_code, reason = "system calls take pointers")]
 
-use std::io::{ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -71,6 +71,13 @@ impl Descriptor {
         let mut entry = libc::pollfd { fd: self.raw(), events, revents: 0 };
         // SAFETY: one entry. An error says at least that waiting is over.
         unsafe { libc::poll(&raw mut entry, 1, -1) };
+    }
+
+    /// Becomes another descriptor of what `other` is one of, with the number it has; what it was is closed.
+    pub(super) fn replace(&self, other: &Self) -> Result<()> {
+        // SAFETY: two open descriptors.
+        let result = unsafe { libc::dup3(other.raw(), self.raw(), libc::O_CLOEXEC) };
+        if result < 0 { Err(Error::last_os_error()) } else { Ok(()) }
     }
 
     pub(super) fn close(&self) {

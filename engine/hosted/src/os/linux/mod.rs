@@ -55,7 +55,11 @@ struct LinuxSocket(Arc<Shared>);
 impl LinuxSocket {
     fn over(family: Family, first: Result<Socket>) -> std::result::Result<Box<dyn StackSocket>, NTSTATUS> {
         let first = Descriptor::new(first.map_err(|error| status::of(&error))?);
-        let shared = Shared {
+        Ok(Box::new(Self(Arc::new(Self::shared(family, first)))))
+    }
+
+    fn shared(family: Family, first: Descriptor) -> Shared {
+        Shared {
             family,
             can_segment: options::can_segment(&first),
             has_checksum: AtomicBool::new(true),
@@ -64,8 +68,7 @@ impl LinuxSocket {
             wanted: Wanted::default(),
             applied: Mutex::new(Some(Vec::new())),
             state: Mutex::new(State::Open(Drops::default())),
-        };
-        Ok(Box::new(Self(Arc::new(shared))))
+        }
     }
 }
 
@@ -125,25 +128,55 @@ impl Shared {
     /// The first descriptor is bound alone, so that a port in use is refused. Only then does SO_REUSEPORT let the others
     /// share its address, among which Linux spreads senders by a hash. Other processes of the same user that set
     /// SO_REUSEPORT could join them from then on.
+    ///
+    /// The others are made before anything is bound: when there is no room for them, the address stays free.
     fn bind(&self, local: SocketAddr, workers: u32, shared: bool) -> Result<SocketAddr> {
         if local.ip().is_unspecified() || local.ip().is_multicast() {
             self.tell_delivery()?;
         }
         let mut applied = hold(&self.applied);
+        let settings = applied.as_deref().unwrap_or_default();
+        let more: Result<Box<[Descriptor]>> = (1..workers).map(|_| self.another(settings)).collect();
+        let more = more?;
         if shared {
             settings::share(&self.first.sock())?;
         }
         settings::bind(&self.first.sock(), local)?;
-        let bound = settings::local(self.first.sock())?;
-        if workers > 1 {
-            self.first.sock().set_reuse_port(true)?;
-            let settings = applied.as_deref().unwrap_or_default();
-            let more: Result<Box<[Descriptor]>> =
-                (1..workers).map(|_| self.another(bound, settings)).collect();
-            let _ = self.more.set(more?);
+        match self.bind_more(&more) {
+            Ok(bound) => {
+                let _ = self.more.set(more);
+                *applied = None;
+                Ok(bound)
+            }
+            Err(error) => {
+                // A socket cannot be unbound, so another takes its number.
+                drop(more);
+                self.first.replace(&self.another(settings)?)?;
+                Err(error)
+            }
         }
-        *applied = None;
+    }
+
+    /// Binds `more` to the address that the first descriptor has.
+    fn bind_more(&self, more: &[Descriptor]) -> Result<SocketAddr> {
+        let bound = settings::local(self.first.sock())?;
+        if !more.is_empty() {
+            self.first.sock().set_reuse_port(true)?;
+        }
+        for descriptor in more {
+            descriptor.sock().set_reuse_port(true)?;
+            descriptor.sock().bind(&bound.into())?;
+        }
         Ok(bound)
+    }
+
+    /// A descriptor that is like the first one before it is bound.
+    fn another(&self, settings: &[Setting]) -> Result<Descriptor> {
+        let descriptor = Descriptor::new(settings::open(self.family)?);
+        for setting in settings {
+            options::apply(descriptor.as_fd(), setting, self.wanted.get())?;
+        }
+        Ok(descriptor)
     }
 
     /// Has the kernel tell where datagrams were sent to, whether or not the client wants to know: MSG_BCAST and MSG_MCAST
@@ -157,16 +190,6 @@ impl Shared {
         // A raw socket of IPv6 knows nothing of IPv4.
         let _ = self.set(&v4);
         self.set(&Setting::PacketInfo(Family::V6, self.wanted.get() & Wanted::PACKET_INFO_V6 != 0))
-    }
-
-    fn another(&self, bound: SocketAddr, settings: &[Setting]) -> Result<Descriptor> {
-        let descriptor = Descriptor::new(settings::open(self.family)?);
-        for setting in settings {
-            options::apply(descriptor.as_fd(), setting, self.wanted.get())?;
-        }
-        descriptor.sock().set_reuse_port(true)?;
-        descriptor.sock().bind(&bound.into())?;
-        Ok(descriptor)
     }
 }
 
@@ -244,5 +267,29 @@ impl StackSocket for LinuxSocket {
             State::Open(drops) => drops.sample(self.0.descriptors()),
             State::Closed(lost) => *lost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bind_that_fails_behind_the_first_descriptor_frees_the_address() {
+        let first = settings::open(Family::V4).unwrap();
+        let shared = LinuxSocket::shared(Family::V4, Descriptor::new(first));
+        shared.set(&Setting::Broadcast(true)).unwrap();
+        let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        shared.first.sock().bind(&local.into()).unwrap();
+        let bound = settings::local(shared.first.sock()).unwrap();
+        // One that is bound already cannot be bound again.
+        let other = Descriptor::new(settings::open(Family::V4).unwrap());
+        other.sock().bind(&local.into()).unwrap();
+        assert!(shared.bind_more(&[other]).is_err());
+        let settings = hold(&shared.applied).clone().unwrap();
+        shared.first.replace(&shared.another(&settings).unwrap()).unwrap();
+        assert!(std::net::UdpSocket::bind(bound).is_ok());
+        assert!(shared.first.sock().broadcast().unwrap(), "what was set is set again");
+        assert_eq!(settings::local(shared.first.sock()).unwrap().port(), 0);
     }
 }
