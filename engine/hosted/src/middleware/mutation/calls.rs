@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "arguments are raw pointers")]
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use skua_engine::Kernel;
@@ -78,6 +79,8 @@ pub enum CallEffect {
     ForgetsCallbacks,
     /// Aborts the connection where it is to end it gracefully.
     Aborts,
+    /// Every other call is overtaken by the one behind it.
+    IsOvertaken,
 }
 
 impl CallEffect {
@@ -111,6 +114,9 @@ impl CallEffect {
             F::SendTo | F::ReceiveFrom | F::Send | F::Receive | F::ConnectEx | F::Disconnect
         ) {
             effects.extend([Self::UsesFirstMdl, Self::IgnoresOffset]);
+        }
+        if matches!(function, F::SendTo | F::ReceiveFrom | F::Send | F::Receive | F::Accept) {
+            effects.push(Self::IsOvertaken);
         }
         if matches!(function, F::ConnectEx | F::Disconnect) {
             effects.push(Self::IgnoresData);
@@ -174,8 +180,8 @@ impl CallEffect {
 
     pub(super) const fn may_crash(self, function: Function) -> bool {
         match self {
-            // What the client has closed still calls back.
-            Self::CompletesEarly => true,
+            // What the client has closed still calls back, or is called.
+            Self::CompletesEarly | Self::IsOvertaken => true,
             // The client frees what is not closed, or reuses what is still written to.
             Self::AcceptsAnything | Self::ReturnsSuccess => matches!(function, Function::CloseSocket),
             _ => false,
@@ -213,11 +219,13 @@ impl fmt::Display for CallEffect {
             Self::IgnoresLocal => "takes another local port",
             Self::ForgetsCallbacks => "forgets the callbacks",
             Self::Aborts => "aborts",
+            Self::IsOvertaken => "is overtaken by what follows",
         })
     }
 }
 
-/// How long [`CallEffect::CompletesEarly`] waits before it does what it says is done.
+/// How long [`CallEffect::CompletesEarly`] waits before it does what it says is done, and [`CallEffect::IsOvertaken`] for
+/// who overtakes.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Mutated {
@@ -273,10 +281,20 @@ impl Mutated {
             | CallEffect::IgnoresLocal
             | CallEffect::ForgetsCallbacks
             | CallEffect::Aborts => changes::pass(effect, call),
+            CallEffect::IsOvertaken if !self.turn.fetch_xor(true, Ordering::SeqCst) => {
+                changes::keep(&mut call.arguments);
+                let Some((held, pending)) = call.hold() else { return call.pass() };
+                std::thread::spawn(move || {
+                    std::thread::sleep(LATE);
+                    held.pass();
+                });
+                pending
+            }
             CallEffect::KeepsEvents if disables(&call.arguments) => call.complete(STATUS_SUCCESS, 0),
             CallEffect::Overcounts
             | CallEffect::KeepsEvents
             | CallEffect::NeedsPassive
+            | CallEffect::IsOvertaken
             | CallEffect::EnablesEvents
             | CallEffect::DoesNotCount
             | CallEffect::DoesNotMark

@@ -43,6 +43,17 @@ pub(super) fn pass(effect: CallEffect, call: &mut Call<'_>) -> NTSTATUS {
     call.pass()
 }
 
+/// Makes a call's buffer outlive the call. It is never freed.
+pub(super) fn keep(arguments: &mut Arguments) {
+    if let Some(buffer) = buffer_of(arguments)
+        && !buffer.is_null()
+    {
+        // SAFETY: the client's contract: readable.
+        let header = unsafe { **buffer };
+        *buffer = Box::leak(Box::new(header));
+    }
+}
+
 /// Where a call's one buffer is.
 const fn buffer_of(arguments: &mut Arguments) -> Option<&mut *mut WSK_BUF> {
     match arguments {

@@ -17,6 +17,7 @@ mod outputs;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use skua_engine::abi::sockaddr::SO_CONDITIONAL_ACCEPT;
 use skua_engine::abi::status::NTSTATUS;
@@ -158,13 +159,15 @@ pub struct Mutated {
     /// Of calls under way whose outputs are to be put back: their outputs, as they were, by their packet; 0 of a call
     /// without one.
     before: Mutex<HashMap<u64, Vec<outputs::Saved>>>,
+    /// Changes with every call that is to be overtaken or to overtake.
+    turn: AtomicBool,
 }
 
 impl Mutated {
     /// A middleware that breaks this rule.
     #[must_use]
     pub fn new(mutation: Mutation) -> Self {
-        Self { mutation, before: Mutex::default() }
+        Self { mutation, before: Mutex::default(), turn: AtomicBool::new(false) }
     }
 }
 
