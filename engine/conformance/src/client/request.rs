@@ -146,6 +146,13 @@ impl<'b, K: Kernel> Request<'b, K> {
         self.packet.signal.stays_away(self.packet.bench(), || self.is_complete())
     }
 
+    /// Whether it ends by itself: for what must not wait, and would wait for ever. It is still to be waited for.
+    pub(crate) fn ends(&self) -> bool {
+        // Such a provider may leave the IRP alone.
+        let declined = matches!(self.returned.get(), STATUS_NOT_SUPPORTED | STATUS_NOT_IMPLEMENTED);
+        declined || self.packet.signal.comes(self.packet.bench(), || self.is_complete())
+    }
+
     /// IoCancelIrp; whether there was a cancel routine.
     pub(crate) fn cancel(&self) -> bool {
         // SAFETY: the packet outlives the call.
