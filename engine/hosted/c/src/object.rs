@@ -60,14 +60,15 @@ routines! {
         reference(handle, object)
     }
 
-    /// ObfReferenceObject, of a thread.
+    /// ObfReferenceObject. What it returns is of no use, as on Windows.
     contract fn ObfReferenceObject(object: *mut c_void) -> isize {
-        kernel().reference_thread(object.cast()).cast_signed()
+        kernel().ob_reference_object(object);
+        1
     }
 
-    /// ObfDereferenceObject, of a thread.
+    /// ObfDereferenceObject.
     contract fn ObfDereferenceObject(object: *mut c_void) -> isize {
-        kernel().dereference_thread(object.cast());
+        kernel().ob_dereference_object(object);
         0
     }
 
@@ -76,7 +77,7 @@ routines! {
         kernel().require_at_most("ZwClose", PASSIVE_LEVEL);
         let Some(thread) = handles().remove(&handle.addr()) else { return STATUS_INVALID_HANDLE };
         // SAFETY: the reference that the handle had.
-        unsafe { kernel().dereference_thread(ptr::with_exposed_provenance_mut(thread)) };
+        unsafe { kernel().ob_dereference_object(ptr::with_exposed_provenance_mut(thread)) };
         STATUS_SUCCESS
     }
 }
@@ -108,7 +109,7 @@ unsafe fn reference(handle: HANDLE, object: *mut *mut c_void) -> NTSTATUS {
         }
     };
     // SAFETY: the handle has a reference while the table is locked, or it is this thread.
-    unsafe { kernel().reference_thread(thread) };
+    unsafe { kernel().ob_reference_object(thread.cast()) };
     // SAFETY: the caller's promise.
     unsafe { object.write(thread.cast()) };
     STATUS_SUCCESS

@@ -101,15 +101,14 @@ routines! {
         std::ptr::without_provenance_mut(usize::try_from(id).unwrap_or_default())
     }
 
-    /// IoGetCurrentProcess: everything belongs to the System process.
+    /// IoGetCurrentProcess.
     fn IoGetCurrentProcess() -> PEPROCESS {
-        SkuaInitialSystemProcess()
+        kernel().io_get_current_process()
     }
 
     /// What PsInitialSystemProcess is.
     fn SkuaInitialSystemProcess() -> PEPROCESS {
-        static SYSTEM: u64 = 0;
-        (&raw const SYSTEM).cast_mut().cast()
+        kernel().ps_initial_system_process()
     }
 
     /// PsGetCurrentProcessId: the System process has number 4.

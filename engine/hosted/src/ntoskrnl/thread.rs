@@ -4,13 +4,17 @@
 #![expect(unsafe_code, reason = "thread objects are reached by address")]
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::ffi::c_void;
 use std::ptr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use skua_engine::abi::nt::{DISPATCHER_HEADER, PASSIVE_LEVEL};
 use skua_engine::abi::zeroed;
 
 use crate::HostKernel;
+use crate::kernel::lock::hold;
 use crate::ntoskrnl::dispatcher;
 use crate::verifier::{Object, Rule};
 
@@ -54,10 +58,18 @@ pub(super) fn current() -> *mut KernelThread {
         .unwrap_or(ptr::null_mut())
 }
 
+/// The objects that are threads, by address.
+static THREADS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+
+fn is_thread(object: *mut c_void) -> bool {
+    hold(&THREADS).contains(&object.addr())
+}
+
 fn new() -> *mut KernelThread {
     let thread = Box::into_raw(Box::new(KernelThread { header: zeroed(), references: AtomicUsize::new(1) }));
     // SAFETY: just made.
     unsafe { dispatcher::initialize::<KernelThread>(thread.cast(), dispatcher::THREAD, 0) };
+    hold(&THREADS).insert(thread.addr());
     thread
 }
 
@@ -77,6 +89,7 @@ unsafe fn end(thread: *mut KernelThread) {
 unsafe fn release(thread: *mut KernelThread) {
     // SAFETY: referenced.
     if unsafe { &(*thread).references }.fetch_sub(1, Ordering::AcqRel) == 1 {
+        hold(&THREADS).remove(&thread.addr());
         // SAFETY: the last reference; it came from a box.
         drop(unsafe { Box::from_raw(thread) });
     }
@@ -132,21 +145,26 @@ impl HostKernel {
         current()
     }
 
-    /// ObReferenceObject of a thread.
+    /// ObReferenceObject. Objects that are no threads are not counted: they live as long as the kernel, or the driver.
     ///
     /// # Safety
     /// The caller has a reference, or is the thread.
-    pub unsafe fn reference_thread(&self, thread: *mut KernelThread) -> usize {
-        // SAFETY: the caller's promise.
-        unsafe { &(*thread).references }.fetch_add(1, Ordering::Relaxed) + 1
+    pub unsafe fn ob_reference_object(&self, object: *mut c_void) {
+        if is_thread(object) {
+            let thread: *mut KernelThread = object.cast();
+            // SAFETY: the caller's promise.
+            unsafe { &(*thread).references }.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    /// ObDereferenceObject of a thread.
+    /// ObDereferenceObject.
     ///
     /// # Safety
     /// The caller has a reference, which is gone then.
-    pub unsafe fn dereference_thread(&self, thread: *mut KernelThread) {
-        // SAFETY: the caller's promise.
-        unsafe { release(thread) };
+    pub unsafe fn ob_dereference_object(&self, object: *mut c_void) {
+        if is_thread(object) {
+            // SAFETY: the caller's promise.
+            unsafe { release(object.cast()) };
+        }
     }
 }
