@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <wchar.h>
 
 #include <guiddef.h>
 #include <sal.h>
@@ -193,6 +194,47 @@ typedef CONST WCHAR *LPCWCH, *PCWCH, *LPCWSTR, *PCWSTR, **PZPCWSTR;
 #define UNICODE_STRING_MAX_BYTES ((USHORT)65534)
 #define UNICODE_STRING_MAX_CHARS 32767
 
+/* The C library's functions of these names are for its own wchar_t, of 32 bits. */
+
+FORCEINLINE size_t SkuaWideLength(const WCHAR *Text)
+{
+    size_t length = 0;
+    while (Text[length])
+        length++;
+    return length;
+}
+
+FORCEINLINE int SkuaWideCompare(const WCHAR *One, const WCHAR *Other, size_t Most)
+{
+    size_t at = 0;
+    while (at < Most && One[at] && One[at] == Other[at])
+        at++;
+    return at == Most ? 0 : (int)One[at] - (int)Other[at];
+}
+
+FORCEINLINE WCHAR *SkuaWideCopy(WCHAR *To, const WCHAR *From)
+{
+    memcpy(To, From, (SkuaWideLength(From) + 1) * sizeof(WCHAR));
+    return To;
+}
+
+FORCEINLINE WCHAR *SkuaWideFind(const WCHAR *Text, WCHAR Unit)
+{
+    for (; *Text; Text++)
+        if (*Text == Unit)
+            return (WCHAR *)(uintptr_t)Text;
+    return Unit ? NULL : (WCHAR *)(uintptr_t)Text;
+}
+
+#ifndef __cplusplus
+#define wcslen SkuaWideLength
+#define wcscmp(One, Other) SkuaWideCompare((One), (Other), (size_t)-1)
+#define wcsncmp SkuaWideCompare
+#define wcscpy SkuaWideCopy
+#define wcscat(To, From) (SkuaWideCopy((To) + SkuaWideLength(To), (From)), (To))
+#define wcschr SkuaWideFind
+#endif
+
 typedef struct _STRING {
     USHORT Length;
     USHORT MaximumLength;
@@ -213,6 +255,8 @@ typedef CONST UNICODE_STRING *PCUNICODE_STRING;
     static CONST WCHAR _var##_buffer[] = _string;                    \
     __extension__ static CONST UNICODE_STRING _var = { sizeof(_string) - sizeof(WCHAR), sizeof(_string), \
         (PWCH)(ULONG_PTR)_var##_buffer }
+#define DECLARE_GLOBAL_CONST_UNICODE_STRING(_var, _string) \
+    __extension__ const UNICODE_STRING _var = { sizeof(_string) - sizeof(WCHAR), sizeof(_string), (PWCH)(_string) }
 #define DECLARE_UNICODE_STRING_SIZE(_var, _size)                     \
     WCHAR _var##_buffer[_size];                                      \
     UNICODE_STRING _var = { 0, (_size) * sizeof(WCHAR), _var##_buffer }
@@ -365,6 +409,15 @@ EXTERN_C_END
 #ifndef max
 #define max(a, b) (((a) > (b)) ? (a) : (b))
 #endif
+#endif
+
+#define FlagOn(Flags, Some) ((Flags) & (Some))
+#define BooleanFlagOn(Flags, One) ((BOOLEAN)(((Flags) & (One)) != 0))
+#define SetFlag(Flags, Some) ((Flags) |= (Some))
+#define ClearFlag(Flags, Some) ((Flags) &= ~(Some))
+
+#if !defined(__cplusplus) && !defined(static_assert)
+#define static_assert _Static_assert
 #endif
 
 #define UNREFERENCED_PARAMETER(P) ((void)(P))

@@ -30,6 +30,28 @@ static inline __attribute__((unused)) NTSTATUS RtlStringCbPrintfA(PSTR To, SIZE_
 #define RtlStringCchVPrintfA RtlStringCbVPrintfA
 #define RtlStringCchPrintfA RtlStringCbPrintfA
 
+/* The same of WCHAR. %s is of WCHAR there, and %S of CHAR. */
+NTSTATUS SkuaFormatWide(_Out_ PWSTR To, _In_ SIZE_T Units, _In_ PCWSTR Format, _In_ va_list Arguments);
+
+FORCEINLINE NTSTATUS RtlStringCchVPrintfW(PWSTR To, SIZE_T Units, PCWSTR Format, va_list Arguments)
+{
+    return SkuaFormatWide(To, Units, Format, Arguments);
+}
+
+static inline __attribute__((unused)) NTSTATUS RtlStringCchPrintfW(PWSTR To, SIZE_T Units, PCWSTR Format, ...)
+{
+    NTSTATUS status;
+    va_list arguments;
+    va_start(arguments, Format);
+    status = SkuaFormatWide(To, Units, Format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+#define RtlStringCbPrintfW(To, Bytes, ...) RtlStringCchPrintfW((To), (Bytes) / sizeof(WCHAR), __VA_ARGS__)
+#define RtlStringCbVPrintfW(To, Bytes, Format, Arguments) \
+    RtlStringCchVPrintfW((To), (Bytes) / sizeof(WCHAR), (Format), (Arguments))
+
 #define SKUA_STRSAFE_(Suffix, Type, CType)                                                                     \
     FORCEINLINE NTSTATUS RtlStringCchLength##Suffix(CType Text, SIZE_T Most, SIZE_T *Length)                   \
     {                                                                                                          \

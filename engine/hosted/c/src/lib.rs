@@ -20,6 +20,7 @@
 #[macro_use]
 mod routines;
 
+mod address;
 mod cancel;
 mod clock;
 mod control;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 NTSTATUS skua_wsk_format(PSTR to, SIZE_T bytes, PCSTR text, va_list arguments);
+NTSTATUS skua_wsk_format_wide(PWSTR to, SIZE_T room, PCWSTR text, va_list arguments);
 
 struct output {
     char *to;
@@ -97,7 +98,8 @@ static void put_number(struct output *out, const char *flags, int width, int pre
         put(out, *c);
 }
 
-static void format(struct output *out, const char *f, va_list arguments)
+/* `units` says what %s and %c are of: WCHAR in a wide format. */
+static void format(struct output *out, const char *f, BOOLEAN units, va_list arguments)
 {
     for (; *f; f++) {
         char flags[8] = "";
@@ -200,7 +202,7 @@ static void format(struct output *out, const char *f, va_list arguments)
         }
         case 's':
         case 'S': {
-            BOOLEAN of_units = (BOOLEAN)(*f == 's' ? wide : !narrow);
+            BOOLEAN of_units = (BOOLEAN)(wide || ((*f == 's') == units && !narrow));
             const void *text = va_arg(arguments, const void *);
             SIZE_T most = precision < 0 ? (SIZE_T)-1 : (SIZE_T)precision;
             if (!text)
@@ -249,8 +251,42 @@ NTSTATUS skua_wsk_format(PSTR to, SIZE_T bytes, PCSTR text, va_list arguments)
     if (!bytes)
         return STATUS_INVALID_PARAMETER;
     va_copy(copy, arguments);
-    format(&out, text, copy);
+    format(&out, text, FALSE, copy);
     va_end(copy);
     to[out.length] = 0;
     return out.cut ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+}
+
+/* As SkuaFormatWide: by way of UTF-8. */
+NTSTATUS skua_wsk_format_wide(PWSTR to, SIZE_T room, PCWSTR text, va_list arguments)
+{
+    CHAR narrow[1024], line[4096];
+    struct output source = { narrow, sizeof(narrow) - 1, 0, FALSE }, out = { line, sizeof(line) - 1, 0, FALSE };
+    va_list copy;
+    SIZE_T at = 0, written = 0;
+    if (!room)
+        return STATUS_INVALID_PARAMETER;
+    put_wide(&source, text, wide_length(text, (SIZE_T)-1));
+    narrow[source.length] = 0;
+    va_copy(copy, arguments);
+    format(&out, narrow, TRUE, copy);
+    va_end(copy);
+    while (at < out.length && written + 1 < room) {
+        UCHAR first = (UCHAR)line[at];
+        ULONG more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+        ULONG point = first < 0x80 ? first : first & (0x3Fu >> more);
+        if (at + more >= out.length)
+            break;
+        for (at++; more; more--, at++)
+            point = point << 6 | (line[at] & 0x3F);
+        if (point >= 0x10000) {
+            if (written + 2 >= room)
+                break;
+            to[written++] = (WCHAR)(0xD800 + ((point - 0x10000) >> 10));
+            point = 0xDC00 + ((point - 0x10000) & 0x3FF);
+        }
+        to[written++] = (WCHAR)point;
+    }
+    to[written] = 0;
+    return at < out.length || out.cut || source.cut ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
 }

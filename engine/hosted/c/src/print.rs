@@ -15,6 +15,7 @@ use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
 const LINE: usize = 4_096;
 
 unsafe extern "C" {
+    fn skua_wsk_format_wide(to: *mut u16, room: usize, text: *const u16, arguments: *mut c_void) -> NTSTATUS;
     fn skua_wsk_format(
         to: *mut c_char,
         bytes: usize,
@@ -37,6 +38,16 @@ routines! {
         arguments: *mut c_void,
     ) -> NTSTATUS {
         skua_wsk_format(to, bytes, text, arguments)
+    }
+
+    /// The same of WCHAR.
+    contract fn SkuaFormatWide(
+        to: *mut u16,
+        units: usize,
+        text: *const u16,
+        arguments: *mut c_void,
+    ) -> NTSTATUS {
+        skua_wsk_format_wide(to, units, text, arguments)
     }
 }
 

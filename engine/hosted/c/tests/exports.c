@@ -1,5 +1,6 @@
 /* Links every routine that the headers declare. `tests/exports.rs` keeps the list. */
 #include <ntddk.h>
+#include <ip2string.h>
 #include <ntstrsafe.h>
 #include <skua_wsk.h>
 #include <wsk.h>
@@ -220,6 +221,18 @@ static ROUTINE *const routines[] = {
     EXPORTED(RtlInitUnicodeStringEx)
     EXPORTED(RtlInitializeSid)
     EXPORTED(RtlIntegerToUnicodeString)
+    EXPORTED(RtlIpv4AddressToStringA)
+    EXPORTED(RtlIpv4AddressToStringExA)
+    EXPORTED(RtlIpv4AddressToStringExW)
+    EXPORTED(RtlIpv4AddressToStringW)
+    EXPORTED(RtlIpv4StringToAddressA)
+    EXPORTED(RtlIpv4StringToAddressW)
+    EXPORTED(RtlIpv6AddressToStringA)
+    EXPORTED(RtlIpv6AddressToStringExA)
+    EXPORTED(RtlIpv6AddressToStringExW)
+    EXPORTED(RtlIpv6AddressToStringW)
+    EXPORTED(RtlIpv6StringToAddressA)
+    EXPORTED(RtlIpv6StringToAddressW)
     EXPORTED(RtlLengthRequiredSid)
     EXPORTED(RtlLengthSecurityDescriptor)
     EXPORTED(RtlLengthSid)
@@ -240,6 +253,7 @@ static ROUTINE *const routines[] = {
     EXPORTED(SkuaFindings)
     EXPORTED(SkuaForgetFindings)
     EXPORTED(SkuaFormat)
+    EXPORTED(SkuaFormatWide)
     EXPORTED(SkuaInitialSystemProcess)
     EXPORTED(SkuaLoadDriver)
     EXPORTED(SkuaPagedCode)

@@ -1,6 +1,8 @@
 /* NT's routines that clients use beside WSK: waits, locks, lists, pool, packets, strings, messages. */
 #include "client.h"
 
+#include <ip2string.h>
+#include <mstcpip.h>
 #include <ntstrsafe.h>
 
 #define ROUNDS 2000
@@ -302,11 +304,36 @@ static VOID strings(VOID)
     CHECK(!strcmp(line, "too "));
     CHECK_STATUS(RtlStringCbPrintfA(line, sizeof(line), "%.3s|%*d|%hu|%x", "abcdef", 4, 7, 65537, 0xFFFFFFFFu), STATUS_SUCCESS);
     CHECK(!strcmp(line, "abc|   7|1|ffffffff"));
+    CHECK_STATUS(RtlStringCbPrintfW(room, sizeof(room), L"%s|%S|%wZ|%d|%ws|\u00e9", L"wide", "narrow", &one, -7, L"w"), STATUS_SUCCESS);
+    CHECK(!wcscmp(room, L"wide|narrow|winsock kernel|-7|w|\u00e9"));
+    CHECK_STATUS(RtlStringCchPrintfW(room, 4, L"cut here"), STATUS_BUFFER_OVERFLOW);
+    CHECK(wcslen(room) == 3 && wcschr(room, L't') == room + 2 && !wcsncmp(room, L"cue", 2));
     CHECK_STATUS(RtlStringCchLengthW(L"four", 10, &length), STATUS_SUCCESS);
     CHECK(length == 4);
     CHECK_STATUS(RtlStringCbCopyA(line, 3, "abc"), STATUS_BUFFER_OVERFLOW);
     DbgPrintEx(DPFLTR_IHVNETWORK_ID, DPFLTR_INFO_LEVEL, "a message of %s\n", "kernel.c");
     KdPrint(("and this only where DBG is not 0\n"));
+}
+
+static VOID addresses(VOID)
+{
+    SOCKADDR_INET address;
+    CHAR text[65];
+    WCHAR wide[65];
+    PCSTR end;
+    PCWSTR wide_end;
+    ULONG length = ARRAYSIZE(text);
+    CHECK_STATUS(RtlIpv4StringToAddressA("192.0.2.7:80", TRUE, &end, &address.Ipv4.sin_addr), STATUS_SUCCESS);
+    CHECK(*end == ':' && address.Ipv4.sin_addr.S_un.S_un_b.s_b1 == 192 && address.Ipv4.sin_addr.S_un.S_un_b.s_b4 == 7);
+    CHECK_STATUS(RtlIpv4AddressToStringExA(&address.Ipv4.sin_addr, RtlUshortByteSwap(80), text, &length), STATUS_SUCCESS);
+    CHECK(!strcmp(text, "192.0.2.7:80") && length == 13);
+    CHECK_STATUS(RtlIpv6StringToAddressW(L"2001:db8::1", &wide_end, &address.Ipv6.sin6_addr), STATUS_SUCCESS);
+    CHECK(!*wide_end && address.Ipv6.sin6_addr.s6_bytes[15] == 1);
+    CHECK(RtlIpv6AddressToStringW(&address.Ipv6.sin6_addr, wide) == wide + 11 && !wcscmp(wide, L"2001:db8::1"));
+    CHECK_STATUS(RtlIpv4StringToAddressW(L"no address", FALSE, &wide_end, &address.Ipv4.sin_addr), STATUS_INVALID_PARAMETER);
+    address.si_family = AF_INET6;
+    INETADDR_SETLOOPBACK((PSOCKADDR)&address);
+    CHECK(INETADDR_ISLOOPBACK((PSOCKADDR)&address) && !INETADDR_ISANY((PSOCKADDR)&address));
 }
 
 static VOID processors(VOID)
@@ -346,6 +373,7 @@ int main(void)
     packets();
     descriptors();
     strings();
+    addresses();
     processors();
     interlocked();
     CHECK(SkuaCheckLeaks() == 0);
