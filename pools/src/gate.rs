@@ -11,7 +11,7 @@ const CLOSED: u32 = 1 << 31;
 /// Counts those inside, until it is closed.
 ///
 /// # Invariants
-/// The low 31 bits are those inside. Once [`CLOSED`] they only fall.
+/// The low 31 bits are those inside. Once the top bit is set they only fall.
 pub struct Gate(AtomicU32);
 
 impl Default for Gate {

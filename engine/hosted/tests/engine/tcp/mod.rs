@@ -5,6 +5,7 @@ mod client;
 mod events;
 mod examples;
 mod executor;
+mod faults;
 mod futures;
 mod listen;
 mod memory;

@@ -150,3 +150,27 @@ async fn is_not_refused<T: Finish<HostKernel>>(
     })
     .await
 }
+
+#[test]
+fn a_socket_that_dies_answers_so_and_can_be_closed() {
+    let tcp = quirky(Quirk::Dying { after: 1 });
+    let connections = tcp.connections(1);
+    let (socket, mut peer) = tcp.pair(&connections, Halves(tcp.requests.clone()));
+    let waiting = socket.receive_all(tcp.buffer(b""), 1 << 10);
+    let until = std::time::Instant::now() + PATIENCE;
+    while !socket.is_dead() {
+        assert!(std::time::Instant::now() < until, "it dies at its second callback");
+        let _dead_or_not = peer.write_all(b"more");
+        let _rearmed_or_dead = tcp.wait(socket.rearm());
+        std::thread::sleep(Duration::from_millis(1));
+        if !waiting.is_over() {
+            waiting.cancel();
+        }
+    }
+    drop(waiting);
+    assert!(tcp.wait(socket.send(tcp.buffer(b"x"))).is_err());
+    assert!(tcp.wait(socket.local_address()).is_err());
+    tcp.close(socket);
+    drop(connections);
+    tcp.finish();
+}
