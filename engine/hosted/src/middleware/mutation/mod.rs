@@ -24,8 +24,8 @@ use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{
     SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_INSPECT_ID, SIO_WSK_QUERY_RECEIVE_BACKLOG,
     SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS, SO_WSK_EVENT_CALLBACK, SO_WSK_SECURITY,
-    WSK_CACHE_SD, WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TRANSPORT_LIST_CHANGE,
-    WSK_TRANSPORT_LIST_QUERY,
+    WSK_CACHE_SD, WSK_RELEASE_SD, WSK_SET_STATIC_EVENT_CALLBACKS, WSK_TDI_BEHAVIOR,
+    WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST_QUERY,
 };
 
 use super::{Call, Completion, Event, EventFunction, Function, Middleware};
@@ -47,6 +47,7 @@ pub enum Mutation {
 const CODES: &[(Function, u32, &str)] = &[
     (Function::ControlClient, WSK_TRANSPORT_LIST_QUERY, "WSK_TRANSPORT_LIST_QUERY"),
     (Function::ControlClient, WSK_TRANSPORT_LIST_CHANGE, "WSK_TRANSPORT_LIST_CHANGE"),
+    (Function::ControlClient, WSK_TDI_BEHAVIOR, "WSK_TDI_BEHAVIOR"),
     (Function::ControlClient, WSK_CACHE_SD, "WSK_CACHE_SD"),
     (Function::ControlClient, WSK_RELEASE_SD, "WSK_RELEASE_SD"),
     (Function::ControlClient, WSK_SET_STATIC_EVENT_CALLBACKS, "WSK_SET_STATIC_EVENT_CALLBACKS"),
@@ -99,13 +100,13 @@ impl Mutation {
         }
     }
 
-    /// Whether it only makes a function useless, which whoever calls it notices, whatever rule it is about.
+    /// Whether it only makes a function useless, which whoever calls it notices, whatever rule it is about. That one control is
+    /// refused is what some rules are about.
     #[must_use]
     pub const fn is_outage(self) -> bool {
         match self {
-            Self::Call(_, effect) | Self::Control(_, _, effect) => {
-                matches!(effect, CallEffect::Fails | CallEffect::NeverCompletes)
-            }
+            Self::Call(_, effect) => matches!(effect, CallEffect::Fails | CallEffect::NeverCompletes),
+            Self::Control(_, _, effect) => matches!(effect, CallEffect::NeverCompletes),
             Self::Event(..) => false,
         }
     }
