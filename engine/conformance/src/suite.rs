@@ -24,8 +24,8 @@ pub fn checks<K: Kernel>() -> impl Iterator<Item = (Category, &'static Check<K>)
 /// The checks that break a rule on purpose; each names the [finding](Check::finding) that it is to make.
 #[cfg(feature = "misuse")]
 #[must_use]
-pub const fn misuse<K: Kernel>() -> Group<K> {
-    crate::checks::misuse::group()
+pub const fn misuse<K: Kernel>() -> &'static [Group<K>] {
+    Groups::<K>::MISUSE
 }
 
 /// Finds out what this machine and provider have: what they have not makes checks not applicable.

@@ -26,7 +26,7 @@ mod registration;
 
 mod control_messages;
 #[cfg(feature = "misuse")]
-pub(crate) mod misuse;
+mod misuse;
 mod multicast;
 mod names;
 mod receive_event;
@@ -82,4 +82,8 @@ impl<K: Kernel> Groups<K> {
         tcp::stream(),
         tcp::socket_connect(),
     ];
+
+    /// What a client must not do.
+    #[cfg(feature = "misuse")]
+    pub(crate) const MISUSE: &'static [Group<K>] = &[misuse::group(), tcp::misuse()];
 }

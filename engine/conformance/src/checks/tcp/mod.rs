@@ -12,6 +12,8 @@ mod inherited_events;
 mod inside;
 mod inspect_id;
 mod listen;
+#[cfg(feature = "misuse")]
+mod misuse;
 mod options;
 mod partial;
 mod receive;
@@ -34,6 +36,8 @@ pub(super) use inherited_events::group as inherited_events;
 pub(super) use inside::group as inside;
 pub(super) use inspect_id::group as inspect_id;
 pub(super) use listen::group as listen;
+#[cfg(feature = "misuse")]
+pub(super) use misuse::group as misuse;
 pub(super) use options::group as options;
 pub(super) use partial::group as partial;
 pub(super) use receive::group as receive;

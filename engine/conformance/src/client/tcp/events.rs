@@ -89,6 +89,10 @@ unsafe extern "C" fn accept<K: Kernel>(
             return STATUS_SUCCESS;
         }
         let admit = record.admit.load(Ordering::SeqCst);
+        if let Some(status) = record.other_answer() {
+            record.refused.fetch_add(1, Ordering::AcqRel);
+            return status;
+        }
         let (mut offer, mut target) = (0, ptr::null_mut::<StreamRecord<K>>());
         if admit == Admit::Offered as u32 {
             for (index, place) in record.offers.iter().enumerate() {
@@ -173,6 +177,9 @@ unsafe extern "C" fn receive<K: Kernel>(
             return STATUS_SUCCESS;
         }
         record.calls.fetch_add(1, Ordering::AcqRel);
+        if let Some(status) = record.other_answer() {
+            return status;
+        }
         let budget = record.budget.load(Ordering::SeqCst);
         let keep = record.keep.load(Ordering::SeqCst);
         if budget == 0 {
@@ -246,10 +253,10 @@ unsafe extern "C" fn disconnect<K: Kernel>(context: *mut c_void, flags: u32) -> 
             record.taken_before.store(record.taken.load(Ordering::Acquire), Ordering::Release);
         }
         record.disconnects.fetch_add(1, Ordering::AcqRel);
+        record.other_answer().unwrap_or(STATUS_SUCCESS)
     };
     // SAFETY: the context is the socket's record.
-    let _noted = unsafe { run(context, flags, note) };
-    STATUS_SUCCESS
+    unsafe { run(context, flags, note) }.unwrap_or(STATUS_SUCCESS)
 }
 
 unsafe extern "C" fn backlog<K: Kernel>(context: *mut c_void, _ideal: usize) -> NTSTATUS {

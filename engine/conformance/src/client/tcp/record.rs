@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, A
 
 use skua_engine::Kernel;
 use skua_engine::abi::sockaddr::SOCKADDR_INET;
+use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{WSK_DATA_INDICATION, WSK_INSPECT_ID, WSK_SOCKET};
 
 use super::super::Bench;
@@ -136,6 +137,8 @@ pub(crate) struct StreamRecord<K> {
     /// A status that a hook leaves for the check.
     pub(crate) note: AtomicU32,
 
+    /// What events answer instead of what they are to, if not 0.
+    pub(super) answer: AtomicU32,
     /// Events that had returned when a completion routine looked.
     pub(super) returned_before: AtomicUsize,
 
@@ -179,6 +182,12 @@ impl<K: Kernel> StreamRecord<K> {
     /// The socket that the events belong to.
     pub(crate) fn socket(&self) -> *mut WSK_SOCKET {
         self.socket.load(Ordering::Acquire)
+    }
+
+    /// What an event answers instead of what it is to.
+    pub(super) fn other_answer(&self) -> Option<NTSTATUS> {
+        let answer = self.answer.load(Ordering::SeqCst);
+        (answer != 0).then(|| NTSTATUS::from_bits(answer))
     }
 
     /// Notes how many events have returned; for a completion routine.

@@ -70,6 +70,12 @@ impl<'b, K: Kernel> StreamRecorder<'b, K> {
         self.record.action.store(action.0, Ordering::SeqCst);
     }
 
+    /// From now on events answer this, whatever they may answer; the accept event refuses by it.
+    #[cfg(feature = "misuse")]
+    pub(crate) fn answer(&self, status: NTSTATUS) {
+        self.record.answer.store(status.to_bits(), Ordering::SeqCst);
+    }
+
     /// The next call of any event does this before it answers.
     pub(crate) fn inside(&self, hook: Inside<K>, context: *mut c_void) {
         self.record.hook_context.store(context, Ordering::Relaxed);
