@@ -213,7 +213,7 @@ impl<'d> SocketBuilder<'d> {
     ) -> Pending<K, Opening<ListenSocket<K, L, Unbound>>> {
         let is_ipv6 = self.family.is_ipv6();
         let socket = ListenSocket::new(provider, connections, handler, WSK_FLAG_LISTEN_SOCKET, is_ipv6);
-        let Ok(socket) = socket else { return Pending::failed(RequestError::NoSlot) };
+        let Ok(socket) = socket else { return Pending::failed(RequestError::OutOfMemory) };
         let context = socket.block.as_ptr().cast();
         let table = core::ptr::from_ref(ListenTable::<K, L>::DISPATCH).cast();
         // SAFETY: the table is of the category; the rest is the caller's promise.
@@ -289,7 +289,7 @@ impl SocketBuilder<'static> {
         socket_type: u16,
     ) -> Pending<K, Opening<BasicSocket<K>>> {
         let Ok(socket) = BasicSocket::new(provider, requests, self.family.is_ipv6()) else {
-            return Pending::failed(RequestError::NoSlot);
+            return Pending::failed(RequestError::OutOfMemory);
         };
         // SAFETY: a basic socket takes neither context nor table; nothing is lent for long.
         unsafe {
@@ -471,9 +471,7 @@ impl<K: Kernel> Waiting<'_, K> {
                 Ok(output) => return Ok(output),
                 Err(WaitError::Failed(error)) => return Err(error),
                 Err(WaitError::Outstanding(again)) if endless => pending = again,
-                Err(WaitError::Outstanding(_)) => {
-                    return Err(RequestError::Cancelled { call: "the request" });
-                }
+                Err(WaitError::Outstanding(_)) => return Err(RequestError::Unanswered),
                 Err(WaitError::NotPassive(_)) => return Err(RequestError::NotPassive),
             }
         }

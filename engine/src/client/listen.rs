@@ -50,7 +50,7 @@ pub(super) struct ListenBlock<K: Kernel, L: ListenHandler<K>> {
     pub accepted_category: u32,
 }
 
-/// A listening socket that is not bound or, if a stream socket, not told to listen.
+/// A socket that listens.
 #[derive(Debug)]
 pub struct Listening;
 

@@ -75,7 +75,7 @@ impl SocketBuilder<'static> {
     ) -> Pending<K, Opening<StreamListener<K, L, Unbound>>> {
         let is_ipv6 = self.is_ipv6();
         let socket = ListenSocket::new(provider, connections, handler, WSK_FLAG_STREAM_SOCKET, is_ipv6);
-        let Ok(socket) = socket else { return Pending::failed(RequestError::NoSlot) };
+        let Ok(socket) = socket else { return Pending::failed(RequestError::OutOfMemory) };
         let context = socket.block.as_ptr().cast();
         let table = core::ptr::from_ref(ListenerTable::<K, L>::DISPATCH).cast();
         let socket = StreamSocket(socket);

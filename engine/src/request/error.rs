@@ -3,7 +3,8 @@
 use crate::abi::status::{
     NTSTATUS, STATUS_ACCESS_DENIED, STATUS_ADDRESS_ALREADY_EXISTS, STATUS_CANCELLED,
     STATUS_CONNECTION_REFUSED, STATUS_DEVICE_NOT_READY, STATUS_FILE_FORCED_CLOSED,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NO_MATCH, STATUS_NOT_SUPPORTED,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_IO_TIMEOUT, STATUS_NO_MATCH,
+    STATUS_NOT_SUPPORTED,
 };
 
 /// Why a [`Pending`](crate::Pending) gave no result.
@@ -24,6 +25,12 @@ pub enum RequestError {
     /// The thread has raised since it took its token.
     #[error("waiting above PASSIVE_LEVEL: call it outside of Dispatch::with")]
     NotPassive,
+    /// Nonpaged pool is exhausted.
+    #[error("no nonpaged memory for the socket (STATUS_INSUFFICIENT_RESOURCES): free memory and try again")]
+    OutOfMemory,
+    /// A step was cancelled when its time was over, and the provider did not end it. It is left to the closing list.
+    #[error("the network stack does not answer; look for a filter driver that holds it up")]
+    Unanswered,
     /// Sockets and slots are of different kernels or registrations.
     #[error("provider, requests and connections belong to different kernels: open all on the same")]
     OtherKernel,
@@ -56,7 +63,10 @@ impl RequestError {
     /// The status a driver returns for it.
     pub fn status(self) -> NTSTATUS {
         match self {
-            Self::NoSlot | Self::NoConnection | Self::TooLong { .. } => STATUS_INSUFFICIENT_RESOURCES,
+            Self::NoSlot | Self::NoConnection | Self::OutOfMemory | Self::TooLong { .. } => {
+                STATUS_INSUFFICIENT_RESOURCES
+            }
+            Self::Unanswered => STATUS_IO_TIMEOUT,
             Self::Closing => STATUS_FILE_FORCED_CLOSED,
             Self::NotPassive | Self::OtherKernel | Self::Family => STATUS_INVALID_PARAMETER,
             Self::Cancelled { .. } => STATUS_CANCELLED,

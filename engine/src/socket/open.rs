@@ -12,7 +12,7 @@ use skua_pools::{Rundown, Tag};
 
 use crate::abi::sockaddr::{
     IPPROTO_IPV6, IPV6_V6ONLY, SIO_TIMESTAMPING, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_RCVBUF, SO_REUSEADDR,
-    SOCK_DGRAM, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
+    SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
 };
 use crate::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
@@ -212,7 +212,7 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
                 socket(
                     provider.npi().Client,
                     options.family(),
-                    SOCK_DGRAM,
+                    options.socket_type,
                     options.protocol,
                     WSK_FLAG_DATAGRAM_SOCKET,
                     context,

@@ -128,6 +128,9 @@ pub struct SocketOptions<'a> {
     pub receive_buffer: Option<u32>,
     /// Sends to broadcast addresses are allowed (SO_BROADCAST).
     pub broadcast: bool,
+    /// SOCK_DGRAM, or SOCK_RAW, which takes a privilege: then datagrams are those of the protocol, with the IP header for
+    /// IPv4.
+    pub socket_type: u16,
     /// IPPROTO_UDP unless the embedder knows better.
     pub protocol: u32,
     /// On whose behalf the socket is opened.
@@ -147,6 +150,7 @@ impl SocketOptions<'_> {
             wanted: Wanted::default(),
             receive_buffer: None,
             broadcast: false,
+            socket_type: crate::abi::sockaddr::SOCK_DGRAM,
             protocol: crate::abi::sockaddr::IPPROTO_UDP,
             owner: Owner::default(),
             id: 0,

@@ -13,6 +13,7 @@ mod nbl;
 mod packets;
 mod points;
 mod quirks;
+mod raw;
 mod receive;
 mod retain;
 mod send;
