@@ -79,6 +79,7 @@ impl<K: Kernel> Groups<K> {
         tcp::inside(),
         tcp::close(),
         tcp::options(),
+        tcp::returns(),
         tcp::stream(),
         tcp::socket_connect(),
     ];

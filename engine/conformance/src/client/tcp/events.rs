@@ -56,6 +56,7 @@ unsafe fn run<K: Kernel, R>(
     let record = unsafe { context.cast::<StreamRecord<K>>().as_ref() }?;
     // SAFETY: written before the socket was made, and not changed since.
     let kernel = unsafe { &*record.kernel.get() }.clone()?;
+    record.entered.fetch_add(1, Ordering::AcqRel);
     let irql = kernel.ke_get_current_irql();
     if irql > DISPATCH_LEVEL || (flags & WSK_FLAG_AT_DISPATCH_LEVEL != 0 && irql != DISPATCH_LEVEL) {
         record.wrong_levels.fetch_add(1, Ordering::AcqRel);

@@ -128,7 +128,9 @@ pub(crate) struct StreamRecord<K> {
     /// Calls that are inside the receive event, and the most at once.
     pub(super) inside: AtomicUsize,
     pub(super) most_inside: AtomicUsize,
-    /// Calls of all events that have returned, or are about to.
+    /// Calls of all events.
+    pub(super) entered: AtomicUsize,
+    /// Those that have returned, or are about to.
     pub(super) finished: AtomicUsize,
     /// Calls at another level than their flags say.
     pub(super) wrong_levels: AtomicUsize,

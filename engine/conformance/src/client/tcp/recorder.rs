@@ -227,6 +227,15 @@ impl<'b, K: Kernel> StreamRecorder<'b, K> {
         self.wait("events that return", || finished() >= count, finished)
     }
 
+    /// Waits until no event is inside: what an event calls on its socket must have returned before the socket is closed.
+    pub(crate) fn wait_until_idle(&self) {
+        let _idle = self.record.signal.comes(self.record.bench(), || {
+            // What has returned is read first, so that equal means none inside.
+            let finished = self.finished();
+            finished == self.record.entered.load(Ordering::Acquire)
+        });
+    }
+
     /// Events that have returned, or are about to.
     pub(crate) fn finished(&self) -> usize {
         self.record.finished.load(Ordering::Acquire)

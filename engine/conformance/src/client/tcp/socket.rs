@@ -276,6 +276,7 @@ impl<'c, K: Kernel> StreamSocket<'c, K> {
 
     fn release_all(&self) {
         self.event.keep(super::record::Keep::Nothing);
+        self.event.wait_until_idle();
         for list in self.event.take_all_retained() {
             let _status = self.release(list);
         }
