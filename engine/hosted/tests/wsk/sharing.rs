@@ -128,7 +128,9 @@ fn two_sockets_share_an_address_as_the_table_says() {
         let grants = client.cache(&Descriptor::new(None, None)).unwrap();
         let grants_nobody = client.cache(&Descriptor::new(None, Some(&[]))).unwrap();
         let categories = [None, Some(WSK_FLAG_LISTEN_SOCKET), Some(WSK_FLAG_CONNECTION_SOCKET)];
-        for flags in &categories {
+        // Wine 8 shares no address over TCP that is listened at.
+        let by_wine = cfg!(windows) && transport != Transport::Loopback;
+        for flags in if by_wine { &categories[..1] } else { &categories } {
             for (row, second_kind) in KINDS.into_iter().enumerate() {
                 for (column, first_kind) in KINDS.into_iter().enumerate() {
                     let kinds = [first_kind, second_kind];
