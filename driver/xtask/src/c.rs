@@ -33,6 +33,15 @@ const COMPILERS: [(&str, Tool); 2] = [("gcc", tool::GCC), ("clang", tool::CLANG)
 
 /// Where echo.c listens, of IPv4, by copies.
 const ECHO_PORT: u16 = 17007;
+/// What a conforming client of any provider survives, by the names of SKUA_WSK_QUIRKS.
+const QUIRKS: [&str; 6] = [
+    "inline-completion",
+    "deferred-completion",
+    "split-chains",
+    "split-everywhere",
+    "unmapped-mdls",
+    "one-by-one,reversed",
+];
 /// How many rules wrong.c breaks.
 const BROKEN: usize = 10;
 
@@ -51,6 +60,9 @@ pub(crate) fn run(arguments: &CArguments) -> Result<()> {
             let binary = library.compile(program, name, compiler)?;
             (program.check)(&binary).with_context(|| format!("{}, compiled by {name}", program.name))?;
             println!("{} ({name}) ok", program.name);
+            if program.is_to_survive() {
+                survives(&binary).with_context(|| program.name.clone())?;
+            }
         }
     }
     Ok(())
@@ -74,6 +86,11 @@ struct Program {
 impl Program {
     fn is_wanted(&self, filters: &[String]) -> bool {
         filters.is_empty() || filters.iter().any(|filter| self.name.contains(filter.as_str()))
+    }
+
+    /// Whether it takes whatever the provider may do; the others look at what theirs does.
+    fn is_to_survive(&self) -> bool {
+        ["tests/tcp_echo", "examples/tunnel"].contains(&self.name.as_str())
     }
 }
 
@@ -185,6 +202,19 @@ fn succeeds(binary: &Path) -> Result<()> {
 /// A driver that loads, stays for a moment, unloads, and leaves nothing to find.
 fn loads(binary: &Path) -> Result<()> {
     process::run(Command::new(binary).args(["--for", "0"]), RUN)?.success().map(drop)
+}
+
+/// A program that ends well whatever the provider does.
+fn survives(binary: &Path) -> Result<()> {
+    for quirk in QUIRKS {
+        let mut command = Command::new(binary);
+        if binary.to_string_lossy().contains("examples") {
+            command.args(["--for", "0"]);
+        }
+        process::run(command.env("SKUA_WSK_QUIRKS", quirk), RUN)?.success().with_context(|| quirk)?;
+        println!("    with {quirk} ok");
+    }
+    Ok(())
 }
 
 /// echo.c: answers datagrams, and ends when it is told to.

@@ -1,8 +1,10 @@
 //! The one kernel of this process.
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use skua_hosted::middleware::Middleware;
+use skua_hosted::middleware::quirk::{Quirk, Split};
 use skua_hosted::{Finding, HostConfig, HostKernel, OnFinding, ProviderConfig, Transport, VerifierConfig};
 
 use crate::control;
@@ -38,6 +40,7 @@ fn config() -> HostConfig {
         provider: ProviderConfig {
             transport: transport.unwrap_or(Transport::Os),
             workers,
+            middleware: quirks(),
             indicate_below_dispatch: number("SKUA_WSK_BELOW_DISPATCH") == Some(1),
             ..ProviderConfig::default()
         },
@@ -68,6 +71,27 @@ const ON_FINDING: [(&str, Findings); 4] = [
     ("abort", Findings::Abort),
     ("record", Findings::Record),
 ];
+
+/// What SKUA_WSK_QUIRKS names, each: legal behaviour that a client must survive, and some that others have seen.
+const QUIRKS: [(&str, Quirk); 11] = [
+    ("inline-completion", Quirk::InlineCompletion),
+    ("deferred-completion", Quirk::DeferredCompletion),
+    ("pending-after-inline", Quirk::PendingAfterInline),
+    ("missing-control", Quirk::MissingControl),
+    ("split-chains", Quirk::SplitChains(Split::Seeded(1))),
+    ("split-everywhere", Quirk::SplitChains(Split::AcrossParts)),
+    ("unmapped-mdls", Quirk::UnmappedMdls),
+    ("null-mdl-for-empty", Quirk::NullMdlForEmpty),
+    ("one-by-one", Quirk::OneByOne),
+    ("reversed", Quirk::Reversed),
+    ("dying", Quirk::Dying { after: 2 }),
+];
+
+fn quirks() -> Vec<Arc<dyn Middleware>> {
+    let text = std::env::var("SKUA_WSK_QUIRKS").unwrap_or_default();
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| chosen("SKUA_WSK_QUIRKS", name, &QUIRKS).middleware()).collect()
+}
 
 fn verifier(findings: Findings) -> Option<VerifierConfig> {
     let on_finding = match findings {
@@ -104,12 +128,15 @@ fn number(name: &str) -> Option<u32> {
 }
 
 fn choice<T: Copy>(name: &str, choices: &[(&str, T)]) -> Option<T> {
-    let text = std::env::var(name).ok()?;
-    match choices.iter().find(|(choice, _)| *choice == text.trim()) {
-        Some((_, value)) => Some(*value),
+    Some(chosen(name, std::env::var(name).ok()?.trim(), choices))
+}
+
+fn chosen<T: Copy>(name: &str, text: &str, choices: &[(&str, T)]) -> T {
+    match choices.iter().find(|(choice, _)| *choice == text) {
+        Some((_, value)) => *value,
         None => {
             let known: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
-            fatal(&format!("{name} is {text:?}; it may be {}", known.join(", ")))
+            fatal(&format!("{name} has {text:?}; it may be {}", known.join(", ")))
         }
     }
 }
