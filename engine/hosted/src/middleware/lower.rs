@@ -9,16 +9,8 @@ use std::sync::Arc;
 
 use skua_engine::abi::nt::IRP;
 use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED, STATUS_NOT_IMPLEMENTED, STATUS_SUCCESS};
-use skua_engine::abi::wsk::{
-    PFN_WSK_ACCEPT, PFN_WSK_BIND, PFN_WSK_CLOSE_SOCKET, PFN_WSK_CONNECT, PFN_WSK_CONNECT_EX,
-    PFN_WSK_CONTROL_SOCKET, PFN_WSK_DISCONNECT, PFN_WSK_GET_LOCAL_ADDRESS, PFN_WSK_GET_REMOTE_ADDRESS,
-    PFN_WSK_INSPECT_COMPLETE, PFN_WSK_LISTEN, PFN_WSK_RECEIVE, PFN_WSK_RECEIVE_EX, PFN_WSK_RECEIVE_FROM,
-    PFN_WSK_RELEASE_DATA_INDICATION_LIST, PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST, PFN_WSK_SEND,
-    PFN_WSK_SEND_EX, PFN_WSK_SEND_MESSAGES, PFN_WSK_SEND_TO, WSK_PROVIDER_BASIC_DISPATCH,
-    WSK_PROVIDER_CONNECTION_DISPATCH, WSK_PROVIDER_DATAGRAM_DISPATCH, WSK_PROVIDER_LISTEN_DISPATCH,
-    WSK_PROVIDER_STREAM_DISPATCH,
-};
 
+use super::functions::Functions;
 use super::{Arguments, Call, Category, Completion, LayeredSocket};
 
 /// Calls the provider below.
@@ -302,108 +294,4 @@ unsafe fn call_socket(call: &Call<'_>, socket: &LayeredSocket) -> Option<NTSTATU
         }
         _ => return None,
     })
-}
-
-/// What a socket's table has; what its category has not is missing.
-#[derive(Default)]
-struct Functions {
-    control_socket: PFN_WSK_CONTROL_SOCKET,
-    close_socket: PFN_WSK_CLOSE_SOCKET,
-    bind: PFN_WSK_BIND,
-    get_local_address: PFN_WSK_GET_LOCAL_ADDRESS,
-    get_remote_address: PFN_WSK_GET_REMOTE_ADDRESS,
-    send_to: PFN_WSK_SEND_TO,
-    receive_from: PFN_WSK_RECEIVE_FROM,
-    release_datagrams: PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST,
-    send_messages: PFN_WSK_SEND_MESSAGES,
-    accept: PFN_WSK_ACCEPT,
-    inspect_complete: PFN_WSK_INSPECT_COMPLETE,
-    listen: PFN_WSK_LISTEN,
-    connect: PFN_WSK_CONNECT,
-    connect_ex: PFN_WSK_CONNECT_EX,
-    send: PFN_WSK_SEND,
-    receive: PFN_WSK_RECEIVE,
-    disconnect: PFN_WSK_DISCONNECT,
-    release_data: PFN_WSK_RELEASE_DATA_INDICATION_LIST,
-    send_ex: PFN_WSK_SEND_EX,
-    receive_ex: PFN_WSK_RECEIVE_EX,
-}
-
-impl Functions {
-    /// # Safety
-    /// `dispatch` is the table of an open socket of `category`.
-    unsafe fn of(category: Category, dispatch: *const c_void) -> Self {
-        // SAFETY: every table begins with this one.
-        let basic = unsafe { dispatch.cast::<WSK_PROVIDER_BASIC_DISPATCH>().read() };
-        let basic = Self {
-            control_socket: basic.WskControlSocket,
-            close_socket: basic.WskCloseSocket,
-            ..Self::default()
-        };
-        match category {
-            Category::Basic => basic,
-            Category::Listen => {
-                // SAFETY: the category's table.
-                let table = unsafe { dispatch.cast::<WSK_PROVIDER_LISTEN_DISPATCH>().read() };
-                Self {
-                    bind: table.WskBind,
-                    get_local_address: table.WskGetLocalAddress,
-                    accept: table.WskAccept,
-                    inspect_complete: table.WskInspectComplete,
-                    ..basic
-                }
-            }
-            Category::Datagram => {
-                // SAFETY: the category's table.
-                let table = unsafe { dispatch.cast::<WSK_PROVIDER_DATAGRAM_DISPATCH>().read() };
-                Self {
-                    bind: table.WskBind,
-                    get_local_address: table.WskGetLocalAddress,
-                    send_to: table.WskSendTo,
-                    receive_from: table.WskReceiveFrom,
-                    release_datagrams: table.WskRelease,
-                    send_messages: table.WskSendMessages,
-                    ..basic
-                }
-            }
-            Category::Connection => {
-                // SAFETY: the category's table.
-                let table = unsafe { dispatch.cast::<WSK_PROVIDER_CONNECTION_DISPATCH>().read() };
-                Self {
-                    bind: table.WskBind,
-                    get_local_address: table.WskGetLocalAddress,
-                    get_remote_address: table.WskGetRemoteAddress,
-                    connect: table.WskConnect,
-                    connect_ex: table.WskConnectEx,
-                    send: table.WskSend,
-                    receive: table.WskReceive,
-                    disconnect: table.WskDisconnect,
-                    release_data: table.WskRelease,
-                    send_ex: table.WskSendEx,
-                    receive_ex: table.WskReceiveEx,
-                    ..basic
-                }
-            }
-            Category::Stream => {
-                // SAFETY: the category's table.
-                let table = unsafe { dispatch.cast::<WSK_PROVIDER_STREAM_DISPATCH>().read() };
-                Self {
-                    bind: table.WskBind,
-                    get_local_address: table.WskGetLocalAddress,
-                    get_remote_address: table.WskGetRemoteAddress,
-                    accept: table.WskAccept,
-                    listen: table.WskListen,
-                    connect: table.WskConnect,
-                    connect_ex: table.WskConnectEx,
-                    send: table.WskSend,
-                    receive: table.WskReceive,
-                    disconnect: table.WskDisconnect,
-                    release_data: table.WskRelease,
-                    send_ex: table.WskSendEx,
-                    receive_ex: table.WskReceiveEx,
-                    ..basic
-                }
-            }
-        }
-    }
 }

@@ -24,6 +24,7 @@ mod call;
 mod callbacks;
 mod completion;
 mod event;
+mod functions;
 mod layer;
 mod lower;
 pub mod mutation;

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use skua_engine::abi::cmsg::{CMSGHDR, ControlMessage, wsa_cmsg_data, wsa_cmsg_firsthdr, wsa_cmsg_nxthdr};
 use skua_engine::abi::status::{NTSTATUS, STATUS_PENDING, STATUS_SUCCESS};
-use skua_engine::abi::wsk::{WSK_BUF, WSK_DATA_INDICATION, WSK_DATAGRAM_INDICATION};
+use skua_engine::abi::wsk::WSK_BUF;
 
 use super::chain::{Chain, Shape};
+use super::node::{Node, relink, set_list};
 use super::{Quirk, Split};
 use crate::HostKernel;
 use crate::kernel::lock::hold;
@@ -37,93 +38,6 @@ struct Original {
 
 // SAFETY: the pointers are the provider's, put back where they came from and not followed.
 unsafe impl Send for Original {}
-
-/// An indication of either kind.
-#[derive(Clone, Copy)]
-enum Node {
-    Datagram(*mut WSK_DATAGRAM_INDICATION),
-    Data(*mut WSK_DATA_INDICATION),
-}
-
-impl Node {
-    /// Every node of a list.
-    ///
-    /// # Safety
-    /// The list is lent.
-    unsafe fn list(first: Self) -> Vec<Self> {
-        let mut nodes = Vec::new();
-        let mut node = first;
-        while node.address() != 0 {
-            nodes.push(node);
-            node = match node {
-                // SAFETY: the caller's promise.
-                Self::Datagram(node) => Self::Datagram(unsafe { (*node).Next }),
-                // SAFETY: the caller's promise.
-                Self::Data(node) => Self::Data(unsafe { (*node).Next }),
-            };
-        }
-        nodes
-    }
-
-    fn address(self) -> usize {
-        match self {
-            Self::Datagram(node) => node.addr(),
-            Self::Data(node) => node.addr(),
-        }
-    }
-
-    /// # Safety
-    /// The node is lent.
-    unsafe fn buffer<'a>(self) -> &'a mut WSK_BUF {
-        match self {
-            // SAFETY: the caller's promise.
-            Self::Datagram(node) => unsafe { &mut (*node).Buffer },
-            // SAFETY: the caller's promise.
-            Self::Data(node) => unsafe { &mut (*node).Buffer },
-        }
-    }
-
-    /// # Safety
-    /// The node is lent.
-    unsafe fn control(self) -> (*mut CMSGHDR, u32) {
-        match self {
-            Self::Datagram(node) => {
-                // SAFETY: the caller's promise.
-                let node = unsafe { &*node };
-                (node.ControlInfo, node.ControlInfoLength)
-            }
-            Self::Data(_) => (null_mut(), 0),
-        }
-    }
-
-    /// # Safety
-    /// The node is lent.
-    unsafe fn set_control(self, (control, bytes): (*mut CMSGHDR, u32)) {
-        if let Self::Datagram(node) = self {
-            // SAFETY: the caller's promise.
-            let node = unsafe { &mut *node };
-            node.ControlInfo = control;
-            node.ControlInfoLength = bytes;
-        }
-    }
-
-    /// # Safety
-    /// The node is lent.
-    unsafe fn set_next(self, next: Option<Self>) {
-        match (self, next) {
-            (Self::Datagram(node), Some(Self::Datagram(next))) => {
-                // SAFETY: the caller's promise.
-                unsafe { (*node).Next = next };
-            }
-            // SAFETY: the caller's promise.
-            (Self::Datagram(node), _) => unsafe { (*node).Next = null_mut() },
-            // SAFETY: the caller's promise.
-            (Self::Data(node), Some(Self::Data(next))) => unsafe { (*node).Next = next },
-            // SAFETY: the caller's promise.
-            (Self::Data(node), _) => unsafe { (*node).Next = null_mut() },
-        }
-    }
-}
 
 impl Changed {
     pub(super) fn new(quirk: Quirk) -> Self {
@@ -244,34 +158,6 @@ impl Changed {
             }
         }
         STATUS_PENDING
-    }
-}
-
-impl Node {
-    /// WskRelease of this node.
-    const fn arguments(self) -> Arguments {
-        match self {
-            Self::Datagram(node) => Arguments::ReleaseDatagrams { datagram_indication: node },
-            Self::Data(node) => Arguments::ReleaseData { data_indication: node },
-        }
-    }
-}
-
-/// Makes a list of the nodes again, in their order.
-fn relink(nodes: &[Node]) {
-    for (index, node) in nodes.iter().enumerate() {
-        // SAFETY: lent, and not retained.
-        unsafe { node.set_next(nodes.get(index + 1).copied()) };
-    }
-}
-
-fn set_list(arguments: &mut EventArguments, first: Node) {
-    match (arguments, first) {
-        (EventArguments::ReceiveFrom { data_indication, .. }, Node::Datagram(node)) => {
-            *data_indication = node
-        }
-        (EventArguments::Receive { data_indication, .. }, Node::Data(node)) => *data_indication = node,
-        _ => {}
     }
 }
 

@@ -6,6 +6,7 @@
 mod chain;
 mod death;
 mod indications;
+mod node;
 mod packets;
 
 use std::fmt;
