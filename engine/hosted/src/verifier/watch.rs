@@ -281,8 +281,9 @@ impl Verifier {
                 self.answered_wrongly(socket, name, &wrong);
                 return status;
             }
-            (EventArguments::Receive { bytes_indicated, bytes_accepted, .. }, _)
-                if !bytes_accepted.is_null() =>
+            // Without data nothing is accepted, whatever the count began with.
+            (EventArguments::Receive { data_indication, bytes_indicated, bytes_accepted, .. }, _)
+                if !data_indication.is_null() && !bytes_accepted.is_null() =>
             {
                 // SAFETY: the provider's, during the callback.
                 let accepted = unsafe { bytes_accepted.read() };

@@ -7,10 +7,12 @@ mod layer;
 mod misuse;
 mod table;
 
+use skua_conformance::{Outcome, Surroundings};
+use skua_hosted::middleware::Function;
 use skua_hosted::middleware::quirk::Quirk;
 use skua_hosted::{HostConfig, HostKernel, ProviderConfig, Transport};
 
-use crate::table::Table;
+use crate::table::{Row, Table};
 
 /// A kernel whose sockets have as many workers as there are processors.
 fn kernel(transport: Transport, workers: u32) -> HostKernel {
@@ -76,6 +78,27 @@ fn a_provider_that_does_not_mark_breaks_the_rules_about_that_and_no_other() {
     assert!(!broken.is_empty());
     for row in broken {
         assert!(row.check.name.contains("marked pending"), "{}", row.check.name);
+    }
+}
+
+#[test]
+fn a_function_that_is_not_supported_breaks_the_rules_about_it_and_hangs_nothing() {
+    let table = Table::of(&behind(Quirk::Unsupported(Function::SendMessages)));
+    let broken: Vec<_> = table.rows.iter().filter(|row| row.outcome.is_failure()).collect();
+    assert!(!broken.is_empty());
+    for Row { check, outcome, .. } in broken {
+        assert!(!matches!(outcome, Outcome::Hung { .. }), "{}", check.name);
+        assert!(check.citation.contains("WskSendMessages"), "{}", check.name);
+    }
+}
+
+#[test]
+fn sockets_that_die_hang_no_check() {
+    // Much does not come any more, and is not waited for long.
+    let hasty = |found| Surroundings { patience: 1_000, ..found };
+    let table = Table::with(&behind(Quirk::Dying { after: 2 }), hasty);
+    for Row { check, outcome, .. } in &table.rows {
+        assert!(!matches!(outcome, Outcome::Hung { .. }), "{}", check.name);
     }
 }
 
