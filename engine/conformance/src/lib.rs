@@ -64,7 +64,6 @@ extern crate std;
 
 mod check;
 mod checks;
-#[expect(dead_code, reason = "the checks that use the rest come next")]
 mod client;
 mod outcome;
 mod suite;

@@ -5,7 +5,7 @@
 /// The table of a file: for each function the rule's name and its citation. Gives the file its `group`.
 macro_rules! checks {
     ($category:ident; $($body:ident: $name:literal, $citation:literal;)+) => {
-        pub(super) const fn group<K: skua_engine::Kernel>() -> crate::check::Group<K> {
+        pub(in crate::checks) const fn group<K: skua_engine::Kernel>() -> crate::check::Group<K> {
             crate::check::Group {
                 category: crate::check::Category::$category,
                 checks: &const { [$(crate::check::Check::contract($name, $citation, $body)),+] },

@@ -74,6 +74,7 @@ impl<'b, K: Kernel> Buffer<'b, K> {
     }
 
     /// The same memory, of which the header says another length than the MDLs.
+    #[cfg(feature = "misuse")]
     pub(crate) fn with_length(mut self, length: usize) -> Self {
         self.said = length;
         self
@@ -96,10 +97,6 @@ impl<'b, K: Kernel> Buffer<'b, K> {
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.data.bytes()[..self.length]
-    }
-
-    pub(crate) fn fill(&mut self, byte: u8) {
-        self.data.bytes_mut().fill(byte);
     }
 }
 

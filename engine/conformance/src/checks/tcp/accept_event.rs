@@ -15,7 +15,6 @@ use skua_engine::abi::wsk::{
     WSK_EVENT_RECEIVE_FROM, WSK_FLAG_AT_DISPATCH_LEVEL,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::handle::set_events;
 use crate::client::request::Request;
 use crate::client::tcp::{Admit, Kind, StreamRecord, StreamSocket};
@@ -23,100 +22,43 @@ use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 use crate::value::Value;
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Listen,
-        checks: &const {
-            [
-                Check::contract(
-                    "the accept event gets a connection that works",
-                    "WskAcceptEvent, AcceptSocket",
-                    works,
-                ),
-                Check::contract(
-                    "the accept event is given the addresses of both ends",
-                    "WskAcceptEvent, LocalAddress and RemoteAddress",
-                    addresses,
-                ),
-                Check::contract(
-                    "the context that the accept event gave is that of the socket's events",
-                    "WskAcceptEvent, AcceptSocketContext and AcceptSocketDispatch",
-                    context,
-                ),
-                Check::contract(
-                    "the accept event may give neither context nor table",
-                    "WskAcceptEvent, AcceptSocketContext and AcceptSocketDispatch",
-                    bare,
-                ),
-                Check::contract(
-                    "the accept event runs at the level that its flags say",
-                    "WskAcceptEvent, Flags: WSK_FLAG_AT_DISPATCH_LEVEL",
-                    level,
-                ),
-                Check::contract("the accept event has documented flags only", "WskAcceptEvent, Flags", flags),
-                Check::contract(
-                    "a connection that the accept event refuses is closed",
-                    "WskAcceptEvent, Return value: STATUS_REQUEST_NOT_ACCEPTED",
-                    refused,
-                ),
-                Check::contract(
-                    "the accept event is called for the next connection after one that it refused",
-                    "WskAcceptEvent, Return value: STATUS_REQUEST_NOT_ACCEPTED",
-                    refused_and_next,
-                ),
-                Check::contract(
-                    "the accept event is called once for each connection",
-                    "WskAcceptEvent, Remarks",
-                    each,
-                ),
-                Check::contract(
-                    "the accept event is off on a new listening socket",
-                    "Enabling and Disabling Event Callback Functions",
-                    off_at_first,
-                ),
-                Check::contract(
-                    "an accept event enabled late is called for what waits",
-                    "WskAcceptEvent, Remarks",
-                    late,
-                ),
-                Check::contract(
-                    "the accept event is enabled after bind only",
-                    "SO_WSK_EVENT_CALLBACK: after the socket is bound",
-                    after_bind,
-                ),
-                Check::contract(
-                    "an accept that waits comes before the accept event",
-                    "WskAccept, Remarks: takes precedence",
-                    precedence,
-                ),
-                Check::contract(
-                    "an accept event that is disabled is not called",
-                    "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE",
-                    disabled,
-                ),
-                Check::contract(
-                    "disabling an accept event that runs, without an IRP, answers EVENT_PENDING",
-                    "SO_WSK_EVENT_CALLBACK: STATUS_EVENT_PENDING",
-                    disabled_inside,
-                ),
-                Check::contract(
-                    "disabling an accept event that runs, with an IRP, pends until it has returned",
-                    "SO_WSK_EVENT_CALLBACK: STATUS_PENDING",
-                    disabled_inside_with_irp,
-                ),
-                Check::contract(
-                    "events are disabled one by one",
-                    "SO_WSK_EVENT_CALLBACK: each independently",
-                    one_by_one,
-                ),
-                Check::contract(
-                    "a listening socket has no event of datagrams",
-                    "SO_WSK_EVENT_CALLBACK: valid flags of listening sockets",
-                    foreign,
-                ),
-            ]
-        },
-    }
+checks! { Listen;
+    works: "the accept event gets a connection that works",
+        "WskAcceptEvent, AcceptSocket";
+    addresses: "the accept event is given the addresses of both ends",
+        "WskAcceptEvent, LocalAddress and RemoteAddress";
+    context: "the context that the accept event gave is that of the socket's events",
+        "WskAcceptEvent, AcceptSocketContext and AcceptSocketDispatch";
+    bare: "the accept event may give neither context nor table",
+        "WskAcceptEvent, AcceptSocketContext and AcceptSocketDispatch";
+    level: "the accept event runs at the level that its flags say",
+        "WskAcceptEvent, Flags: WSK_FLAG_AT_DISPATCH_LEVEL";
+    flags: "the accept event has documented flags only",
+        "WskAcceptEvent, Flags";
+    refused: "a connection that the accept event refuses is closed",
+        "WskAcceptEvent, Return value: STATUS_REQUEST_NOT_ACCEPTED";
+    refused_and_next: "the accept event is called for the next connection after one that it refused",
+        "WskAcceptEvent, Return value: STATUS_REQUEST_NOT_ACCEPTED";
+    each: "the accept event is called once for each connection",
+        "WskAcceptEvent, Remarks";
+    off_at_first: "the accept event is off on a new listening socket",
+        "Enabling and Disabling Event Callback Functions";
+    late: "an accept event enabled late is called for what waits",
+        "WskAcceptEvent, Remarks";
+    after_bind: "the accept event is enabled after bind only",
+        "SO_WSK_EVENT_CALLBACK: after the socket is bound";
+    precedence: "an accept that waits comes before the accept event",
+        "WskAccept, Remarks: takes precedence";
+    disabled: "an accept event that is disabled is not called",
+        "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE";
+    disabled_inside: "disabling an accept event that runs, without an IRP, answers EVENT_PENDING",
+        "SO_WSK_EVENT_CALLBACK: STATUS_EVENT_PENDING";
+    disabled_inside_with_irp: "disabling an accept event that runs, with an IRP, pends until it has returned",
+        "SO_WSK_EVENT_CALLBACK: STATUS_PENDING";
+    one_by_one: "events are disabled one by one",
+        "SO_WSK_EVENT_CALLBACK: each independently";
+    foreign: "a listening socket has no event of datagrams",
+        "SO_WSK_EVENT_CALLBACK: valid flags of listening sockets";
 }
 
 /// A listening socket whose accept event takes `offers` connections.

@@ -10,57 +10,31 @@ use skua_engine::abi::status::{
 };
 
 use super::listen::{connection, listener};
-use crate::check::{Category, Check, Group};
 use crate::client::tcp::{Kind, StreamSocket, join};
 use crate::client::{ANY_V6, Client, LOCALHOST, LOCALHOST_V6};
 use crate::outcome::{Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Listen,
-        checks: &const {
-            [
-                Check::contract("a listening socket has an address once it is bound", "WskBind", address),
-                Check::contract(
-                    "a listening socket has no address before it is bound",
-                    "WskGetLocalAddress, Remarks: a socket that is bound",
-                    no_address,
-                ),
-                Check::contract(
-                    "a listening socket that is bound takes connections",
-                    "WskBind, Remarks: listening sockets",
-                    listens,
-                ),
-                Check::contract("a listening socket is bound once", "WskBind, Remarks", bound_once),
-                Check::contract(
-                    "an address that is listened at is in use",
-                    "WskBind, Return value: STATUS_ADDRESS_ALREADY_EXISTS",
-                    in_use,
-                ),
-                Check::contract(
-                    "a listening socket is bound to an address of its family",
-                    "WskBind, LocalAddress",
-                    family,
-                ),
-                Check::contract("IPv6 is listened at", "WskSocket, AddressFamily", ipv6),
-                Check::contract(
-                    "a wildcard of IPv6 does not take IPv4",
-                    "IPPROTO_IPV6 socket options: IPV6_V6ONLY is on by default",
-                    ipv6_only,
-                ),
-                Check::contract(
-                    "a wildcard of IPv6 with IPV6_V6ONLY off takes IPv4 under mapped addresses",
-                    "IPPROTO_IPV6 socket options: IPV6_V6ONLY",
-                    dual,
-                ),
-                Check::contract(
-                    "binding a listening socket takes no flags",
-                    "WskBind, Flags: must be 0",
-                    bind_flags,
-                ),
-            ]
-        },
-    }
+checks! { Listen;
+    address: "a listening socket has an address once it is bound",
+        "WskBind";
+    no_address: "a listening socket has no address before it is bound",
+        "WskGetLocalAddress, Remarks: a socket that is bound";
+    listens: "a listening socket that is bound takes connections",
+        "WskBind, Remarks: listening sockets";
+    bound_once: "a listening socket is bound once",
+        "WskBind, Remarks";
+    in_use: "an address that is listened at is in use",
+        "WskBind, Return value: STATUS_ADDRESS_ALREADY_EXISTS";
+    family: "a listening socket is bound to an address of its family",
+        "WskBind, LocalAddress";
+    ipv6: "IPv6 is listened at",
+        "WskSocket, AddressFamily";
+    ipv6_only: "a wildcard of IPv6 does not take IPv4",
+        "IPPROTO_IPV6 socket options: IPV6_V6ONLY is on by default";
+    dual: "a wildcard of IPv6 with IPV6_V6ONLY off takes IPv4 under mapped addresses",
+        "IPPROTO_IPV6 socket options: IPV6_V6ONLY";
+    bind_flags: "binding a listening socket takes no flags",
+        "WskBind, Flags: must be 0";
 }
 
 fn address<K: Kernel>(client: &Client<'_, K>) -> Verdict {

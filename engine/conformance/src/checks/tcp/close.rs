@@ -9,7 +9,6 @@ use skua_engine::Kernel;
 use skua_engine::abi::status::{STATUS_CANCELLED, STATUS_PENDING, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_FLAG_ABORTIVE};
 
-use crate::check::{Category, Check, Group};
 use crate::client::buffer::Buffer;
 use crate::client::handle::close;
 use crate::client::request::Request;
@@ -18,55 +17,25 @@ use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Verdict, expect, expect_at};
 use crate::value::Value;
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract("a socket over TCP is closed in any state", "WskCloseSocket", any_state),
-                Check::contract(
-                    "closing a connection cancels its receives before it completes",
-                    "WskCloseSocket, Remarks: cancel and complete all pending IRPs",
-                    cancels_receive,
-                ),
-                Check::contract(
-                    "closing a connection cancels its sends before it completes",
-                    "WskCloseSocket, Remarks: cancel and complete all pending IRPs",
-                    cancels_send,
-                ),
-                Check::contract(
-                    "closing a connection cancels a disconnect that waits",
-                    "WskCloseSocket, Remarks; WskDisconnect, Remarks",
-                    cancels_disconnect,
-                ),
-                Check::contract(
-                    "closing aborts a connection that is open both ways",
-                    "WskCloseSocket, Remarks: always performs an abortive disconnect",
-                    abortive,
-                ),
-                Check::contract(
-                    "closing aborts a connection that is open one way",
-                    "WskCloseSocket, Remarks: fully disconnected in both directions",
-                    half_abortive,
-                ),
-                Check::contract(
-                    "closing does not abort a connection that has ended both ways",
-                    "WskCloseSocket, Remarks: fully disconnected in both directions",
-                    graceful,
-                ),
-                Check::contract(
-                    "no event comes once a connection is closed",
-                    "WskCloseSocket, Remarks: event callback functions",
-                    quiet,
-                ),
-                Check::contract(
-                    "closing from inside the receive event completes when it has returned",
-                    "WskCloseSocket, Remarks: in-progress event callback functions",
-                    from_inside,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    any_state: "a socket over TCP is closed in any state",
+        "WskCloseSocket";
+    cancels_receive: "closing a connection cancels its receives before it completes",
+        "WskCloseSocket, Remarks: cancel and complete all pending IRPs";
+    cancels_send: "closing a connection cancels its sends before it completes",
+        "WskCloseSocket, Remarks: cancel and complete all pending IRPs";
+    cancels_disconnect: "closing a connection cancels a disconnect that waits",
+        "WskCloseSocket, Remarks; WskDisconnect, Remarks";
+    abortive: "closing aborts a connection that is open both ways",
+        "WskCloseSocket, Remarks: always performs an abortive disconnect";
+    half_abortive: "closing aborts a connection that is open one way",
+        "WskCloseSocket, Remarks: fully disconnected in both directions";
+    graceful: "closing does not abort a connection that has ended both ways",
+        "WskCloseSocket, Remarks: fully disconnected in both directions";
+    quiet: "no event comes once a connection is closed",
+        "WskCloseSocket, Remarks: event callback functions";
+    from_inside: "closing from inside the receive event completes when it has returned",
+        "WskCloseSocket, Remarks: in-progress event callback functions";
 }
 
 fn any_state<K: Kernel>(client: &Client<'_, K>) -> Verdict {

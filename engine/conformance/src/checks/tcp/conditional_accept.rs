@@ -12,104 +12,45 @@ use skua_engine::abi::wsk::{
 };
 use skua_engine::abi::zeroed;
 
-use crate::check::{Category, Check, Group};
 use crate::client::tcp::{Connecting, Kind, Pair, StreamSocket};
 use crate::client::{Client, LOCALHOST, needs};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Listen,
-        checks: &const {
-            [
-                Check::contract(
-                    "conditional accept is off on a new listening socket",
-                    "SO_CONDITIONAL_ACCEPT: the default state",
-                    off_at_first,
-                ),
-                Check::contract(
-                    "conditional accept is read back as it was set",
-                    "SO_CONDITIONAL_ACCEPT: to retrieve the state",
-                    read_back,
-                ),
-                Check::contract(
-                    "conditional accept is set before bind only",
-                    "SO_CONDITIONAL_ACCEPT: before the socket is bound",
-                    before_bind,
-                ),
-                Check::contract(
-                    "conditional accept is for listening sockets only",
-                    "SO_CONDITIONAL_ACCEPT: applies only to listening sockets",
-                    listening_only,
-                ),
-                Check::contract(
-                    "without conditional accept nothing is inspected",
-                    "WskInspectEvent, Remarks",
-                    not_asked,
-                ),
-                Check::contract(
-                    "the inspect event is asked with the addresses of both ends",
-                    "WskInspectEvent, LocalAddress and RemoteAddress",
-                    addresses,
-                ),
-                Check::contract(
-                    "a connection that inspection accepts goes to WskAccept",
-                    "WskInspectEvent, Return value: WskInspectAccept",
-                    accepted,
-                ),
-                Check::contract(
-                    "a connection that inspection accepts goes to the accept event",
-                    "WskInspectEvent, Return value: WskInspectAccept",
-                    accepted_by_event,
-                ),
-                Check::contract(
-                    "a connection that inspection rejects is dropped",
-                    "WskInspectEvent, Return value: WskInspectReject",
-                    rejected,
-                ),
-                Check::contract(
-                    "a connection that inspection leaves pending waits for WskInspectComplete",
-                    "WskInspectEvent, Return value: WskInspectPend",
-                    pended,
-                ),
-                Check::contract(
-                    "a pending connection that WskInspectComplete rejects is dropped",
-                    "WskInspectComplete, Action: WskInspectReject",
-                    completed_with_reject,
-                ),
-                Check::contract(
-                    "pending connections are told apart by their identities",
-                    "WskInspectEvent, InspectID",
-                    identities,
-                ),
-                Check::contract(
-                    "WskInspectComplete takes accept and reject only",
-                    "WskInspectComplete, Action",
-                    actions,
-                ),
-                Check::contract(
-                    "WskInspectComplete is for what conditional accept left pending",
-                    "WskInspectComplete, Remarks",
-                    nothing_pending,
-                ),
-                Check::contract(
-                    "the abort event tells of a pending connection that went away",
-                    "WskAbortEvent; WskInspectComplete, Remarks",
-                    aborted,
-                ),
-                Check::contract(
-                    "an aborted connection is not established by WskInspectComplete",
-                    "WskInspectComplete, Remarks: has been aborted",
-                    completed_after_abort,
-                ),
-                Check::contract(
-                    "closing drops connections that are left pending",
-                    "WskCloseSocket; WskInspectEvent",
-                    closed,
-                ),
-            ]
-        },
-    }
+checks! { Listen;
+    off_at_first: "conditional accept is off on a new listening socket",
+        "SO_CONDITIONAL_ACCEPT: the default state";
+    read_back: "conditional accept is read back as it was set",
+        "SO_CONDITIONAL_ACCEPT: to retrieve the state";
+    before_bind: "conditional accept is set before bind only",
+        "SO_CONDITIONAL_ACCEPT: before the socket is bound";
+    listening_only: "conditional accept is for listening sockets only",
+        "SO_CONDITIONAL_ACCEPT: applies only to listening sockets";
+    not_asked: "without conditional accept nothing is inspected",
+        "WskInspectEvent, Remarks";
+    addresses: "the inspect event is asked with the addresses of both ends",
+        "WskInspectEvent, LocalAddress and RemoteAddress";
+    accepted: "a connection that inspection accepts goes to WskAccept",
+        "WskInspectEvent, Return value: WskInspectAccept";
+    accepted_by_event: "a connection that inspection accepts goes to the accept event",
+        "WskInspectEvent, Return value: WskInspectAccept";
+    rejected: "a connection that inspection rejects is dropped",
+        "WskInspectEvent, Return value: WskInspectReject";
+    pended: "a connection that inspection leaves pending waits for WskInspectComplete",
+        "WskInspectEvent, Return value: WskInspectPend";
+    completed_with_reject: "a pending connection that WskInspectComplete rejects is dropped",
+        "WskInspectComplete, Action: WskInspectReject";
+    identities: "pending connections are told apart by their identities",
+        "WskInspectEvent, InspectID";
+    actions: "WskInspectComplete takes accept and reject only",
+        "WskInspectComplete, Action";
+    nothing_pending: "WskInspectComplete is for what conditional accept left pending",
+        "WskInspectComplete, Remarks";
+    aborted: "the abort event tells of a pending connection that went away",
+        "WskAbortEvent; WskInspectComplete, Remarks";
+    completed_after_abort: "an aborted connection is not established by WskInspectComplete",
+        "WskInspectComplete, Remarks: has been aborted";
+    closed: "closing drops connections that are left pending",
+        "WskCloseSocket; WskInspectEvent";
 }
 
 /// A listening socket with conditional accept, not bound. The check is not applicable where there is none.

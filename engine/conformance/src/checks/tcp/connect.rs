@@ -11,94 +11,49 @@ use skua_engine::abi::wsk::{
     SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_RECEIVE_BACKLOG, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::tcp::{Kind, Pair, StreamSocket};
 use crate::client::{ANY, Client, LOCALHOST, LOCALHOST_V6, needs};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "a connection has the addresses of both ends",
-                    "WskConnect; WskGetLocalAddress; WskGetRemoteAddress",
-                    addresses,
-                ),
-                Check::contract(
-                    "a wildcard becomes the address that connects",
-                    "WskBind, LocalAddress: the wildcard; WskConnect",
-                    wildcard,
-                ),
-                Check::contract("a connection carries data both ways", "WskSend; WskReceive", both_ways),
-                Check::contract(
-                    "a connect to where nobody listens is refused",
-                    "WskConnect, Return value: other status codes",
-                    refused,
-                ),
-                Check::contract(
-                    "a connect needs a socket that is bound",
-                    "WskConnect, Remarks: previously bound",
-                    unbound,
-                ),
-                Check::contract("a connection is not connected again", "WskConnect, Remarks", twice),
-                Check::contract("a connect takes no flags", "WskConnect, Flags: must be 0", flags),
-                Check::contract(
-                    "a connect takes an address of the socket's family",
-                    "WskConnect, RemoteAddress",
-                    family,
-                ),
-                Check::contract("a connect may be called at DISPATCH_LEVEL", "WskConnect, IRQL", at_dispatch),
-                Check::contract(
-                    "a cancelled connect ends with CANCELLED",
-                    "WskConnect; IoCancelIrp",
-                    cancelled,
-                ),
-                Check::contract(
-                    "a connection socket has no local address before it is bound",
-                    "WskGetLocalAddress, Remarks: STATUS_INVALID_DEVICE_STATE",
-                    no_local,
-                ),
-                Check::contract(
-                    "a connection socket has no remote address before it is connected",
-                    "WskGetRemoteAddress, Remarks: STATUS_INVALID_DEVICE_STATE",
-                    no_remote,
-                ),
-                Check::contract(
-                    "events of a connection are enabled after connect only",
-                    "SO_WSK_EVENT_CALLBACK: after the socket is connected",
-                    events_after,
-                ),
-                Check::contract(
-                    "a send before connect is refused",
-                    "WskSend, Remarks: previously connected",
-                    send_before,
-                ),
-                Check::contract(
-                    "a receive before connect is refused",
-                    "WskReceive, Remarks: previously connected",
-                    receive_before,
-                ),
-                Check::contract(
-                    "a disconnect before connect is refused",
-                    "WskDisconnect, Remarks: previously connected",
-                    disconnect_before,
-                ),
-                Check::contract(
-                    "backlogs are of sockets that are connected",
-                    "SIO_WSK_QUERY_IDEAL_SEND_BACKLOG; SIO_WSK_QUERY_RECEIVE_BACKLOG",
-                    backlogs_before,
-                ),
-                Check::contract("a connection socket is bound once", "WskBind, Remarks", bound_once),
-                Check::contract(
-                    "connections over IPv6 have addresses of IPv6",
-                    "WskConnect, RemoteAddress",
-                    ipv6,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    addresses: "a connection has the addresses of both ends",
+        "WskConnect; WskGetLocalAddress; WskGetRemoteAddress";
+    wildcard: "a wildcard becomes the address that connects",
+        "WskBind, LocalAddress: the wildcard; WskConnect";
+    both_ways: "a connection carries data both ways",
+        "WskSend; WskReceive";
+    refused: "a connect to where nobody listens is refused",
+        "WskConnect, Return value: other status codes";
+    unbound: "a connect needs a socket that is bound",
+        "WskConnect, Remarks: previously bound";
+    twice: "a connection is not connected again",
+        "WskConnect, Remarks";
+    flags: "a connect takes no flags",
+        "WskConnect, Flags: must be 0";
+    family: "a connect takes an address of the socket's family",
+        "WskConnect, RemoteAddress";
+    at_dispatch: "a connect may be called at DISPATCH_LEVEL",
+        "WskConnect, IRQL";
+    cancelled: "a cancelled connect ends with CANCELLED",
+        "WskConnect; IoCancelIrp";
+    no_local: "a connection socket has no local address before it is bound",
+        "WskGetLocalAddress, Remarks: STATUS_INVALID_DEVICE_STATE";
+    no_remote: "a connection socket has no remote address before it is connected",
+        "WskGetRemoteAddress, Remarks: STATUS_INVALID_DEVICE_STATE";
+    events_after: "events of a connection are enabled after connect only",
+        "SO_WSK_EVENT_CALLBACK: after the socket is connected";
+    send_before: "a send before connect is refused",
+        "WskSend, Remarks: previously connected";
+    receive_before: "a receive before connect is refused",
+        "WskReceive, Remarks: previously connected";
+    disconnect_before: "a disconnect before connect is refused",
+        "WskDisconnect, Remarks: previously connected";
+    backlogs_before: "backlogs are of sockets that are connected",
+        "SIO_WSK_QUERY_IDEAL_SEND_BACKLOG; SIO_WSK_QUERY_RECEIVE_BACKLOG";
+    bound_once: "a connection socket is bound once",
+        "WskBind, Remarks";
+    ipv6: "connections over IPv6 have addresses of IPv6",
+        "WskConnect, RemoteAddress";
 }
 
 fn bound<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {

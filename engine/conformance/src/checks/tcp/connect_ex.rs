@@ -6,7 +6,6 @@ use skua_engine::abi::status::{
     STATUS_SUCCESS,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::buffer::{Buffer, digest};
 use crate::client::tcp::{Kind, StreamSocket};
 use crate::client::{Client, LOCALHOST};
@@ -15,50 +14,23 @@ use crate::outcome::{Outcome, Verdict, expect, expect_at};
 /// The most that WskConnectEx takes to send.
 const MOST: usize = 65_535;
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "WskConnectEx connects without data",
-                    "WskConnectEx, Buffer: optional",
-                    without_data,
-                ),
-                Check::contract("WskConnectEx sends its data first", "WskConnectEx, Buffer", data_first),
-                Check::contract(
-                    "WskConnectEx sends the parts of a chain in order",
-                    "WskConnectEx, Buffer; WSK_BUF",
-                    chain,
-                ),
-                Check::contract(
-                    "WskConnectEx sends as much as 65535 bytes",
-                    "WskConnectEx, Buffer: the maximum allowed size",
-                    most,
-                ),
-                Check::contract(
-                    "WskConnectEx refuses more than 65535 bytes with BUFFER_OVERFLOW",
-                    "WskConnectEx, Return value: STATUS_BUFFER_OVERFLOW",
-                    too_much,
-                ),
-                Check::contract(
-                    "WskConnectEx refuses flags",
-                    "WskConnectEx, Return value: STATUS_INVALID_PARAMETER",
-                    flags,
-                ),
-                Check::contract(
-                    "WskConnectEx needs a socket that is bound",
-                    "WskConnectEx, Remarks: previously bound",
-                    unbound,
-                ),
-                Check::contract(
-                    "WskConnectEx to where nobody listens is refused",
-                    "WskConnectEx, Return value: other status codes",
-                    refused,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    without_data: "WskConnectEx connects without data",
+        "WskConnectEx, Buffer: optional";
+    data_first: "WskConnectEx sends its data first",
+        "WskConnectEx, Buffer";
+    chain: "WskConnectEx sends the parts of a chain in order",
+        "WskConnectEx, Buffer; WSK_BUF";
+    most: "WskConnectEx sends as much as 65535 bytes",
+        "WskConnectEx, Buffer: the maximum allowed size";
+    too_much: "WskConnectEx refuses more than 65535 bytes with BUFFER_OVERFLOW",
+        "WskConnectEx, Return value: STATUS_BUFFER_OVERFLOW";
+    flags: "WskConnectEx refuses flags",
+        "WskConnectEx, Return value: STATUS_INVALID_PARAMETER";
+    unbound: "WskConnectEx needs a socket that is bound",
+        "WskConnectEx, Remarks: previously bound";
+    refused: "WskConnectEx to where nobody listens is refused",
+        "WskConnectEx, Return value: other status codes";
 }
 
 /// A socket that is bound, and one that listens.

@@ -4,92 +4,43 @@ use skua_engine::Kernel;
 use skua_engine::abi::status::{STATUS_CANCELLED, STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{WSK_FLAG_ABORTIVE, WSK_FLAG_WAITALL};
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::buffer::Buffer;
 use crate::client::request::Request;
 use crate::client::tcp::{Flood, Pair, STRIDE};
 use crate::outcome::{Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "a graceful disconnect ends the stream behind what was sent",
-                    "WskDisconnect, Remarks: graceful",
-                    graceful,
-                ),
-                Check::contract(
-                    "after a graceful disconnect the other direction goes on",
-                    "WskDisconnect, Remarks: can still receive",
-                    half_open,
-                ),
-                Check::contract(
-                    "a disconnect with data sends it before the end",
-                    "WskDisconnect, Buffer",
-                    with_data,
-                ),
-                Check::contract(
-                    "the data of a disconnect may be a chain",
-                    "WskDisconnect, Buffer; WSK_BUF",
-                    with_chain,
-                ),
-                Check::contract(
-                    "a graceful disconnect waits for sends that wait",
-                    "WskDisconnect, Remarks: all outstanding transmit data",
-                    behind_sends,
-                ),
-                Check::contract(
-                    "an abortive disconnect takes no data",
-                    "WskDisconnect, Buffer: must be NULL",
-                    abortive_with_data,
-                ),
-                Check::contract("a disconnect refuses other flags", "WskDisconnect, Flags", flags),
-                Check::contract(
-                    "an abortive disconnect ends the connection for the other end",
-                    "WskDisconnect, Remarks: abortive",
-                    abortive,
-                ),
-                Check::contract(
-                    "an abortive disconnect ends a receive that waits",
-                    "WskReceive, Flags: abortively disconnected by the application",
-                    abortive_receive,
-                ),
-                Check::contract(
-                    "after an abortive disconnect nothing is received",
-                    "WskDisconnect, Remarks: nor receive any additional data",
-                    abortive_over,
-                ),
-                Check::contract(
-                    "an abortive disconnect ends sends that wait",
-                    "WskDisconnect, Remarks: cancels all pending transmit operations",
-                    abortive_sends,
-                ),
-                Check::contract(
-                    "an abortive disconnect follows a graceful one that waits, and ends it",
-                    "WskDisconnect, Remarks: calling the function again",
-                    abortive_after_graceful,
-                ),
-                Check::contract(
-                    "a disconnect that waits is cancelled with CANCELLED",
-                    "WskDisconnect; IoCancelIrp",
-                    cancelled,
-                ),
-                Check::contract(
-                    "both ends may disconnect gracefully",
-                    "WskDisconnect, Remarks: graceful",
-                    both,
-                ),
-                Check::contract(
-                    "a disconnect may be called at DISPATCH_LEVEL",
-                    "WskDisconnect, IRQL",
-                    at_dispatch,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    graceful: "a graceful disconnect ends the stream behind what was sent",
+        "WskDisconnect, Remarks: graceful";
+    half_open: "after a graceful disconnect the other direction goes on",
+        "WskDisconnect, Remarks: can still receive";
+    with_data: "a disconnect with data sends it before the end",
+        "WskDisconnect, Buffer";
+    with_chain: "the data of a disconnect may be a chain",
+        "WskDisconnect, Buffer; WSK_BUF";
+    behind_sends: "a graceful disconnect waits for sends that wait",
+        "WskDisconnect, Remarks: all outstanding transmit data";
+    abortive_with_data: "an abortive disconnect takes no data",
+        "WskDisconnect, Buffer: must be NULL";
+    flags: "a disconnect refuses other flags",
+        "WskDisconnect, Flags";
+    abortive: "an abortive disconnect ends the connection for the other end",
+        "WskDisconnect, Remarks: abortive";
+    abortive_receive: "an abortive disconnect ends a receive that waits",
+        "WskReceive, Flags: abortively disconnected by the application";
+    abortive_over: "after an abortive disconnect nothing is received",
+        "WskDisconnect, Remarks: nor receive any additional data";
+    abortive_sends: "an abortive disconnect ends sends that wait",
+        "WskDisconnect, Remarks: cancels all pending transmit operations";
+    abortive_after_graceful: "an abortive disconnect follows a graceful one that waits, and ends it",
+        "WskDisconnect, Remarks: calling the function again";
+    cancelled: "a disconnect that waits is cancelled with CANCELLED",
+        "WskDisconnect; IoCancelIrp";
+    both: "both ends may disconnect gracefully",
+        "WskDisconnect, Remarks: graceful";
+    at_dispatch: "a disconnect may be called at DISPATCH_LEVEL",
+        "WskDisconnect, IRQL";
 }
 
 fn graceful<K: Kernel>(client: &Client<'_, K>) -> Verdict {

@@ -7,76 +7,36 @@ use skua_engine::abi::wsk::{
     WSK_FLAG_AT_DISPATCH_LEVEL,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::tcp::Pair;
 use crate::outcome::{Verdict, expect, expect_at};
 use crate::value::Value;
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "the disconnect event is off on a new connection",
-                    "Enabling and Disabling Event Callback Functions",
-                    off_at_first,
-                ),
-                Check::contract(
-                    "the disconnect event tells of a graceful disconnect",
-                    "WskDisconnectEvent, Flags: WSK_FLAG_ABORTIVE is not set",
-                    graceful,
-                ),
-                Check::contract(
-                    "the disconnect event tells of an abortive disconnect",
-                    "WskDisconnectEvent, Flags: WSK_FLAG_ABORTIVE",
-                    abortive,
-                ),
-                Check::contract(
-                    "the disconnect event has documented flags only",
-                    "WskDisconnectEvent, Flags",
-                    flags,
-                ),
-                Check::contract(
-                    "the disconnect event runs at the level that its flags say",
-                    "WskDisconnectEvent, Flags: WSK_FLAG_AT_DISPATCH_LEVEL",
-                    level,
-                ),
-                Check::contract(
-                    "the disconnect event comes behind the data",
-                    "WskDisconnectEvent, Remarks: no further data will be received",
-                    behind_data,
-                ),
-                Check::contract("the disconnect event comes once", "WskDisconnectEvent", once),
-                Check::contract(
-                    "a disconnect event enabled late tells of an end that was before",
-                    "SO_WSK_EVENT_CALLBACK; WskDisconnectEvent, Remarks",
-                    late,
-                ),
-                Check::contract(
-                    "after the disconnect event data can be sent",
-                    "WskDisconnectEvent, Remarks: can still send data",
-                    sends_on,
-                ),
-                Check::contract(
-                    "a disconnect of one's own is not told",
-                    "WskDisconnectEvent: by the remote application",
-                    own,
-                ),
-                Check::contract(
-                    "a disconnect event that is disabled is not called",
-                    "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE",
-                    disabled,
-                ),
-                Check::contract(
-                    "the send backlog event can be enabled and disabled",
-                    "SO_WSK_EVENT_CALLBACK: WSK_EVENT_SEND_BACKLOG",
-                    backlog,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    off_at_first: "the disconnect event is off on a new connection",
+        "Enabling and Disabling Event Callback Functions";
+    graceful: "the disconnect event tells of a graceful disconnect",
+        "WskDisconnectEvent, Flags: WSK_FLAG_ABORTIVE is not set";
+    abortive: "the disconnect event tells of an abortive disconnect",
+        "WskDisconnectEvent, Flags: WSK_FLAG_ABORTIVE";
+    flags: "the disconnect event has documented flags only",
+        "WskDisconnectEvent, Flags";
+    level: "the disconnect event runs at the level that its flags say",
+        "WskDisconnectEvent, Flags: WSK_FLAG_AT_DISPATCH_LEVEL";
+    behind_data: "the disconnect event comes behind the data",
+        "WskDisconnectEvent, Remarks: no further data will be received";
+    once: "the disconnect event comes once",
+        "WskDisconnectEvent";
+    late: "a disconnect event enabled late tells of an end that was before",
+        "SO_WSK_EVENT_CALLBACK; WskDisconnectEvent, Remarks";
+    sends_on: "after the disconnect event data can be sent",
+        "WskDisconnectEvent, Remarks: can still send data";
+    own: "a disconnect of one's own is not told",
+        "WskDisconnectEvent: by the remote application";
+    disabled: "a disconnect event that is disabled is not called",
+        "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE";
+    backlog: "the send backlog event can be enabled and disabled",
+        "SO_WSK_EVENT_CALLBACK: WSK_EVENT_SEND_BACKLOG";
 }
 
 fn off_at_first<K: Kernel>(client: &Client<'_, K>) -> Verdict {

@@ -5,55 +5,26 @@ use skua_engine::abi::status::{STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{WSK_EVENT_ACCEPT, WSK_EVENT_DISABLE, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE};
 
 use super::accept_event::{connected, taking};
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::outcome::{Verdict, expect, expect_at};
 
 const INHERITED: u32 = WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT;
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Listen,
-        checks: &const {
-            [
-                Check::contract(
-                    "events of connections enabled on a listening socket are on at what its event accepts",
-                    "SO_WSK_EVENT_CALLBACK: automatically enabled",
-                    inherited,
-                ),
-                Check::contract(
-                    "events of connections enabled on a listening socket are off at what WskAccept accepts",
-                    "SO_WSK_EVENT_CALLBACK: not automatically enabled",
-                    not_inherited,
-                ),
-                Check::contract(
-                    "events of connections cannot be disabled on a listening socket",
-                    "SO_WSK_EVENT_CALLBACK: cannot be disabled on the listening socket",
-                    inherited_for_good,
-                ),
-                Check::contract(
-                    "events of connections stay enabled on a listening socket over disabling its own",
-                    "SO_WSK_EVENT_CALLBACK: disabled and then re-enabled",
-                    inherited_again,
-                ),
-                Check::contract(
-                    "a static accept event is on once a socket listens",
-                    "WSK_SET_STATIC_EVENT_CALLBACKS",
-                    static_accept,
-                ),
-                Check::contract(
-                    "a static accept event cannot be disabled",
-                    "WSK_SET_STATIC_EVENT_CALLBACKS",
-                    static_stays,
-                ),
-                Check::contract(
-                    "a static receive event is on at what WskAccept accepts",
-                    "WSK_SET_STATIC_EVENT_CALLBACKS",
-                    static_receive,
-                ),
-            ]
-        },
-    }
+checks! { Listen;
+    inherited: "events of connections enabled on a listening socket are on at what its event accepts",
+        "SO_WSK_EVENT_CALLBACK: automatically enabled";
+    not_inherited: "events of connections enabled on a listening socket are off at what WskAccept accepts",
+        "SO_WSK_EVENT_CALLBACK: not automatically enabled";
+    inherited_for_good: "events of connections cannot be disabled on a listening socket",
+        "SO_WSK_EVENT_CALLBACK: cannot be disabled on the listening socket";
+    inherited_again: "events of connections stay enabled on a listening socket over disabling its own",
+        "SO_WSK_EVENT_CALLBACK: disabled and then re-enabled";
+    static_accept: "a static accept event is on once a socket listens",
+        "WSK_SET_STATIC_EVENT_CALLBACKS";
+    static_stays: "a static accept event cannot be disabled",
+        "WSK_SET_STATIC_EVENT_CALLBACKS";
+    static_receive: "a static receive event is on at what WskAccept accepts",
+        "WSK_SET_STATIC_EVENT_CALLBACKS";
 }
 
 fn inherited<K: Kernel>(client: &Client<'_, K>) -> Verdict {

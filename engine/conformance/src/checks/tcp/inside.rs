@@ -13,7 +13,6 @@ use skua_engine::abi::wsk::{
     WSK_BUF, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_PROVIDER_CONNECTION_DISPATCH, WSK_SOCKET,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::buffer::Buffer;
 use crate::client::handle::{close, table_of};
@@ -22,34 +21,15 @@ use crate::client::request::Request;
 use crate::client::tcp::{Pair, StreamRecord};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "the receive event may send",
-                    "WskReceiveEvent, Remarks: can initiate other requests",
-                    sends,
-                ),
-                Check::contract(
-                    "the receive event may disconnect",
-                    "WskReceiveEvent, Remarks: can initiate other requests",
-                    disconnects,
-                ),
-                Check::contract(
-                    "the disconnect event may disconnect the other direction",
-                    "WskDisconnectEvent, Remarks: can initiate other requests",
-                    disconnects_back,
-                ),
-                Check::contract(
-                    "the disconnect event may close its socket",
-                    "WskDisconnectEvent, Remarks: can initiate other requests",
-                    closes,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    sends: "the receive event may send",
+        "WskReceiveEvent, Remarks: can initiate other requests";
+    disconnects: "the receive event may disconnect",
+        "WskReceiveEvent, Remarks: can initiate other requests";
+    disconnects_back: "the disconnect event may disconnect the other direction",
+        "WskDisconnectEvent, Remarks: can initiate other requests";
+    closes: "the disconnect event may close its socket",
+        "WskDisconnectEvent, Remarks: can initiate other requests";
 }
 
 /// What a hook starts.

@@ -5,7 +5,6 @@ use skua_engine::abi::status::{STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{SIO_WSK_QUERY_INSPECT_ID, WSK_INSPECT_ID, WskInspectAccept, WskIoctl};
 
 use super::conditional_accept::{Asking, asking};
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::handle::Control;
 use crate::client::tcp::{Pair, StreamSocket};
@@ -19,29 +18,13 @@ const QUERY: Control<'_> = Control {
     output: size_of::<WSK_INSPECT_ID>(),
 };
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Listen,
-        checks: &const {
-            [
-                Check::contract(
-                    "an accepted socket tells the identity that it was inspected under",
-                    "SIO_WSK_QUERY_INSPECT_ID",
-                    query,
-                ),
-                Check::contract(
-                    "the identity of an inspection is asked for without an IRP",
-                    "SIO_WSK_QUERY_INSPECT_ID: Irp is NULL",
-                    query_with_irp,
-                ),
-                Check::contract(
-                    "a socket that was not inspected has no identity",
-                    "SIO_WSK_QUERY_INSPECT_ID: STATUS_INVALID_DEVICE_REQUEST",
-                    query_elsewhere,
-                ),
-            ]
-        },
-    }
+checks! { Listen;
+    query: "an accepted socket tells the identity that it was inspected under",
+        "SIO_WSK_QUERY_INSPECT_ID";
+    query_with_irp: "the identity of an inspection is asked for without an IRP",
+        "SIO_WSK_QUERY_INSPECT_ID: Irp is NULL";
+    query_elsewhere: "a socket that was not inspected has no identity",
+        "SIO_WSK_QUERY_INSPECT_ID: STATUS_INVALID_DEVICE_REQUEST";
 }
 
 /// A socket that was inspected and accepted, its identity, and what it hangs on.

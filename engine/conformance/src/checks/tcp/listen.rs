@@ -7,100 +7,45 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::WSK_EVENT_RECEIVE;
 
-use crate::check::{Category, Check, Group};
 use crate::client::tcp::{Accepting, Kind, Pair, StreamSocket};
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Listen,
-        checks: &const {
-            [
-                Check::contract(
-                    "an accept pends until a connection comes",
-                    "WskAccept, Return value: STATUS_PENDING",
-                    accept_pends,
-                ),
-                Check::contract(
-                    "an accept takes a connection that waits",
-                    "WskAccept, Remarks: STATUS_SUCCESS",
-                    accept_at_once,
-                ),
-                Check::contract(
-                    "accepts are queued: the first gets the first connection",
-                    "WskAccept, Return value: STATUS_PENDING",
-                    accepts_in_order,
-                ),
-                Check::contract(
-                    "connections wait in the order in which they came",
-                    "WskAccept, Remarks: a connection that waits",
-                    connections_in_order,
-                ),
-                Check::contract(
-                    "an accept gives the addresses of both ends",
-                    "WskAccept, LocalAddress and RemoteAddress",
-                    accept_addresses,
-                ),
-                Check::contract(
-                    "an accepted socket is connected to where the connection came from",
-                    "WskAccept; WskGetRemoteAddress",
-                    accepted_is_connected,
-                ),
-                Check::contract(
-                    "an accept needs neither context nor table nor room for addresses",
-                    "WskAccept: all of them are optional",
-                    accept_bare,
-                ),
-                Check::contract(
-                    "the context given to an accept is that of the socket's events",
-                    "WskAccept, AcceptSocketContext",
-                    accept_context,
-                ),
-                Check::contract(
-                    "all events are off on a socket that WskAccept gave",
-                    "WskAccept, Remarks: disabled by default",
-                    events_off,
-                ),
-                Check::contract("an accept takes no flags", "WskAccept, Flags: must be 0", accept_flags),
-                Check::contract(
-                    "an accept on a socket that is not bound is refused",
-                    "WskAccept, Remarks: bound before",
-                    accept_unbound,
-                ),
-                Check::contract(
-                    "an accept may be called at DISPATCH_LEVEL",
-                    "WskAccept, IRQL",
-                    accept_at_dispatch,
-                ),
-                Check::contract(
-                    "a cancelled accept ends with CANCELLED and takes no connection",
-                    "WskAccept; IoCancelIrp",
-                    accept_cancelled,
-                ),
-                Check::contract(
-                    "one accept is cancelled without the others",
-                    "WskAccept; IoCancelIrp",
-                    accept_cancelled_alone,
-                ),
-                Check::contract(
-                    "closing a listening socket cancels its accepts before it completes",
-                    "WskCloseSocket, Remarks",
-                    close_cancels,
-                ),
-                Check::contract(
-                    "closing a listening socket leaves accepted sockets",
-                    "WskCloseSocket; WskAccept: a socket of its own",
-                    close_leaves,
-                ),
-                Check::contract(
-                    "a listening socket that is closed takes no connections",
-                    "WskCloseSocket",
-                    close_ends,
-                ),
-            ]
-        },
-    }
+checks! { Listen;
+    accept_pends: "an accept pends until a connection comes",
+        "WskAccept, Return value: STATUS_PENDING";
+    accept_at_once: "an accept takes a connection that waits",
+        "WskAccept, Remarks: STATUS_SUCCESS";
+    accepts_in_order: "accepts are queued: the first gets the first connection",
+        "WskAccept, Return value: STATUS_PENDING";
+    connections_in_order: "connections wait in the order in which they came",
+        "WskAccept, Remarks: a connection that waits";
+    accept_addresses: "an accept gives the addresses of both ends",
+        "WskAccept, LocalAddress and RemoteAddress";
+    accepted_is_connected: "an accepted socket is connected to where the connection came from",
+        "WskAccept; WskGetRemoteAddress";
+    accept_bare: "an accept needs neither context nor table nor room for addresses",
+        "WskAccept: all of them are optional";
+    accept_context: "the context given to an accept is that of the socket's events",
+        "WskAccept, AcceptSocketContext";
+    events_off: "all events are off on a socket that WskAccept gave",
+        "WskAccept, Remarks: disabled by default";
+    accept_flags: "an accept takes no flags",
+        "WskAccept, Flags: must be 0";
+    accept_unbound: "an accept on a socket that is not bound is refused",
+        "WskAccept, Remarks: bound before";
+    accept_at_dispatch: "an accept may be called at DISPATCH_LEVEL",
+        "WskAccept, IRQL";
+    accept_cancelled: "a cancelled accept ends with CANCELLED and takes no connection",
+        "WskAccept; IoCancelIrp";
+    accept_cancelled_alone: "one accept is cancelled without the others",
+        "WskAccept; IoCancelIrp";
+    close_cancels: "closing a listening socket cancels its accepts before it completes",
+        "WskCloseSocket, Remarks";
+    close_leaves: "closing a listening socket leaves accepted sockets",
+        "WskCloseSocket; WskAccept: a socket of its own";
+    close_ends: "a listening socket that is closed takes no connections",
+        "WskCloseSocket";
 }
 
 pub(super) fn listener<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {

@@ -7,45 +7,22 @@ use skua_engine::abi::sockaddr::{
 use skua_engine::abi::status::{STATUS_INVALID_DEVICE_STATE, STATUS_NOT_SUPPORTED, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{SIO_WSK_SET_TCP_SILENT_MODE, WSK_FLAG_ABORTIVE};
 
-use crate::check::{Category, Check, Group};
 use crate::client::buffer::Buffer;
 use crate::client::tcp::{Kind, Pair, StreamSocket};
 use crate::client::{Client, LOCALHOST, needs};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "SO_KEEPALIVE is off at first and is remembered",
-                    "SO_KEEPALIVE; WskControlSocket",
-                    keepalive,
-                ),
-                Check::contract(
-                    "TCP_NODELAY is remembered",
-                    "IPPROTO_TCP socket options: TCP_NODELAY",
-                    nodelay,
-                ),
-                Check::contract(
-                    "a connection has no options of UDP",
-                    "IPPROTO_UDP socket options; WskControlSocket",
-                    foreign,
-                ),
-                Check::contract(
-                    "WskConnectEx sends its data with TCP_FASTOPEN too",
-                    "WskConnectEx, Remarks: TCP_FASTOPEN",
-                    fast_open,
-                ),
-                Check::contract(
-                    "in silent mode a connection sends nothing and is closed",
-                    "SIO_WSK_SET_TCP_SILENT_MODE: afterwards only close is legal",
-                    silent,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    keepalive: "SO_KEEPALIVE is off at first and is remembered",
+        "SO_KEEPALIVE; WskControlSocket";
+    nodelay: "TCP_NODELAY is remembered",
+        "IPPROTO_TCP socket options: TCP_NODELAY";
+    foreign: "a connection has no options of UDP",
+        "IPPROTO_UDP socket options; WskControlSocket";
+    fast_open: "WskConnectEx sends its data with TCP_FASTOPEN too",
+        "WskConnectEx, Remarks: TCP_FASTOPEN";
+    silent: "in silent mode a connection sends nothing and is closed",
+        "SIO_WSK_SET_TCP_SILENT_MODE: afterwards only close is legal";
 }
 
 /// Sets a switch of an open connection socket and reads it back, on and off again.

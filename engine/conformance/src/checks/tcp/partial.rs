@@ -3,56 +3,27 @@
 use skua_engine::Kernel;
 use skua_engine::abi::wsk::WSK_EVENT_RECEIVE;
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::buffer::{Buffer, digest};
 use crate::client::request::Request;
 use crate::client::tcp::Pair;
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "data that is not accepted is not indicated again before WskReceive",
-                    "WskReceiveEvent, Return value: STATUS_DATA_NOT_ACCEPTED",
-                    refused,
-                ),
-                Check::contract(
-                    "data that is not accepted can be received",
-                    "WskReceiveEvent, Return value: STATUS_DATA_NOT_ACCEPTED",
-                    refused_received,
-                ),
-                Check::contract(
-                    "a receive of no bytes lets refused data be indicated again",
-                    "WskReceive, Remarks: zero length",
-                    rearmed,
-                ),
-                Check::contract(
-                    "what is not accepted of an indication waits for WskReceive",
-                    "WskReceiveEvent, Return value: STATUS_SUCCESS, a portion",
-                    partial,
-                ),
-                Check::contract(
-                    "a receive of no bytes lets the rest be indicated",
-                    "WskReceiveEvent, Return value: STATUS_SUCCESS, a portion",
-                    partial_rearmed,
-                ),
-                Check::contract(
-                    "a receive takes the rest, and the receive event what comes behind it",
-                    "WskReceiveEvent, Return value: STATUS_SUCCESS, a portion",
-                    partial_received,
-                ),
-                Check::contract(
-                    "data that is accepted piece by piece is all of it",
-                    "WskReceiveEvent, BytesAccepted; WskReceive, Remarks: zero length",
-                    piece_by_piece,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    refused: "data that is not accepted is not indicated again before WskReceive",
+        "WskReceiveEvent, Return value: STATUS_DATA_NOT_ACCEPTED";
+    refused_received: "data that is not accepted can be received",
+        "WskReceiveEvent, Return value: STATUS_DATA_NOT_ACCEPTED";
+    rearmed: "a receive of no bytes lets refused data be indicated again",
+        "WskReceive, Remarks: zero length";
+    partial: "what is not accepted of an indication waits for WskReceive",
+        "WskReceiveEvent, Return value: STATUS_SUCCESS, a portion";
+    partial_rearmed: "a receive of no bytes lets the rest be indicated",
+        "WskReceiveEvent, Return value: STATUS_SUCCESS, a portion";
+    partial_received: "a receive takes the rest, and the receive event what comes behind it",
+        "WskReceiveEvent, Return value: STATUS_SUCCESS, a portion";
+    piece_by_piece: "data that is accepted piece by piece is all of it",
+        "WskReceiveEvent, BytesAccepted; WskReceive, Remarks: zero length";
 }
 
 fn refused<K: Kernel>(client: &Client<'_, K>) -> Verdict {

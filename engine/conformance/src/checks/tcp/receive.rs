@@ -7,7 +7,6 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::{SIO_WSK_QUERY_RECEIVE_BACKLOG, WSK_BUF, WSK_FLAG_ABORTIVE, WSK_FLAG_WAITALL};
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::buffer::Buffer;
 use crate::client::tcp::Pair;
@@ -17,80 +16,35 @@ use crate::outcome::{Verdict, expect, expect_at};
 const RESET: &[NTSTATUS; 3] =
     &[STATUS_CONNECTION_RESET, STATUS_CONNECTION_ABORTED, STATUS_CONNECTION_DISCONNECTED];
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "a receive pends until data comes",
-                    "WskReceive, Return value: STATUS_PENDING",
-                    pends,
-                ),
-                Check::contract(
-                    "a receive ends with what has come",
-                    "WskReceive, Return value: IoStatus.Information",
-                    partial,
-                ),
-                Check::contract(
-                    "what does not fit a receive stays for the next",
-                    "WskReceive: a stream",
-                    rest,
-                ),
-                Check::contract(
-                    "a receive fills the parts of its chain in order",
-                    "WskReceive, Buffer; WSK_BUF",
-                    chain,
-                ),
-                Check::contract(
-                    "a receive may begin inside the first part of its chain",
-                    "WSK_BUF, Offset",
-                    offset,
-                ),
-                Check::contract(
-                    "receives are queued: the first gets the first data",
-                    "WskReceive, Return value: STATUS_PENDING",
-                    in_order,
-                ),
-                Check::contract(
-                    "the end of the stream is a receive of no bytes",
-                    "WskReceive; WskDisconnectEvent: no further data",
-                    end,
-                ),
-                Check::contract(
-                    "the end of the stream comes behind the data",
-                    "WskDisconnect, Remarks: all outstanding transmit data",
-                    end_behind,
-                ),
-                Check::contract(
-                    "a receive that waits ends when the other end aborts",
-                    "WskDisconnect, Remarks: abortive",
-                    aborted,
-                ),
-                Check::contract(
-                    "a connection that the other end aborted stays broken",
-                    "WskDisconnectEvent, Remarks: no further data",
-                    stays_broken,
-                ),
-                Check::contract(
-                    "a cancelled receive ends with CANCELLED and takes no data",
-                    "WskReceive; IoCancelIrp",
-                    cancelled,
-                ),
-                Check::contract(
-                    "one receive is cancelled without the others",
-                    "WskReceive; IoCancelIrp",
-                    cancelled_alone,
-                ),
-                Check::contract(
-                    "the receive backlog is what has come and was not taken",
-                    "SIO_WSK_QUERY_RECEIVE_BACKLOG",
-                    backlog,
-                ),
-                Check::contract("a receive may be called at DISPATCH_LEVEL", "WskReceive, IRQL", at_dispatch),
-            ]
-        },
-    }
+checks! { Connection;
+    pends: "a receive pends until data comes",
+        "WskReceive, Return value: STATUS_PENDING";
+    partial: "a receive ends with what has come",
+        "WskReceive, Return value: IoStatus.Information";
+    rest: "what does not fit a receive stays for the next",
+        "WskReceive: a stream";
+    chain: "a receive fills the parts of its chain in order",
+        "WskReceive, Buffer; WSK_BUF";
+    offset: "a receive may begin inside the first part of its chain",
+        "WSK_BUF, Offset";
+    in_order: "receives are queued: the first gets the first data",
+        "WskReceive, Return value: STATUS_PENDING";
+    end: "the end of the stream is a receive of no bytes",
+        "WskReceive; WskDisconnectEvent: no further data";
+    end_behind: "the end of the stream comes behind the data",
+        "WskDisconnect, Remarks: all outstanding transmit data";
+    aborted: "a receive that waits ends when the other end aborts",
+        "WskDisconnect, Remarks: abortive";
+    stays_broken: "a connection that the other end aborted stays broken",
+        "WskDisconnectEvent, Remarks: no further data";
+    cancelled: "a cancelled receive ends with CANCELLED and takes no data",
+        "WskReceive; IoCancelIrp";
+    cancelled_alone: "one receive is cancelled without the others",
+        "WskReceive; IoCancelIrp";
+    backlog: "the receive backlog is what has come and was not taken",
+        "SIO_WSK_QUERY_RECEIVE_BACKLOG";
+    at_dispatch: "a receive may be called at DISPATCH_LEVEL",
+        "WskReceive, IRQL";
 }
 
 fn pends<K: Kernel>(client: &Client<'_, K>) -> Verdict {

@@ -15,7 +15,6 @@ use skua_engine::abi::wsk::{
     WSK_FLAG_ENTIRE_MESSAGE, WSK_FLAG_RELEASE_ASAP, WSK_FLAG_WAITALL,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::buffer::{Buffer, digest};
 use crate::client::handle::set_events;
@@ -24,79 +23,33 @@ use crate::client::tcp::{Pair, StreamRecord};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 use crate::value::Value;
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "the receive event is off on a new connection",
-                    "Enabling and Disabling Event Callback Functions",
-                    off_at_first,
-                ),
-                Check::contract(
-                    "the receive event gets all data in order",
-                    "WskReceiveEvent, DataIndication",
-                    all,
-                ),
-                Check::contract(
-                    "the receive event is told how much its list holds",
-                    "WskReceiveEvent, BytesIndicated",
-                    counted,
-                ),
-                Check::contract(
-                    "the receive event is called once at a time",
-                    "WskReceiveEvent: serial for each socket",
-                    serial,
-                ),
-                Check::contract(
-                    "the receive event runs at the level that its flags say",
-                    "WskReceiveEvent, Flags: WSK_FLAG_AT_DISPATCH_LEVEL",
-                    level,
-                ),
-                Check::contract(
-                    "the receive event has documented flags only",
-                    "WskReceiveEvent, Flags",
-                    flags,
-                ),
-                Check::contract(
-                    "a receive event enabled late is called for what waits",
-                    "SO_WSK_EVENT_CALLBACK; WskReceiveEvent, Remarks",
-                    late,
-                ),
-                Check::contract(
-                    "a receive that waits comes before the receive event",
-                    "WskReceive, Remarks: takes precedence",
-                    precedence,
-                ),
-                Check::contract(
-                    "a receive event that is disabled is not called",
-                    "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE",
-                    disabled,
-                ),
-                Check::contract(
-                    "disabling a receive event that runs, without an IRP, answers EVENT_PENDING",
-                    "SO_WSK_EVENT_CALLBACK: STATUS_EVENT_PENDING",
-                    disabled_inside,
-                ),
-                Check::contract(
-                    "disabling a receive event that runs, with an IRP, pends until it has returned",
-                    "SO_WSK_EVENT_CALLBACK: STATUS_PENDING",
-                    disabled_inside_with_irp,
-                ),
-                Check::contract(
-                    "a connection has no accept event",
-                    "SO_WSK_EVENT_CALLBACK: valid flags of connection-oriented sockets",
-                    foreign,
-                ),
-                Check::contract(
-                    "a static receive event of a connection cannot be disabled",
-                    "WSK_SET_STATIC_EVENT_CALLBACKS",
-                    static_stays,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    off_at_first: "the receive event is off on a new connection",
+        "Enabling and Disabling Event Callback Functions";
+    all: "the receive event gets all data in order",
+        "WskReceiveEvent, DataIndication";
+    counted: "the receive event is told how much its list holds",
+        "WskReceiveEvent, BytesIndicated";
+    serial: "the receive event is called once at a time",
+        "WskReceiveEvent: serial for each socket";
+    level: "the receive event runs at the level that its flags say",
+        "WskReceiveEvent, Flags: WSK_FLAG_AT_DISPATCH_LEVEL";
+    flags: "the receive event has documented flags only",
+        "WskReceiveEvent, Flags";
+    late: "a receive event enabled late is called for what waits",
+        "SO_WSK_EVENT_CALLBACK; WskReceiveEvent, Remarks";
+    precedence: "a receive that waits comes before the receive event",
+        "WskReceive, Remarks: takes precedence";
+    disabled: "a receive event that is disabled is not called",
+        "SO_WSK_EVENT_CALLBACK: WSK_EVENT_DISABLE";
+    disabled_inside: "disabling a receive event that runs, without an IRP, answers EVENT_PENDING",
+        "SO_WSK_EVENT_CALLBACK: STATUS_EVENT_PENDING";
+    disabled_inside_with_irp: "disabling a receive event that runs, with an IRP, pends until it has returned",
+        "SO_WSK_EVENT_CALLBACK: STATUS_PENDING";
+    foreign: "a connection has no accept event",
+        "SO_WSK_EVENT_CALLBACK: valid flags of connection-oriented sockets";
+    static_stays: "a static receive event of a connection cannot be disabled",
+        "WSK_SET_STATIC_EVENT_CALLBACKS";
 }
 
 /// A pair whose near end has its receive event enabled.

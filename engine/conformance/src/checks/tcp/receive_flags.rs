@@ -6,59 +6,27 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::{WSK_FLAG_ABORTIVE, WSK_FLAG_DRAIN, WSK_FLAG_WAITALL};
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::tcp::Pair;
 use crate::outcome::{Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "a receive with WAITALL waits until its buffer is full",
-                    "WskReceive, Flags: WSK_FLAG_WAITALL",
-                    waitall,
-                ),
-                Check::contract(
-                    "a receive with WAITALL ends with the stream",
-                    "WskReceive, Flags: WSK_FLAG_WAITALL, gracefully disconnected",
-                    waitall_end,
-                ),
-                Check::contract(
-                    "a receive with WAITALL ends when the connection is aborted",
-                    "WskReceive, Flags: WSK_FLAG_WAITALL, abortively disconnected",
-                    waitall_abort,
-                ),
-                Check::contract(
-                    "a receive with DRAIN ends with the stream and throws away what came before",
-                    "WskReceive, Flags: WSK_FLAG_DRAIN",
-                    drain,
-                ),
-                Check::contract(
-                    "a receive with DRAIN takes no buffer",
-                    "WskReceive, Flags: WSK_FLAG_DRAIN, must be zero",
-                    drain_buffer,
-                ),
-                Check::contract(
-                    "a receive with DRAIN is cancelled with CANCELLED",
-                    "WskReceive, Flags: WSK_FLAG_DRAIN, canceled",
-                    drain_cancelled,
-                ),
-                Check::contract(
-                    "WAITALL and DRAIN exclude each other",
-                    "WskReceive, Flags: mutually exclusive",
-                    both,
-                ),
-                Check::contract(
-                    "a receive refuses flags that the transport does not know",
-                    "WskReceive, Return value: STATUS_NOT_SUPPORTED",
-                    flags,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    waitall: "a receive with WAITALL waits until its buffer is full",
+        "WskReceive, Flags: WSK_FLAG_WAITALL";
+    waitall_end: "a receive with WAITALL ends with the stream",
+        "WskReceive, Flags: WSK_FLAG_WAITALL, gracefully disconnected";
+    waitall_abort: "a receive with WAITALL ends when the connection is aborted",
+        "WskReceive, Flags: WSK_FLAG_WAITALL, abortively disconnected";
+    drain: "a receive with DRAIN ends with the stream and throws away what came before",
+        "WskReceive, Flags: WSK_FLAG_DRAIN";
+    drain_buffer: "a receive with DRAIN takes no buffer",
+        "WskReceive, Flags: WSK_FLAG_DRAIN, must be zero";
+    drain_cancelled: "a receive with DRAIN is cancelled with CANCELLED",
+        "WskReceive, Flags: WSK_FLAG_DRAIN, canceled";
+    both: "WAITALL and DRAIN exclude each other",
+        "WskReceive, Flags: mutually exclusive";
+    flags: "a receive refuses flags that the transport does not know",
+        "WskReceive, Return value: STATUS_NOT_SUPPORTED";
 }
 
 fn waitall<K: Kernel>(client: &Client<'_, K>) -> Verdict {

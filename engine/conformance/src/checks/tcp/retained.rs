@@ -4,41 +4,22 @@ use skua_engine::Kernel;
 use skua_engine::abi::status::STATUS_SUCCESS;
 use skua_engine::abi::wsk::WSK_EVENT_RECEIVE;
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::buffer::digest;
 use crate::client::tcp::{Keep, Pair};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "data that is retained keeps its bytes until it is released",
-                    "WskReceiveEvent, Return value: STATUS_PENDING",
-                    bytes,
-                ),
-                Check::contract(
-                    "the receive event is called for new data while it retains",
-                    "WskReceiveEvent, Return value: STATUS_PENDING",
-                    goes_on,
-                ),
-                Check::contract("lists of data are released in any order", "WskRelease, Remarks", any_order),
-                Check::contract(
-                    "data may be released inside the receive event that returns PENDING",
-                    "facts 5, WskRelease",
-                    inside,
-                ),
-                Check::contract(
-                    "data that is released does not come again",
-                    "WskRelease; WskReceiveEvent: the data was accepted",
-                    once,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    bytes: "data that is retained keeps its bytes until it is released",
+        "WskReceiveEvent, Return value: STATUS_PENDING";
+    goes_on: "the receive event is called for new data while it retains",
+        "WskReceiveEvent, Return value: STATUS_PENDING";
+    any_order: "lists of data are released in any order",
+        "WskRelease, Remarks";
+    inside: "data may be released inside the receive event that returns PENDING",
+        "facts 5, WskRelease";
+    once: "data that is released does not come again",
+        "WskRelease; WskReceiveEvent: the data was accepted";
 }
 
 /// A pair whose near end does so with data.

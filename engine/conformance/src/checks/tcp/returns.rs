@@ -5,40 +5,20 @@ use skua_engine::abi::nt::DISPATCH_LEVEL;
 use skua_engine::abi::status::{STATUS_PENDING, STATUS_SUCCESS};
 
 use super::listen::{connection, listener};
-use crate::check::{Category, Check, Group};
 use crate::client::request::{Done, Request};
 use crate::client::tcp::{Accepting, Kind, Pair, SocketConnecting, StreamSocket};
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "a failure that a function of TCP returns is what its IRP is completed with",
-                    "Using IRPs with Winsock Kernel Functions",
-                    failures,
-                ),
-                Check::contract(
-                    "a success that a function of TCP returns is what its IRP is completed with",
-                    "Using IRPs with Winsock Kernel Functions",
-                    successes,
-                ),
-                Check::contract(
-                    "IRPs of functions of TCP are marked pending where PENDING is returned",
-                    "IoMarkIrpPending; facts 7",
-                    marked,
-                ),
-                Check::contract(
-                    "IRPs of functions of TCP are completed once, at DISPATCH_LEVEL or below",
-                    "Using IRPs with Winsock Kernel Functions; IO_COMPLETION_ROUTINE, IRQL",
-                    once,
-                ),
-            ]
-        },
-    }
+checks! { Connection;
+    failures: "a failure that a function of TCP returns is what its IRP is completed with",
+        "Using IRPs with Winsock Kernel Functions";
+    successes: "a success that a function of TCP returns is what its IRP is completed with",
+        "Using IRPs with Winsock Kernel Functions";
+    marked: "IRPs of functions of TCP are marked pending where PENDING is returned",
+        "IoMarkIrpPending; facts 7";
+    once: "IRPs of functions of TCP are completed once, at DISPATCH_LEVEL or below",
+        "Using IRPs with Winsock Kernel Functions; IO_COMPLETION_ROUTINE, IRQL";
 }
 
 /// Requests that fail, one of each function.

@@ -4,85 +4,45 @@ use skua_engine::Kernel;
 use skua_engine::abi::status::{STATUS_CANCELLED, STATUS_NOT_SUPPORTED, STATUS_SUCCESS};
 use skua_engine::abi::wsk::{SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, WSK_BUF, WSK_FLAG_ABORTIVE, WSK_FLAG_NODELAY};
 
-use crate::check::{Category, Check, Group};
 use crate::client::Client;
 use crate::client::buffer::{Buffer, digest};
 use crate::client::request::Request;
 use crate::client::tcp::{Flood, Pair, STRIDE};
 use crate::outcome::{Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Connection,
-        checks: &const {
-            [
-                Check::contract(
-                    "a send on a connection completes with the bytes that were sent",
-                    "WskSend, Return value: IoStatus.Information",
-                    information,
-                ),
-                Check::contract(
-                    "a send with NODELAY is sent as any other",
-                    "WskSend, Flags: WSK_FLAG_NODELAY",
-                    nodelay,
-                ),
-                Check::contract(
-                    "a send refuses flags that the transport does not know",
-                    "WskSend, Return value: STATUS_NOT_SUPPORTED",
-                    flags,
-                ),
-                Check::contract(
-                    "the parts of a chain are sent in order, wherever it is split",
-                    "WskSend, Buffer; WSK_BUF",
-                    chain,
-                ),
-                Check::contract(
-                    "a send may begin and end inside the parts of its chain",
-                    "WSK_BUF, Offset and Length",
-                    window,
-                ),
-                Check::contract("a send of nothing sends nothing", "WSK_BUF, Length: 0", nothing),
-                Check::contract("much data arrives as it was sent", "WskSend; WskReceive", much),
-                Check::contract("sends arrive in the order of their calls", "WskSend: a stream", in_order),
-                Check::contract(
-                    "a send completes when all of its data has been sent",
-                    "WskSend, Remarks: does not perform any buffering",
-                    waits,
-                ),
-                Check::contract(
-                    "a send behind one that waits is sent behind it",
-                    "WskSend, Return value: STATUS_PENDING",
-                    behind,
-                ),
-                Check::contract(
-                    "a send that waits is cancelled with CANCELLED",
-                    "WskSend; IoCancelIrp",
-                    cancelled,
-                ),
-                Check::contract(
-                    "a send that is cancelled before its turn is not sent",
-                    "WskSend; IoCancelIrp",
-                    cancelled_behind,
-                ),
-                Check::contract(
-                    "a send after a graceful disconnect is refused",
-                    "WskDisconnect, Remarks: cannot send any additional data",
-                    after_disconnect,
-                ),
-                Check::contract(
-                    "a send after an abortive disconnect is refused",
-                    "WskDisconnect, Remarks: cannot send any additional data",
-                    after_abort,
-                ),
-                Check::contract(
-                    "the ideal send backlog is asked for",
-                    "SIO_WSK_QUERY_IDEAL_SEND_BACKLOG",
-                    ideal_backlog,
-                ),
-                Check::contract("a send may be called at DISPATCH_LEVEL", "WskSend, IRQL", at_dispatch),
-            ]
-        },
-    }
+checks! { Connection;
+    information: "a send on a connection completes with the bytes that were sent",
+        "WskSend, Return value: IoStatus.Information";
+    nodelay: "a send with NODELAY is sent as any other",
+        "WskSend, Flags: WSK_FLAG_NODELAY";
+    flags: "a send refuses flags that the transport does not know",
+        "WskSend, Return value: STATUS_NOT_SUPPORTED";
+    chain: "the parts of a chain are sent in order, wherever it is split",
+        "WskSend, Buffer; WSK_BUF";
+    window: "a send may begin and end inside the parts of its chain",
+        "WSK_BUF, Offset and Length";
+    nothing: "a send of nothing sends nothing",
+        "WSK_BUF, Length: 0";
+    much: "much data arrives as it was sent",
+        "WskSend; WskReceive";
+    in_order: "sends arrive in the order of their calls",
+        "WskSend: a stream";
+    waits: "a send completes when all of its data has been sent",
+        "WskSend, Remarks: does not perform any buffering";
+    behind: "a send behind one that waits is sent behind it",
+        "WskSend, Return value: STATUS_PENDING";
+    cancelled: "a send that waits is cancelled with CANCELLED",
+        "WskSend; IoCancelIrp";
+    cancelled_behind: "a send that is cancelled before its turn is not sent",
+        "WskSend; IoCancelIrp";
+    after_disconnect: "a send after a graceful disconnect is refused",
+        "WskDisconnect, Remarks: cannot send any additional data";
+    after_abort: "a send after an abortive disconnect is refused",
+        "WskDisconnect, Remarks: cannot send any additional data";
+    ideal_backlog: "the ideal send backlog is asked for",
+        "SIO_WSK_QUERY_IDEAL_SEND_BACKLOG";
+    at_dispatch: "a send may be called at DISPATCH_LEVEL",
+        "WskSend, IRQL";
 }
 
 fn information<K: Kernel>(client: &Client<'_, K>) -> Verdict {

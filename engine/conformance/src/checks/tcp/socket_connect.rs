@@ -7,79 +7,35 @@ use skua_engine::abi::status::{
 };
 use skua_engine::abi::wsk::{WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE};
 
-use crate::check::{Category, Check, Group};
 use crate::client::tcp::{Kind, SocketConnecting, StreamSocket};
 use crate::client::{Client, LOCALHOST, LOCALHOST_V6};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Stream,
-        checks: &const {
-            [
-                Check::contract(
-                    "WskSocketConnect creates, binds and connects with one IRP",
-                    "WskSocketConnect, Remarks",
-                    connects,
-                ),
-                Check::contract(
-                    "a socket of WskSocketConnect is bound to the local address that was given",
-                    "WskSocketConnect, LocalAddress",
-                    local,
-                ),
-                Check::contract(
-                    "the family of a WskSocketConnect is that of its local address",
-                    "WskSocketConnect, LocalAddress",
-                    ipv6,
-                ),
-                Check::contract(
-                    "the context of a WskSocketConnect is that of the socket's events",
-                    "WskSocketConnect, SocketContext and Dispatch",
-                    events,
-                ),
-                Check::contract(
-                    "events are off on a socket of WskSocketConnect",
-                    "Enabling and Disabling Event Callback Functions",
-                    events_off,
-                ),
-                Check::contract(
-                    "WskSocketConnect needs neither context nor table",
-                    "WskSocketConnect, SocketContext and Dispatch: optional",
-                    bare,
-                ),
-                Check::contract(
-                    "a WskSocketConnect to where nobody listens gives no socket",
-                    "WskSocketConnect, Return value: other status codes",
-                    refused,
-                ),
-                Check::contract(
-                    "a WskSocketConnect from an address in use gives no socket",
-                    "WskSocketConnect, Return value: other status codes",
-                    in_use,
-                ),
-                Check::contract(
-                    "WskSocketConnect takes no flags",
-                    "WskSocketConnect, Flags: must be 0",
-                    flags,
-                ),
-                Check::contract(
-                    "WskSocketConnect takes two addresses of one family",
-                    "WskSocketConnect, RemoteAddress",
-                    families,
-                ),
-                Check::contract(
-                    "WskSocketConnect is for connections",
-                    "WskSocketConnect, SocketType and Protocol",
-                    datagrams,
-                ),
-                Check::contract(
-                    "WskSocketConnect may be called at DISPATCH_LEVEL",
-                    "WskSocketConnect, IRQL",
-                    at_dispatch,
-                ),
-            ]
-        },
-    }
+checks! { Stream;
+    connects: "WskSocketConnect creates, binds and connects with one IRP",
+        "WskSocketConnect, Remarks";
+    local: "a socket of WskSocketConnect is bound to the local address that was given",
+        "WskSocketConnect, LocalAddress";
+    ipv6: "the family of a WskSocketConnect is that of its local address",
+        "WskSocketConnect, LocalAddress";
+    events: "the context of a WskSocketConnect is that of the socket's events",
+        "WskSocketConnect, SocketContext and Dispatch";
+    events_off: "events are off on a socket of WskSocketConnect",
+        "Enabling and Disabling Event Callback Functions";
+    bare: "WskSocketConnect needs neither context nor table",
+        "WskSocketConnect, SocketContext and Dispatch: optional";
+    refused: "a WskSocketConnect to where nobody listens gives no socket",
+        "WskSocketConnect, Return value: other status codes";
+    in_use: "a WskSocketConnect from an address in use gives no socket",
+        "WskSocketConnect, Return value: other status codes";
+    flags: "WskSocketConnect takes no flags",
+        "WskSocketConnect, Flags: must be 0";
+    families: "WskSocketConnect takes two addresses of one family",
+        "WskSocketConnect, RemoteAddress";
+    datagrams: "WskSocketConnect is for connections",
+        "WskSocketConnect, SocketType and Protocol";
+    at_dispatch: "WskSocketConnect may be called at DISPATCH_LEVEL",
+        "WskSocketConnect, IRQL";
 }
 
 fn listener<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {

@@ -8,108 +8,51 @@ use skua_engine::abi::wsk::{
     WSK_CLIENT_STREAM_DISPATCH, WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE, WSK_FLAG_ABORTIVE,
 };
 
-use crate::check::{Category, Check, Group};
 use crate::client::buffer::Buffer;
 use crate::client::tcp::{Kind, Pair, StreamSocket, Tables, join};
 use crate::client::{Client, LOCALHOST};
 use crate::outcome::{Outcome, Verdict, expect, expect_at};
 use crate::value::Value;
 
-pub(in crate::checks) const fn group<K: Kernel>() -> Group<K> {
-    Group {
-        category: Category::Stream,
-        checks: &const {
-            [
-                Check::contract(
-                    "the table of a stream socket has every function",
-                    "WSK_PROVIDER_STREAM_DISPATCH",
-                    table,
-                ),
-                Check::contract("a stream socket listens after WskListen", "WskListen", listens),
-                Check::contract(
-                    "a stream socket that is bound does not listen yet",
-                    "WskListen: enables a stream socket to listen",
-                    bound_only,
-                ),
-                Check::contract(
-                    "WskListen needs a socket that is bound",
-                    "WskListen, Remarks: previously bound",
-                    listen_unbound,
-                ),
-                Check::contract("a stream socket connects by WskConnect", "WskConnect", connects),
-                Check::contract(
-                    "a stream socket connects by WskConnectEx with data",
-                    "WskConnectEx",
-                    connects_with_data,
-                ),
-                Check::contract(
-                    "a stream socket that listens does not connect",
-                    "WskListen, Remarks: committed to a listening socket flow",
-                    listening_connects,
-                ),
-                Check::contract(
-                    "a stream socket that listens does not send, receive or disconnect",
-                    "WskListen, Remarks: no longer call connection-oriented functions",
-                    listening_sends,
-                ),
-                Check::contract(
-                    "a stream socket that is connected does not listen",
-                    "WskConnect, Remarks: committed to a connection-oriented flow",
-                    connected_listens,
-                ),
-                Check::contract(
-                    "a stream socket that is connected does not accept",
-                    "WskConnect, Remarks: no longer call listening socket functions",
-                    connected_accepts,
-                ),
-                Check::contract(
-                    "a stream socket that WskConnectEx connected does not listen",
-                    "WskConnectEx, Remarks: committed to a connection-oriented flow",
-                    connected_ex_listens,
-                ),
-                Check::contract(
-                    "a stream socket that was not committed does neither",
-                    "WskAccept; WskSend, Remarks",
-                    uncommitted,
-                ),
-                Check::contract(
-                    "a stream socket that listens has the events of its Listen table",
-                    "WSK_CLIENT_STREAM_DISPATCH, Listen",
-                    listen_table,
-                ),
-                Check::contract(
-                    "a stream socket that is connected has the events of its Connect table",
-                    "WSK_CLIENT_STREAM_DISPATCH, Connect",
-                    connect_table,
-                ),
-                Check::contract(
-                    "a stream socket that connects needs no Listen table",
-                    "WSK_CLIENT_STREAM_DISPATCH: pointers to the two tables",
-                    connect_only,
-                ),
-                Check::contract(
-                    "a stream socket that listens needs no Connect table",
-                    "WSK_CLIENT_STREAM_DISPATCH: pointers to the two tables",
-                    listen_only,
-                ),
-                Check::contract(
-                    "a stream socket disconnects and is told of a disconnect",
-                    "WskDisconnect; WskDisconnectEvent",
-                    disconnects,
-                ),
-                Check::contract(
-                    "a stream socket tells its addresses",
-                    "WskGetLocalAddress; WskGetRemoteAddress",
-                    addresses,
-                ),
-                Check::contract(
-                    "closing a stream socket that listens ends its listening",
-                    "WskCloseSocket",
-                    closed,
-                ),
-            ]
-        },
-    }
+checks! { Stream;
+    table: "the table of a stream socket has every function",
+        "WSK_PROVIDER_STREAM_DISPATCH";
+    listens: "a stream socket listens after WskListen",
+        "WskListen";
+    bound_only: "a stream socket that is bound does not listen yet",
+        "WskListen: enables a stream socket to listen";
+    listen_unbound: "WskListen needs a socket that is bound",
+        "WskListen, Remarks: previously bound";
+    connects: "a stream socket connects by WskConnect",
+        "WskConnect";
+    connects_with_data: "a stream socket connects by WskConnectEx with data",
+        "WskConnectEx";
+    listening_connects: "a stream socket that listens does not connect",
+        "WskListen, Remarks: committed to a listening socket flow";
+    listening_sends: "a stream socket that listens does not send, receive or disconnect",
+        "WskListen, Remarks: no longer call connection-oriented functions";
+    connected_listens: "a stream socket that is connected does not listen",
+        "WskConnect, Remarks: committed to a connection-oriented flow";
+    connected_accepts: "a stream socket that is connected does not accept",
+        "WskConnect, Remarks: no longer call listening socket functions";
+    connected_ex_listens: "a stream socket that WskConnectEx connected does not listen",
+        "WskConnectEx, Remarks: committed to a connection-oriented flow";
+    uncommitted: "a stream socket that was not committed does neither",
+        "WskAccept; WskSend, Remarks";
+    listen_table: "a stream socket that listens has the events of its Listen table",
+        "WSK_CLIENT_STREAM_DISPATCH, Listen";
+    connect_table: "a stream socket that is connected has the events of its Connect table",
+        "WSK_CLIENT_STREAM_DISPATCH, Connect";
+    connect_only: "a stream socket that connects needs no Listen table",
+        "WSK_CLIENT_STREAM_DISPATCH: pointers to the two tables";
+    listen_only: "a stream socket that listens needs no Connect table",
+        "WSK_CLIENT_STREAM_DISPATCH: pointers to the two tables";
+    disconnects: "a stream socket disconnects and is told of a disconnect",
+        "WskDisconnect; WskDisconnectEvent";
+    addresses: "a stream socket tells its addresses",
+        "WskGetLocalAddress; WskGetRemoteAddress";
+    closed: "closing a stream socket that listens ends its listening",
+        "WskCloseSocket";
 }
 
 fn bound<'c, K: Kernel>(client: &'c Client<'_, K>) -> Result<StreamSocket<'c, K>, Outcome> {
