@@ -9,6 +9,8 @@ use skua_engine::abi::status::{
     STATUS_NOT_SUPPORTED, STATUS_PENDING, STATUS_SUCCESS,
 };
 use skua_engine::abi::wsk::WSK_EVENT_RECEIVE_FROM;
+use skua_hosted::middleware::mutation::Mutation;
+use skua_hosted::middleware::quirk::Quirk;
 use skua_hosted::middleware::{Call, Completion, Event, Function, Held, Layer, LayeredSocket, Middleware};
 use skua_hosted::{HostConfig, HostKernel, ProviderConfig};
 
@@ -285,4 +287,16 @@ fn a_layer_stands_over_any_provider_also_another_layer() {
     client.end();
     let seen = |counts: &Counts| counts.0.load(Ordering::Relaxed);
     assert_eq!((seen(&outer), seen(&inner)), (4, 4), "created, bound, received, closed");
+}
+
+#[test]
+fn mutations_and_quirks_have_names_of_their_own() {
+    let mut names = std::collections::HashSet::new();
+    for mutation in Mutation::all() {
+        assert!(names.insert(mutation.to_string()), "two mutations are called {mutation}");
+    }
+    println!("{} mutations", names.len());
+    for quirk in Quirk::ALL {
+        assert!(names.insert(quirk.to_string()), "two quirks are called {quirk}");
+    }
 }
