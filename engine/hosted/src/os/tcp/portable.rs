@@ -5,11 +5,12 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
+use skua_engine::abi::status::NTSTATUS;
 use socket2::Socket;
 
 use super::Interest;
 use crate::kernel::lock::hold;
+use crate::status;
 
 /// How soon a socket that something is expected of is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -65,7 +66,23 @@ pub(super) fn has_hung_up(socket: &Socket) -> bool {
     }
 }
 
-/// There is no portable call for it.
-pub(super) fn readable(_socket: &Socket) -> std::result::Result<usize, NTSTATUS> {
-    Err(STATUS_NOT_SUPPORTED)
+/// Bytes that wait to be received.
+#[cfg(windows)]
+pub(super) fn readable(socket: &Socket) -> std::result::Result<usize, NTSTATUS> {
+    let bytes = crate::os::windows::winsock::readable(socket).map_err(|error| status::of_stream(&error))?;
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
+
+/// The same where there is no call for it: what a look at all of it finds, or as much as is looked for.
+#[cfg(not(windows))]
+pub(super) fn readable(socket: &Socket) -> std::result::Result<usize, NTSTATUS> {
+    match socket.peek(&mut vec![MaybeUninit::uninit(); MOST_LOOKED_FOR]) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(0),
+        Err(error) => Err(status::of_stream(&error)),
+    }
+}
+
+/// More than a host buffers of a connection unless it is told to.
+#[cfg(not(windows))]
+const MOST_LOOKED_FOR: usize = 1 << 20;

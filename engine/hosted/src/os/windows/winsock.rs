@@ -10,9 +10,9 @@ use std::ptr;
 use bytemuck::{AnyBitPattern, NoUninit};
 use socket2::Socket;
 use windows_sys::Win32::Networking::WinSock::{
-    FD_READ, LPFN_WSARECVMSG, POLLWRNORM, SIO_GET_EXTENSION_FUNCTION_POINTER, SIO_UDP_CONNRESET, SOCKADDR,
-    SOCKET, WSABUF, WSAEventSelect, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, WSAPOLLFD, WSAPoll, WSASendMsg,
-    WSASendTo, getsockopt, setsockopt,
+    FD_READ, FIONREAD, LPFN_WSARECVMSG, POLLWRNORM, SIO_GET_EXTENSION_FUNCTION_POINTER, SIO_UDP_CONNRESET,
+    SOCKADDR, SOCKET, WSABUF, WSAEventSelect, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, WSAPOLLFD, WSAPoll,
+    WSASendMsg, WSASendTo, getsockopt, ioctlsocket, setsockopt,
 };
 
 use super::event::Event;
@@ -42,6 +42,14 @@ pub(in crate::os) fn get(socket: &Socket, level: u32, option: u32) -> Result<u32
     // SAFETY: the value is writable for the size given.
     check(unsafe { getsockopt(raw(socket), level, option, (&raw mut value).cast(), &raw mut size) })?;
     Ok(value)
+}
+
+/// Bytes of a connection that wait to be received.
+pub(in crate::os) fn readable(socket: &Socket) -> Result<u32> {
+    let mut bytes = 0;
+    // SAFETY: the value is writable.
+    check(unsafe { ioctlsocket(raw(socket), FIONREAD, &raw mut bytes) })?;
+    Ok(bytes)
 }
 
 /// Lets the stack signal `arrived` when there is something to receive, again after each receive.
