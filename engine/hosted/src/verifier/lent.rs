@@ -201,8 +201,10 @@ impl Lent {
         };
         found.extend(state.forget(&pages));
         let opened = state.rooms.as_ref()?.as_ref()?.open(pages.start..pages.end - 1);
-        state.next_page = pages.end;
-        state.lent_pages.insert(pages.start, pages.end);
+        if opened {
+            state.next_page = pages.end;
+            state.lent_pages.insert(pages.start, pages.end);
+        }
         drop(state);
         verifier.report(found);
         opened.then_some(pages)
