@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "memory comes from and goes to the system allocator")]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ptr::NonNull;
 use std::sync::Mutex;
@@ -86,11 +87,13 @@ impl Accounts {
         tag: Tag,
     ) -> Result<(), Option<Live>> {
         let mut books = hold(&self.books);
-        let live = books.live.get(&address.as_ptr().addr());
-        if live.is_none_or(|live| (live.bytes, live.tag) != (bytes, tag)) {
-            return Err(live.cloned());
+        match books.live.entry(address.as_ptr().addr()) {
+            Entry::Vacant(_) => return Err(None),
+            Entry::Occupied(live) if (live.get().bytes, live.get().tag) != (bytes, tag) => {
+                return Err(Some(live.get().clone()));
+            }
+            Entry::Occupied(live) => drop(live.remove()),
         }
-        books.live.remove(&address.as_ptr().addr());
         books.in_use -= bytes;
         if let Some(account) = books.tags.get_mut(&tag.0) {
             account.in_use -= bytes;

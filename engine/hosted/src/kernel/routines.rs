@@ -76,11 +76,7 @@ unsafe impl Kernel for HostKernel {
     unsafe fn io_initialize_irp(&self, irp: *mut IRP, packet_size: u16, stack_size: i8) {
         let needed = io_size_of_irp(stack_size);
         if stack_size <= 0 || packet_size < needed {
-            let message = format!(
-                "IoInitializeIrp of {packet_size} bytes for {stack_size} stack locations: {needed} are needed, and the \
-                 locations behind a shorter IRP overwrite what follows it"
-            );
-            return self.breach(Rule::IrpTooSmall, Object::at(ObjectKind::Irp, irp), message);
+            return self.packet_too_small(irp, packet_size, stack_size);
         }
         if let Some(verifier) = self.verifier()
             && !verifier.irp_initialized(irp)
@@ -357,15 +353,17 @@ impl HostKernel {
     /// `event` is readable.
     #[inline]
     unsafe fn is_event(&self, event: *mut KEVENT, routine: &str) -> bool {
-        match self.verifier() {
-            // SAFETY: the caller's promise.
-            Some(verifier) if !unsafe { event::is_initialized(event) } => {
-                let message =
-                    format!("{routine} was given the KEVENT at {event:p}, which is not initialised");
-                verifier.find(Rule::EventNotInitialized, Object::at(ObjectKind::Event, event), None, message);
-                false
-            }
-            _ => true,
-        }
+        // SAFETY: the caller's promise.
+        self.verifier().is_none_or(|verifier| unsafe { verifier.event_used(event, routine) })
+    }
+
+    #[cold]
+    fn packet_too_small(&self, irp: *const IRP, packet_size: u16, stack_size: i8) {
+        let message = format!(
+            "IoInitializeIrp of {packet_size} bytes for {stack_size} stack locations: {} are needed, and the locations \
+             behind a shorter IRP overwrite what follows it",
+            io_size_of_irp(stack_size)
+        );
+        self.breach(Rule::IrpTooSmall, Object::at(ObjectKind::Irp, irp), message);
     }
 }

@@ -214,6 +214,7 @@ impl Verifier {
     ///
     /// # Safety
     /// `mdl` is readable.
+    #[cold]
     pub(crate) unsafe fn mdl_mapped(&self, mdl: *const MDL) -> Option<*mut c_void> {
         // SAFETY: the caller's promise.
         let flags = unsafe { (*mdl).MdlFlags };

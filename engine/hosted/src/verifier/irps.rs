@@ -17,6 +17,8 @@ use crate::kernel::irp::position;
 use crate::kernel::lock::hold;
 
 /// The packets of one verified kernel, by address.
+///
+/// What the kernel calls here is marked cold, so that its own functions are as short without verifier as if there were none.
 #[derive(Default)]
 pub(crate) struct Irps {
     known: Mutex<BTreeMap<usize, Packet>>,
@@ -53,6 +55,7 @@ fn object(irp: *const IRP) -> Object {
 
 impl Verifier {
     /// IoInitializeIrp was called. False when it must not be done.
+    #[cold]
     pub(crate) fn irp_initialized(&self, irp: *mut IRP) -> bool {
         let packet = Packet { created: Stack::capture(), phase: Phase::Idle };
         let mut known = hold(&self.irps.known);
@@ -71,6 +74,7 @@ impl Verifier {
     ///
     /// # Safety
     /// `irp` is readable.
+    #[cold]
     pub(crate) unsafe fn irp_reused(&self, irp: *mut IRP) -> bool {
         let mut known = hold(&self.irps.known);
         let found = match known.get_mut(&irp.addr()) {
@@ -94,6 +98,7 @@ impl Verifier {
     ///
     /// # Safety
     /// `irp` is readable.
+    #[cold]
     pub(crate) unsafe fn irp_handed_over(&self, irp: *mut IRP, function: &str) -> bool {
         let mut known = hold(&self.irps.known);
         let found = match known.get_mut(&irp.addr()) {
@@ -125,6 +130,7 @@ impl Verifier {
     ///
     /// # Safety
     /// `irp` is readable.
+    #[cold]
     pub(crate) unsafe fn irp_cancelled(&self, irp: *mut IRP) -> bool {
         // SAFETY: the caller's promise.
         let fine = unsafe { is_initialized(irp) };
@@ -132,6 +138,7 @@ impl Verifier {
     }
 
     /// The provider gives a packet back uncompleted.
+    #[cold]
     pub(crate) fn irp_abandoned(&self, irp: *const IRP) {
         if let Some(packet) = hold(&self.irps.known).get_mut(&irp.addr()) {
             packet.phase = Phase::Idle;
@@ -139,6 +146,7 @@ impl Verifier {
     }
 
     /// The provider lets go of the memory of a packet of its own.
+    #[cold]
     pub(crate) fn irp_forgotten(&self, irp: *const IRP) {
         hold(&self.irps.known).remove(&irp.addr());
     }
@@ -147,6 +155,7 @@ impl Verifier {
     ///
     /// # Safety
     /// `irp` is readable.
+    #[cold]
     pub(crate) unsafe fn irp_completing(&self, irp: *mut IRP) -> bool {
         let mut known = hold(&self.irps.known);
         let packet = known.get_mut(&irp.addr());
@@ -186,12 +195,14 @@ impl Verifier {
     }
 
     /// A packet, and where it was initialised.
+    #[cold]
     pub(crate) fn irp_of(&self, irp: *const IRP) -> (Object, Option<Stack>) {
         let created = hold(&self.irps.known).get(&irp.addr()).map(|packet| packet.created.clone());
         (object(irp), created)
     }
 
     /// The completion routine of a packet's owner did not keep it. Its memory may be gone.
+    #[cold]
     pub(crate) fn irp_given_back(&self, irp: *mut IRP) {
         let created = hold(&self.irps.known).get(&irp.addr()).map(|packet| packet.created.clone());
         let message = format!(
@@ -202,6 +213,7 @@ impl Verifier {
     }
 
     /// Memory is being freed by `routine`. False when a packet in it is in use, so that it must stay.
+    #[cold]
     pub(crate) fn irps_freed(&self, memory: Range<usize>, routine: &str) -> bool {
         let mut known = hold(&self.irps.known);
         let inside: Vec<usize> = known.range(memory).map(|(irp, _)| *irp).collect();

@@ -37,6 +37,7 @@ impl Levels {
 
 impl Verifier {
     /// A cancel routine has returned, which was called with the cancel spin lock held.
+    #[cold]
     pub(crate) fn cancel_routine_returned(&self, kernel: &HostKernel, irql: KIRQL, code: usize) {
         if !self.levels.holds_cancel_lock() {
             return;
@@ -48,27 +49,23 @@ impl Verifier {
     }
 }
 
-impl HostKernel {
-    /// Where the verifier is on, whether `routine` may be called now, which takes PASSIVE_LEVEL; true where it is off.
-    #[inline]
-    pub(crate) fn require_passive(&self, routine: &str) -> bool {
-        match self.verifier() {
-            Some(verifier) if self.irql() != PASSIVE_LEVEL => {
-                let message =
-                    format!("{routine} was called at DISPATCH_LEVEL: it may only be called at PASSIVE_LEVEL");
-                verifier.find(Rule::IrqlTooHigh, Object::THREAD, None, message);
-                false
-            }
-            _ => true,
+impl Verifier {
+    #[cold]
+    fn is_passive(&self, kernel: &HostKernel, routine: &str) -> bool {
+        let passive = kernel.irql() == PASSIVE_LEVEL;
+        if !passive {
+            let message =
+                format!("{routine} was called at DISPATCH_LEVEL: it may only be called at PASSIVE_LEVEL");
+            self.find(Rule::IrqlTooHigh, Object::THREAD, None, message);
         }
+        passive
     }
 
-    /// As [`HostKernel::require_passive`], of a wait that may last.
-    pub(crate) fn may_wait(&self, routine: &str) -> bool {
-        let Some(verifier) = self.verifier() else { return true };
-        let (rule, why) = if verifier.levels.holds_cancel_lock() {
+    #[cold]
+    fn may_wait(&self, kernel: &HostKernel, routine: &str) -> bool {
+        let (rule, why) = if self.levels.holds_cancel_lock() {
             (Rule::SpinLockHeld, "while this thread holds the cancel spin lock")
-        } else if self.irql() != PASSIVE_LEVEL {
+        } else if kernel.irql() != PASSIVE_LEVEL {
             (
                 Rule::WaitAtDispatchLevel,
                 "at DISPATCH_LEVEL with a time-out that is not zero; PASSIVE_LEVEL is needed",
@@ -76,8 +73,22 @@ impl HostKernel {
         } else {
             return true;
         };
-        verifier.find(rule, Object::THREAD, None, format!("{routine} was called {why}"));
+        self.find(rule, Object::THREAD, None, format!("{routine} was called {why}"));
         false
+    }
+}
+
+impl HostKernel {
+    /// Where the verifier is on, whether `routine` may be called now, which takes PASSIVE_LEVEL; true where it is off.
+    #[inline]
+    pub(crate) fn require_passive(&self, routine: &str) -> bool {
+        self.verifier().is_none_or(|verifier| verifier.is_passive(self, routine))
+    }
+
+    /// As [`HostKernel::require_passive`], of a wait that may last.
+    #[inline]
+    pub(crate) fn may_wait(&self, routine: &str) -> bool {
+        self.verifier().is_none_or(|verifier| verifier.may_wait(self, routine))
     }
 
     /// Lowers to `irql`, unless that is not what the last raise returned.

@@ -9,6 +9,7 @@
 mod buffers;
 mod config;
 mod copies;
+mod events;
 #[cfg(target_os = "linux")]
 mod fault;
 mod finding;

@@ -41,6 +41,7 @@ impl Drop for NpiCall<'_> {
 
 impl Verifier {
     /// A capture has succeeded and gave out `client`.
+    #[cold]
     pub(crate) fn npi_captured(&self, registration: *const WSK_REGISTRATION, client: usize) {
         let captured = Stack::capture();
         let mut known = hold(&self.npis.known);
@@ -56,6 +57,7 @@ impl Verifier {
     }
 
     /// A capture of a registration was released.
+    #[cold]
     pub(crate) fn npi_released(&self, registration: *const WSK_REGISTRATION) {
         let mut known = hold(&self.npis.known);
         let of_registration =

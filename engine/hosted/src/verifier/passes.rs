@@ -48,6 +48,7 @@ impl Verifier {
     }
 
     /// Memory is being freed by `routine`. False when a buffer of a pending call is in it, so that it must stay.
+    #[cold]
     pub(crate) fn buffers_freed(&self, memory: Range<usize>, routine: &str) -> bool {
         let pending = hold(&self.passes.pending);
         let overlaps = |range: &Range<usize>| range.start < memory.end && memory.start < range.end;
