@@ -142,7 +142,7 @@ pub(crate) fn any() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// Whether an address is of the kernel's memory is not what these tests are about; that it is Send is.
+/// Handles, slots and requests may go to other threads.
 #[test]
 fn what_is_handed_between_threads_may_be() {
     fn sent<T: Send + Sync>() {}
