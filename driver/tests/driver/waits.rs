@@ -119,6 +119,15 @@ fn a_shutdown_ends_waits_and_refuses_opens_so_that_the_driver_can_be_unloaded() 
     rig.unload();
 }
 
+/// Sets what it names when it goes, also when the test fails: a thread that goes on for ever would hide why.
+struct Sets<'a>(&'a AtomicBool);
+
+impl Drop for Sets<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Records, cancellations and detachments come at the same moments: every wait is completed, once.
 #[test]
 fn waits_are_completed_once_whoever_comes_first() {
@@ -129,6 +138,7 @@ fn waits_are_completed_once_whoever_comes_first() {
     let done = AtomicBool::new(false);
     let mut ends = [0_u32; 2];
     std::thread::scope(|threads| {
+        let _ends_with_this = Sets(&done);
         threads.spawn(|| {
             let socket = sender();
             while !done.load(Ordering::Relaxed) {
@@ -152,7 +162,6 @@ fn waits_are_completed_once_whoever_comes_first() {
                 other => panic!("{other}"),
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert!(ends.iter().all(|count| *count > 0), "{ends:?}");
     assert_eq!(mapped.missing(), 0);
