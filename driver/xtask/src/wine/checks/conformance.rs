@@ -21,8 +21,42 @@ const LIMIT: Duration = Duration::from_secs(5 * 60);
 /// Longest that building the program may take.
 const BUILD: Duration = Duration::from_secs(10 * 60);
 
+const OPTION: &str = "Wine's sockets have no such option";
+const ANY: &str = "Wine binds the wildcard for an address of IPv4 that it does not know";
+const SENT: &str = "Wine leaves control messages out of sends, and the provider refuses them there";
+const SOURCE: &str = "Wine exchanges source and interface, and the provider refuses the membership there";
+const BROADCAST: &str = "Wine does not flag the broadcast of a network";
+const BACKLOG: &str = "Wine does not say how much has come";
+const RESET: &str = "Wine tells of a reset as of the end of the stream";
+const REFUSED: &str =
+    "over Wine's sockets a connect does not end when the connection is reset at once; not looked into";
+const OPEN: &str = "over Wine's sockets the datagram does not come when both are asked for; not looked into";
+
 /// Rules that are found otherwise under Wine than on Linux, and why.
-const KNOWN: &[(&str, &str)] = &[];
+const KNOWN: &[(&str, &str)] = &[
+    ("UDP_NOCHECKSUM is remembered", OPTION),
+    ("two addresses do not share a port's use", ANY),
+    ("an address that is not this machine's is refused", ANY),
+    ("IPV6_RECVTCLASS tells the traffic class", OPTION),
+    ("IPV6_ECN tells the congestion bits alone", OPTION),
+    ("several control messages come together", OPEN),
+    ("a send with IP_PKTINFO has the source address that it names", SENT),
+    ("a send with IP_TOS has that type of service", SENT),
+    ("a send with IP_TTL has that time to live", SENT),
+    ("control messages are those of every datagram of a list", SENT),
+    ("control messages hold for one send", SENT),
+    ("a message without a payload beside IP_PKTINFO changes nothing", SENT),
+    ("a membership of one source lets no other in", SOURCE),
+    ("a broadcast that is received is flagged MSG_BCAST", BROADCAST),
+    ("a connection that the accept event refuses is closed", REFUSED),
+    ("the accept event is called for the next connection after one that it refused", REFUSED),
+    ("a connection that inspection rejects is dropped", REFUSED),
+    ("closing drops connections that are left pending", REFUSED),
+    ("the receive backlog is what has come and was not taken", BACKLOG),
+    ("a receive that waits ends when the other end aborts", RESET),
+    ("the disconnect event tells of an abortive disconnect", RESET),
+    ("closing aborts a connection that is open both ways", RESET),
+];
 
 /// A row of `skua selftest --json`.
 #[derive(Deserialize, PartialEq, Eq, Debug)]
