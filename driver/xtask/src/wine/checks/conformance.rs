@@ -21,6 +21,7 @@ const LIMIT: Duration = Duration::from_secs(5 * 60);
 /// Longest that building the program may take.
 const BUILD: Duration = Duration::from_secs(10 * 60);
 
+const RAW: &str = "Wine has raw sockets for echo requests only";
 const OPTION: &str = "Wine's sockets have no such option";
 const ANY: &str = "Wine binds the wildcard for an address of IPv4 that it does not know";
 const SENT: &str = "Wine leaves control messages out of sends, and the provider refuses them there";
@@ -34,6 +35,7 @@ const OPEN: &str = "over Wine's sockets the datagram does not come when both are
 
 /// Rules that are found otherwise under Wine than on Linux, and why.
 const KNOWN: &[(&str, &str)] = &[
+    ("a raw socket is given to who has the privilege, and ACCESS_DENIED to others", RAW),
     ("UDP_NOCHECKSUM is remembered", OPTION),
     ("two addresses do not share a port's use", ANY),
     ("an address that is not this machine's is refused", ANY),
@@ -68,6 +70,15 @@ struct Row {
     seen: String,
 }
 
+impl Row {
+    /// Whether two runs found the same. A rule that is kept may be seen otherwise where it leaves that open: a port, a size,
+    /// which failure it is.
+    fn agrees_with(&self, other: &Self) -> bool {
+        let kept = self.outcome == "kept";
+        self.outcome == other.outcome && self.expected == other.expected && (kept || self.seen == other.seen)
+    }
+}
+
 fn self_test(room: &Room<'_>) -> Result<()> {
     let path = room.built("self-test/skua.sys");
     let image = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -84,6 +95,10 @@ fn self_test(room: &Room<'_>) -> Result<()> {
     driver.delete()?;
 
     let inside = rows(&inside.stdout)?;
+    if inside.iter().any(|row| row.outcome == "hung") {
+        // What hung was left as it is, and the driver said so when it was unloaded.
+        room.restart()?;
+    }
     let (of_driver, inside): (Vec<Row>, Vec<Row>) = inside.into_iter().partition(|row| row.group == "driver");
     ensure!(!of_driver.is_empty(), "there are no checks of the driver itself");
     let broken: Vec<&Row> = of_driver.iter().filter(|row| row.outcome != "kept").collect();
@@ -130,7 +145,7 @@ fn compare(inside: &[Row], outside: &[Row]) -> Result<()> {
     let mut wrong = Vec::new();
     for row in inside {
         let other = outside.get(row.rule.as_str()).with_context(|| format!("{:?} is new", row.rule))?;
-        let same = row == *other;
+        let same = row.agrees_with(other);
         match known.get(row.rule.as_str()) {
             None if !same => wrong.push(format!(
                 "{}\n    in the driver: {} | {} | {}\n    in a program:  {} | {} | {}",
