@@ -14,7 +14,7 @@ typedef enum _SKUA_TRANSPORT {
     SkuaTransportDefault,  /* SKUA_WSK_TRANSPORT, or the host's sockets */
     SkuaTransportOs,       /* the host's sockets, in batches and with control messages */
     SkuaTransportPortable, /* the host's sockets as every host has them */
-    SkuaTransportLoopback  /* memory of this process; no TCP */
+    SkuaTransportLoopback  /* memory of this process */
 } SKUA_TRANSPORT;
 
 /* What a finding of the verifier leads to. */

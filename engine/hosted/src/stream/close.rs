@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use skua_engine::abi::status::{NTSTATUS, STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE,
+};
 
 use super::socket::StreamSocket;
 use super::state::Stage;
@@ -19,6 +21,19 @@ impl StreamSocket {
     pub(super) fn end(&self, status: NTSTATUS) {
         self.set_ended(status);
         self.close_queues(status);
+    }
+
+    /// Ends the connection without a word to the other end. What waits for it ends as what is asked of it from now on.
+    pub(super) fn fall_silent(&self) -> Result<(), NTSTATUS> {
+        self.wire().silence()?;
+        let mut state = self.state();
+        if state.stage == Stage::Connected {
+            state.stage = Stage::Silent;
+        }
+        drop(state);
+        self.close_queues(STATUS_INVALID_DEVICE_STATE);
+        self.wire().wake();
+        Ok(())
     }
 
     /// Resets the connection for the client.

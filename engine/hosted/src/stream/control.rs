@@ -67,14 +67,13 @@ impl StreamSocket {
                 self.require_connected()?;
                 control.put(self.held.load(Ordering::Relaxed) + self.wire().readable()?)
             }
-            // No host lets a connection fall silent: its stack goes on to acknowledge what comes.
             _ => {
                 self.require_connection_kind()?;
                 self.require_connected()?;
                 if !self.sends.is_empty() || !self.disconnects.is_empty() {
                     return Err(STATUS_INVALID_DEVICE_STATE);
                 }
-                Err(STATUS_NOT_SUPPORTED)
+                self.fall_silent().map(|()| 0)
             }
         }
     }

@@ -15,6 +15,8 @@ pub(super) enum Stage {
     Listening,
     Connecting(SocketAddr),
     Connected,
+    /// Was connected, and says nothing any more, not even that it is closed.
+    Silent,
     /// Nothing more will come of it; what needs a connection is answered with this.
     Ended(NTSTATUS),
 }

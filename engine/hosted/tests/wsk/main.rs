@@ -36,6 +36,7 @@ mod registration;
 mod rest;
 mod send;
 mod sharing;
+mod silent;
 mod stream;
 mod stream_event;
 mod stream_memory;

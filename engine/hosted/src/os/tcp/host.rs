@@ -170,6 +170,11 @@ impl HostSocket {
         self.waker.wake();
     }
 
+    /// Lets the connection fall silent, for good.
+    pub(super) fn silence(&self) -> std::result::Result<(), NTSTATUS> {
+        self.socket().and_then(|socket| waker::silence(&socket))
+    }
+
     /// The connection is broken or the other end has said that it sends nothing more, read or not.
     pub(super) fn has_hung_up(&self) -> bool {
         self.socket().map_or(true, |socket| waker::has_hung_up(&socket))

@@ -1,15 +1,16 @@
 //! Waiting for sockets on Linux: poll, with an eventfd to be woken by.
 
-use std::io::Result;
-use std::os::fd::OwnedFd;
+use std::io::{ErrorKind, Result};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{read, write};
-use skua_engine::abi::status::NTSTATUS;
-use socket2::Socket;
+use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
+use socket2::{SockFilter, Socket};
 
 use super::Interest;
+use crate::os::linux::sockopt;
 use crate::status;
 
 /// Wakes the one thread that waits.
@@ -48,6 +49,21 @@ pub(super) fn has_hung_up(socket: &Socket) -> bool {
     let events = entries[0].revents();
     is_broken(events) || events.contains(PollFlags::RDHUP)
 }
+
+/// Lets a connection fall silent: nothing that comes reaches the stack, which so acknowledges nothing, and closing tells the
+/// other end nothing. Takes CAP_NET_ADMIN.
+pub(super) fn silence(socket: &Socket) -> std::result::Result<(), NTSTATUS> {
+    // In repair mode a connection is closed without a packet.
+    let silenced = sockopt::set(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_REPAIR, 1_i32)
+        .and_then(|()| socket.attach_filter(&[DROP_ALL]));
+    silenced.map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => STATUS_NOT_SUPPORTED,
+        _ => status::of_stream(&error),
+    })
+}
+
+/// BPF_RET | BPF_K with no byte to keep: the whole of a filter's program.
+const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
 
 /// Bytes that wait to be received.
 pub(super) fn readable(socket: &Socket) -> std::result::Result<usize, NTSTATUS> {

@@ -12,7 +12,7 @@ mod waker;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
-use skua_engine::abi::status::NTSTATUS;
+use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
 use socket2::MaybeUninitSlice;
 
 use self::host::{HostSocket, HostWatched};
@@ -153,6 +153,14 @@ impl TcpSocket {
     /// Resets the connection, and closes.
     pub(crate) fn abort(&self) {
         either!(self, socket => socket.abort());
+    }
+
+    /// Lets the connection fall silent: not even its end is told to the other. Where the host can.
+    pub(crate) fn silence(&self) -> Result<(), NTSTATUS> {
+        match self {
+            Self::Host(socket) => socket.silence(),
+            Self::Memory(_) => Err(STATUS_NOT_SUPPORTED),
+        }
     }
 
     /// The connection is broken or the other end has said that it sends nothing more, read or not.

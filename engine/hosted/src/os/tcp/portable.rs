@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use skua_engine::abi::status::NTSTATUS;
+use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
 use socket2::Socket;
 
 use super::Interest;
@@ -64,6 +64,11 @@ pub(super) fn has_hung_up(socket: &Socket) -> bool {
         Ok(bytes) => bytes == 0,
         Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
     }
+}
+
+/// There is no portable way to end a connection without a packet.
+pub(super) fn silence(_socket: &Socket) -> std::result::Result<(), NTSTATUS> {
+    Err(STATUS_NOT_SUPPORTED)
 }
 
 /// Bytes that wait to be received.
