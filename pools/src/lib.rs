@@ -29,17 +29,17 @@
 
 #![no_std]
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 extern crate std;
 
 mod counters;
 mod cursor;
 mod gate;
 mod handover;
-#[cfg(all(test, loom))]
-mod loom_models;
 mod magazine;
 mod memory;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod parking;
 mod pool;
 mod primitive;

@@ -1,6 +1,6 @@
-//! The only switch between core's atomics and loom's.
+//! The only switch between core's atomics, loom's and shuttle's.
 //!
-//! Everything that loom explores takes its atomics from here. What stays core's in every build is outside the
+//! Everything that loom and shuttle explore takes its atomics from here. What stays core's in every build is outside the
 //! explored state: the source of pool identities, and words that lie in mapped bytes.
 
 // UNSAFETY: loom's read of a word by its only writer is unsafe to call.
@@ -10,10 +10,12 @@
 pub(crate) use core::sync::atomic::AtomicU64 as PlainAtomicU64;
 pub(crate) use core::sync::atomic::Ordering;
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, any(loom, shuttle))))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, fence};
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, fence};
+#[cfg(all(test, shuttle))]
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, fence};
 
 /// What the calling thread itself stored last in a word that nobody else writes.
 #[cfg(not(all(test, loom)))]

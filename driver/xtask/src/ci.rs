@@ -45,6 +45,7 @@ pub(crate) fn run() -> Result<()> {
     steps.run("perf-scripts", perf_scripts::run);
     steps.run("check-wdk", wdk::run);
     steps.run("loom", loom::run);
+    steps.run("shuttle", loom::run_shuttle);
     // Each bench once, to see that it runs: with the tests' profile, whose dependencies are built by now.
     steps.run("benches", || cargo(&["test", "--package", "skua-benches", "--benches"]));
     steps.finish()

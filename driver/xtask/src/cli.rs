@@ -42,6 +42,8 @@ enum Task {
     NoStd,
     /// Run the scripts of perf-scripts: those for Windows under Wine, those for Linux at a sink.
     PerfScripts,
+    /// Run the models of skua-pools, and larger ones, under shuttle.
+    Shuttle,
     /// Load skua.sys under Wine and put it through its checks.
     Wine(WineArguments),
 }
@@ -128,6 +130,7 @@ impl Arguments {
             Task::Loom => loom::run(),
             Task::NoStd => no_std::run(),
             Task::PerfScripts => perf_scripts::run(),
+            Task::Shuttle => loom::run_shuttle(),
             Task::Wine(arguments) => wine::run(&arguments),
         }
     }

@@ -18,6 +18,7 @@
 //! | `loom` | the lock-free algorithms hold under every interleaving within the bounds stated beside each model | nothing more |
 //! | `no-std` | the kernel crates build, one by one, where there is no std | two bare-metal targets, or Rust's sources |
 //! | `perf-scripts` | the scripts that measure Skua measure it | Wine, perf, curl |
+//! | `shuttle` | the same in thousands of random interleavings, with more threads and steps | nothing more |
 //! | `wine` | skua.sys holds what it promises when it is run, and a crash of it is noticed | Wine, tshark, what `build-sys` needs |
 //!
 //! A program that is missing is a failure, never a skip: it names the program and the command that installs it.

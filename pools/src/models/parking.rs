@@ -2,9 +2,9 @@
 
 use core::ptr::NonNull;
 
-use loom::sync::atomic::{AtomicBool, AtomicU32};
-use loom::sync::{Arc, Mutex};
-use loom::thread;
+use super::checker::sync::atomic::{AtomicBool, AtomicU32};
+use super::checker::sync::{Arc, Mutex};
+use super::checker::thread;
 
 use super::{Exclusive, explore};
 use crate::parking::{Cancellable, Parking};

@@ -3,11 +3,11 @@
 use core::ops::Deref;
 use std::vec::Vec;
 
-use loom::sync::atomic::AtomicU64 as LoomU64;
-use loom::sync::{Arc, Notify};
-use loom::thread;
+use super::checker::sync::Arc;
+use super::checker::sync::atomic::AtomicU64 as LoomU64;
+use super::checker::thread;
 
-use super::{Exclusive, explore};
+use super::{Exclusive, Notify, explore};
 use crate::cursor::{Attach, ConsumerCursor, ProducerCursor, WaitFor, Word};
 use crate::primitive::Ordering;
 

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::vec::Vec;
 
-use loom::sync::Arc;
-use loom::thread;
+use super::checker::sync::Arc;
+use super::checker::thread;
 
 use super::explore;
 use crate::counters::{Counters, Reading};

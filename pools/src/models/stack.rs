@@ -2,8 +2,8 @@
 
 use std::vec::Vec;
 
-use loom::sync::Arc;
-use loom::thread;
+use super::checker::sync::Arc;
+use super::checker::thread;
 
 use super::{Exclusive, explore};
 use crate::primitive::AtomicU32;

@@ -1,8 +1,8 @@
 //! Handover: the slot has one owner at a time, a waker is never lost, and exactly one frees.
 
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicBool, AtomicU32};
-use loom::thread;
+use super::checker::sync::Arc;
+use super::checker::sync::atomic::{AtomicBool, AtomicU32};
+use super::checker::thread;
 
 use super::{Exclusive, explore};
 use crate::gate::Gate;

@@ -1,8 +1,8 @@
 //! Rundown: exactly one is last, and only after everybody's last touch.
 
-use loom::sync::Arc;
-use loom::sync::atomic::AtomicU32;
-use loom::thread;
+use super::checker::sync::Arc;
+use super::checker::sync::atomic::AtomicU32;
+use super::checker::thread;
 
 use super::{Exclusive, Heap, TAG, explore};
 use crate::primitive::Ordering;
