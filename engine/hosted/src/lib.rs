@@ -38,7 +38,8 @@
 //!   at once, and what was not received then is lost.
 //! * Over TCP, sharing an address (SO_REUSEADDR) spreads connections over those who share it, where the host can.
 //! * [`Transport::Loopback`] has no raw sockets, and refuses a connect when too many connections wait to be accepted.
-//! * SIO_WSK_SET_TCP_SILENT_MODE takes Linux and CAP_NET_ADMIN; else it is STATUS_NOT_SUPPORTED.
+//! * SIO_WSK_SET_TCP_SILENT_MODE takes Linux, CAP_NET_ADMIN and, as on Windows, another address than loopback; else it is
+//!   STATUS_NOT_SUPPORTED.
 //! * What is not provided completes its IRP with STATUS_NOT_SUPPORTED: control messages over TCP, options that the host has
 //!   nothing like.
 //! * Datagrams are cut and joined (UDP_SEND_MSG_SIZE, UDP_RECV_MAX_COALESCED_SIZE) by the host's stack where it can, else by

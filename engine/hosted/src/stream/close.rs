@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use skua_engine::abi::status::{
-    NTSTATUS, STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE,
+    NTSTATUS, STATUS_CANCELLED, STATUS_FILE_FORCED_CLOSED, STATUS_INVALID_DEVICE_STATE, STATUS_NOT_SUPPORTED,
 };
 
 use super::socket::StreamSocket;
@@ -25,6 +25,10 @@ impl StreamSocket {
 
     /// Ends the connection without a word to the other end. What waits for it ends as what is asked of it from now on.
     pub(super) fn fall_silent(&self) -> Result<(), NTSTATUS> {
+        // Its documentation: not on loopback.
+        if self.state().remote.is_none_or(|remote| remote.ip().to_canonical().is_loopback()) {
+            return Err(STATUS_NOT_SUPPORTED);
+        }
         self.wire().silence()?;
         let mut state = self.state();
         if state.stage == Stage::Connected {

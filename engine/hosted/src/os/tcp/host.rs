@@ -113,10 +113,16 @@ impl HostSocket {
 
     /// Whether what [`HostSocket::connect`] began is done.
     pub(super) fn connected(&self) -> Attempt<()> {
-        self.attempt(|socket| match (socket.take_error()?, socket.peer_addr()) {
-            (Some(error), _) => Err(error),
-            (None, Ok(_)) => Ok(()),
-            (None, Err(_)) => Err(ErrorKind::WouldBlock.into()),
+        self.attempt(|socket| {
+            // Before the look at how it ended.
+            let has_ended = waker::connect_has_ended(socket);
+            match (socket.take_error()?, socket.peer_addr()) {
+                (Some(error), _) => Err(error),
+                (None, Ok(_)) => Ok(()),
+                // Connected and reset since; Wine says so to whoever asked first, and that was not this.
+                (None, Err(_)) if has_ended => Err(ErrorKind::ConnectionReset.into()),
+                (None, Err(_)) => Err(ErrorKind::WouldBlock.into()),
+            }
         })
     }
 

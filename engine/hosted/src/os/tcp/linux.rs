@@ -50,6 +50,14 @@ pub(super) fn has_hung_up(socket: &Socket) -> bool {
     is_broken(events) || events.contains(PollFlags::RDHUP)
 }
 
+/// Whether a connect that was begun has ended, one way or the other.
+pub(super) fn connect_has_ended(socket: &Socket) -> bool {
+    let mut entries = [PollFd::new(socket, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let _ = poll(&mut entries, Some(&now));
+    !entries[0].revents().is_empty()
+}
+
 /// Lets a connection fall silent: nothing that comes reaches the stack, which so acknowledges nothing, and closing tells the
 /// other end nothing. Takes CAP_NET_ADMIN.
 pub(super) fn silence(socket: &Socket) -> std::result::Result<(), NTSTATUS> {

@@ -66,6 +66,18 @@ pub(super) fn has_hung_up(socket: &Socket) -> bool {
     }
 }
 
+/// Whether a connect that was begun has ended, one way or the other.
+#[cfg(windows)]
+pub(super) fn connect_has_ended(socket: &Socket) -> bool {
+    crate::os::windows::winsock::connect_has_ended(socket)
+}
+
+/// There is no portable way to tell.
+#[cfg(not(windows))]
+pub(super) fn connect_has_ended(_socket: &Socket) -> bool {
+    false
+}
+
 /// There is no portable way to end a connection without a packet.
 pub(super) fn silence(_socket: &Socket) -> std::result::Result<(), NTSTATUS> {
     Err(STATUS_NOT_SUPPORTED)

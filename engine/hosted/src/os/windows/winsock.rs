@@ -72,6 +72,14 @@ pub(super) fn wait_writable(socket: &Socket) {
     unsafe { WSAPoll(&raw mut entry, 1, WRITABLE_WAIT) };
 }
 
+/// Whether a connect that was begun has ended, one way or the other.
+pub(in crate::os) fn connect_has_ended(socket: &Socket) -> bool {
+    let mut entry = WSAPOLLFD { fd: raw(socket), events: POLLWRNORM, revents: 0 };
+    // SAFETY: one entry, looked at without waiting.
+    let ready = unsafe { WSAPoll(&raw mut entry, 1, 0) };
+    ready > 0 && entry.revents != 0
+}
+
 /// WSASendTo without control messages; Winsock takes an address of any family.
 pub(super) fn send_to(socket: &Socket, buffers: &[WSABUF], address: &[u8]) -> Result<()> {
     let (count, length) = (u32::try_from(buffers.len()), i32::try_from(address.len()));
