@@ -241,10 +241,11 @@ impl<'b, K: Kernel> StreamRecorder<'b, K> {
         self.record.finished.load(Ordering::Acquire)
     }
 
-    /// Whether no event returns within a moment.
+    /// Whether no event begins within a moment. One that is still on its way out does not count.
     pub(crate) fn is_quiet(&self) -> bool {
-        let before = self.finished();
-        self.record.signal.stays_away(self.record.bench(), || self.finished() > before)
+        let entered = || self.record.entered.load(Ordering::Acquire);
+        let before = entered();
+        self.record.signal.stays_away(self.record.bench(), || entered() > before)
     }
 
     /// The `index`th retained list that was not taken yet, which the check releases then.
