@@ -17,7 +17,7 @@
 //!
 //! * [`Device`]: the driver proper, over any [`Executive`]: what the driver asks of NT beyond the engine's
 //!   [`Kernel`](skua_engine::Kernel). Tests run it over the user-mode kernel.
-//! * [`NtKernel`], [`driver_entry`], [`bug_check`]: the half that faces Windows.
+//! * [`NtKernel`], [`driver_entry`]: the half that faces Windows, on [`skua_nt`].
 //! * [`trace`]: events for ETW.
 //! * [`RegistryValue`], [`SectionAccess`], [`PoolUse`], [`StartRoutine`]: what an [`Executive`]'s methods speak of.
 #![no_std]
@@ -45,4 +45,5 @@ pub use executive::{
     Executive, PoolUse, REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_QWORD, REG_SZ, RegistryValue,
     SectionAccess, StartRoutine,
 };
-pub use nt::{NtKernel, NtSection, NtThread, bug_check, driver_entry};
+pub use nt::{NtSection, driver_entry};
+pub use skua_nt::{NtKernel, NtThread};

@@ -8,9 +8,10 @@
 
 use core::panic::PanicInfo;
 
-use skua_driver::{bug_check, driver_entry};
+use skua_driver::driver_entry;
 use skua_engine::abi::nt::{DRIVER_OBJECT, UNICODE_STRING};
 use skua_engine::abi::status::NTSTATUS;
+use skua_nt::bug_check;
 
 /// The image's entry point.
 ///

@@ -15,13 +15,9 @@ use core::ptr::NonNull;
 use skua_engine::Kernel;
 use skua_engine::abi::nt::{KIRQL, MDL, PEPROCESS, mm_get_mapped_system_address};
 use skua_engine::abi::status::NTSTATUS;
-use skua_pools::Tag;
+pub use skua_nt::{PoolUse, StartRoutine};
 
 pub use registry::{REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_QWORD, REG_SZ, RegistryValue};
-
-/// What a system thread runs, once; its context is what [`Executive::ps_create_system_thread`] was given. The thread ends
-/// when it returns.
-pub type StartRoutine = unsafe extern "C" fn(context: *mut c_void);
 
 /// What those who open a section by its name may do with it. Its creator writes to it in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,17 +26,6 @@ pub enum SectionAccess {
     MapRead,
     /// They map it for reading and writing: a reader's cursor. Nothing in it is to be believed.
     MapWrite,
-}
-
-/// What is charged to one tag of nonpaged pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolUse {
-    /// The tag.
-    pub tag: Tag,
-    /// Bytes allocated and not freed.
-    pub in_use: usize,
-    /// The most bytes that were in use at once.
-    pub high_water: usize,
 }
 
 /// The kernel services that the driver needs besides [`Kernel`].

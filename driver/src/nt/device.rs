@@ -11,12 +11,12 @@ use skua_engine::abi::nt::{
     KernelMode, OBJ_KERNEL_HANDLE, UNICODE_STRING,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES};
+use skua_nt::Handle;
+use skua_nt::bindings::{self as sys, imports};
+use skua_nt::unicode::{self, ascii};
 use skua_protocol::{DEVICE_NAME, LINK_NAME};
 
-use super::bindings::{self as sys, imports};
 use super::descriptor::Descriptor;
-use super::handle::Handle;
-use super::unicode::{self, ascii};
 
 /// The device, in the kernel's own directory.
 const DEVICE: &[u16] = &name::<{ DEVICE_NAME.len() }>(DEVICE_NAME);

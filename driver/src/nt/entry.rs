@@ -20,11 +20,10 @@ use skua_engine::abi::nt::{
     DEVICE_OBJECT, DRIVER_DISPATCH, DRIVER_OBJECT, IRP, IRP_MJ_MAXIMUM_FUNCTION, UNICODE_STRING,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use skua_nt::{NtKernel, PoolUse, debug_print};
 
 use super::device::{DeviceObject, SymbolicLink};
-use super::{NtKernel, debug_print, memory, routines};
 use crate::device::Device;
-use crate::executive::PoolUse;
 use crate::trace::{self, Trace};
 
 /// What a loaded driver holds, in the device extension.
@@ -82,13 +81,13 @@ fn at(step: &'static str) -> impl FnOnce(NTSTATUS) -> Failure {
 /// # Safety
 /// `driver` is being loaded.
 unsafe fn load(driver: NonNull<DRIVER_OBJECT>, registry_path: &[u16]) -> Result<(), Failure> {
-    routines::resolve().map_err(at("finding the kernel's routines"))?;
+    let kernel = NtKernel::load(None).map_err(at("finding the kernel's routines"))?;
     let trace = Trace::register();
     // SAFETY: the caller's driver.
     let object = unsafe { DeviceObject::create(driver, Loaded::BYTES) };
     let object = object.map_err(at("creating the device"))?;
     object.secure().map_err(at("securing the device"))?;
-    let device = Device::start(&NtKernel, registry_path).map_err(at("starting the control thread"))?;
+    let device = Device::start(&kernel, registry_path).map_err(at("starting the control thread"))?;
     let link = SymbolicLink::create().map_err(at("creating the symbolic link"))?;
     let extension = object.extension().cast::<Loaded>();
     let loaded = Loaded { link, device, object, trace };
@@ -138,7 +137,7 @@ unsafe extern "C" fn unload(driver: *mut DRIVER_OBJECT) {
     device.stop();
     drop(device);
     drop(object);
-    let leaked = memory::owing();
+    let leaked = NtKernel.owing();
     if let Some(PoolUse { tag, in_use, .. }) = leaked {
         debug_print::format(format_args!("skua: {in_use} bytes of pool under {tag} were not given back"));
     }

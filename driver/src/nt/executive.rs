@@ -8,11 +8,11 @@ use core::ptr::NonNull;
 
 use skua_engine::abi::nt::{KIRQL, PEPROCESS};
 use skua_engine::abi::status::NTSTATUS;
+use skua_nt::bindings as sys;
+use skua_nt::{NtKernel, NtThread, debug_print};
 
-use super::bindings as sys;
 use super::section::NtSection;
-use super::thread::NtThread;
-use super::{NtKernel, debug_print, guarded, memory, registry, unguessable};
+use super::{guarded, registry, unguessable};
 use crate::executive::{Executive, PoolUse, RegistryValue, SectionAccess, StartRoutine};
 
 // SAFETY: these are the routines themselves; a section's address is its MDL's in system space.
@@ -82,7 +82,7 @@ unsafe impl Executive for NtKernel {
     }
 
     fn pool_use(&self, index: usize) -> Option<PoolUse> {
-        memory::pool_use(index)
+        Self::pool_use(self, index)
     }
 
     fn raise_guarded(&self, status: NTSTATUS) -> NTSTATUS {

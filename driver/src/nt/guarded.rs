@@ -12,8 +12,7 @@ use core::ffi::c_void;
 
 use skua_engine::abi::nt::{KernelMode, LOCK_OPERATION, MDL};
 use skua_engine::abi::status::{NTSTATUS, STATUS_SUCCESS};
-
-use super::bindings as sys;
+use skua_nt::bindings as sys;
 
 /// Runs `routine` with `context`: STATUS_SUCCESS, or the code of what it raised.
 ///

@@ -7,10 +7,9 @@ use core::ffi::c_int;
 use core::ptr;
 
 use skua_engine::abi::status::{NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL};
+use skua_nt::bindings::imports;
+use skua_nt::{Handle, attributes, unicode};
 
-use super::bindings::imports;
-use super::handle::{Handle, attributes};
-use super::unicode;
 use crate::executive::RegistryValue;
 
 /// Reading values of a key (winnt.h).

@@ -11,11 +11,11 @@ use skua_engine::abi::nt::{
     HANDLE, IoModifyAccess, LARGE_INTEGER, MDL, PAGE_SIZE, PEPROCESS, mm_get_mapped_system_address,
 };
 use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER};
+use skua_nt::bindings::{self as sys, imports};
+use skua_nt::{Handle, NtKernel, attributes, unicode};
 
-use super::bindings::{self as sys, imports};
 use super::descriptor::Descriptor;
-use super::handle::{Handle, attributes};
-use super::{NtKernel, guarded, unicode};
+use super::guarded;
 use crate::executive::SectionAccess;
 
 /// NtCurrentProcess(): the process whose thread calls (wdm.h).

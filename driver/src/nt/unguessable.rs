@@ -11,12 +11,13 @@
 
 use skua_engine::abi::nt::GUID;
 
-use super::bindings::{self as sys, imports};
-use super::routines;
+use skua_engine::Kernel as _;
+use skua_nt::NtKernel;
+use skua_nt::bindings::{self as sys, imports};
 
 /// 128 bits.
 pub(super) fn bits_128() -> u128 {
-    let ticks = routines::performance_counter();
+    let ticks = NtKernel.ke_query_performance_counter();
     #[expect(clippy::cast_possible_truncation, reason = "the fast-changing half is the seed")]
     let mut seed = ticks as u32;
     let mut random = || {
@@ -37,8 +38,8 @@ pub(super) fn bits_128() -> u128 {
         random(),
         unique[0],
         unique[1],
-        routines::system_time(),
-        routines::interrupt_time(),
+        NtKernel.ke_query_system_time_precise(),
+        NtKernel.ke_query_interrupt_time(),
         process,
         stack,
         random(),

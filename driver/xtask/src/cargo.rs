@@ -5,8 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates that kernel code is made of: no std, no alloc.
-pub(crate) const KERNEL_CRATES: [&str; 6] =
-    ["skua-pools", "skua-record", "skua-engine", "skua-conformance", "skua-protocol", "skua-driver"];
+pub(crate) const KERNEL_CRATES: [&str; 7] = [
+    "skua-pools",
+    "skua-record",
+    "skua-engine",
+    "skua-nt",
+    "skua-conformance",
+    "skua-protocol",
+    "skua-driver",
+];
 
 /// The root of the workspace.
 pub(crate) fn root() -> &'static Path {

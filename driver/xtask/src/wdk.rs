@@ -23,7 +23,7 @@ const LIBCLANG_PACKAGE: &str = "libclang-19-dev";
 /// Longest that it may take; the first time compiles bindgen.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Checks skua-driver with the feature, warnings and all.
+/// Checks skua-nt and skua-driver with the feature, warnings and all.
 pub(crate) fn run() -> Result<()> {
     tool::require(&[HEADERS])?;
     let libclang = libclang()?;
@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result<()> {
     let mut command = cargo::command();
     command
         .current_dir(&folder)
-        .args(["clippy", "--package", "skua-driver", "--target-dir"])
+        .args(["clippy", "--package", "skua-nt", "--package", "skua-driver", "--target-dir"])
         .arg(folder.join("target"))
         .args(["--", "-D", "warnings"])
         .env("LIBCLANG_PATH", libclang);

@@ -11,7 +11,7 @@
 //! The driver works with the types of [`skua_engine::abi::nt`]; pointers are cast where a call is made. `layout` asserts, at
 //! compile time, that either crate's types have the same layout.
 
-pub(super) mod imports;
+pub mod imports;
 mod layout;
 
 #[cfg(feature = "wdk")]
@@ -20,6 +20,6 @@ mod wdk;
 mod windows_sys;
 
 #[cfg(feature = "wdk")]
-pub(super) use wdk::*;
+pub use wdk::*;
 #[cfg(not(feature = "wdk"))]
-pub(super) use windows_sys::*;
+pub use windows_sys::*;

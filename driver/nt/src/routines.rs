@@ -15,8 +15,8 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use skua_engine::abi::nt::{LARGE_INTEGER, UNICODE_STRING};
 use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_FOUND};
 
-use super::bindings as sys;
-use super::unicode::ascii;
+use crate::bindings as sys;
+use crate::unicode::ascii;
 
 /// ExAllocatePool2: Windows 10 version 2004 and later.
 pub(super) type ExAllocatePool2 = unsafe extern "C" fn(flags: u64, bytes: usize, tag: u32) -> *mut c_void;

@@ -10,13 +10,13 @@ use skua_engine::abi::nt::{
 };
 use skua_engine::abi::status::NTSTATUS;
 
-use super::bindings::imports;
+use crate::bindings::imports;
 
 /// A handle that is valid in every process and that user mode cannot use: it was made with OBJ_KERNEL_HANDLE.
 ///
 /// # Invariants
 /// The handle is open and closed by this alone.
-pub(super) struct Handle(HANDLE);
+pub struct Handle(HANDLE);
 
 impl Handle {
     /// Takes what a routine that opens put into its argument.
@@ -26,12 +26,16 @@ impl Handle {
     ///
     /// # Safety
     /// On success the routine put an open kernel handle there, which is the caller's.
-    pub(super) unsafe fn opened(status: NTSTATUS, handle: HANDLE) -> Result<Self, NTSTATUS> {
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL, as for dropping it.
+    pub unsafe fn opened(status: NTSTATUS, handle: HANDLE) -> Result<Self, NTSTATUS> {
         if status.is_success() { Ok(Self(handle)) } else { Err(status) }
     }
 
     /// The handle, open as long as this lives.
-    pub(super) fn get(&self) -> HANDLE {
+    #[must_use]
+    pub fn get(&self) -> HANDLE {
         self.0
     }
 }
@@ -52,7 +56,8 @@ unsafe impl Sync for Handle {}
 const ATTRIBUTES_BYTES: u32 = size_of::<OBJECT_ATTRIBUTES>() as u32;
 
 /// InitializeObjectAttributes for a kernel handle, named by `name` if that is not null.
-pub(super) const fn attributes(name: *mut UNICODE_STRING) -> OBJECT_ATTRIBUTES {
+#[must_use]
+pub const fn attributes(name: *mut UNICODE_STRING) -> OBJECT_ATTRIBUTES {
     OBJECT_ATTRIBUTES {
         Length: ATTRIBUTES_BYTES,
         RootDirectory: ptr::null_mut(),

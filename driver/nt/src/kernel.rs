@@ -15,12 +15,57 @@ use skua_engine::abi::status::NTSTATUS;
 use skua_engine::abi::wsk::{
     WSK_CLIENT_NPI, WSK_PROVIDER_CHARACTERISTICS, WSK_PROVIDER_NPI, WSK_REGISTRATION,
 };
+use skua_pools::Tag;
 
-use super::bindings::{self as sys, imports};
-use super::{NtKernel, routines};
+use crate::bindings::{self as sys, imports};
+use crate::memory::{self, PoolUse};
+use crate::routines;
 
 /// Every group of processors (ntdef.h).
 const ALL_PROCESSOR_GROUPS: u16 = 0xFFFF;
+
+/// The kernel that the driver is loaded into.
+///
+/// Its routines work once [`NtKernel::load`] has looked up those that not every system has: before, there is no memory to be
+/// had and the clocks stand at 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NtKernel;
+
+impl NtKernel {
+    /// Looks up the routines that not every system has. Called first of all, once.
+    ///
+    /// `tag`, if there is one, is the tag under which the driver's memory is taken, whatever the engine calls it: tools that
+    /// list pool by tag then show the product's. Without it the engine's own tags show what each part takes.
+    ///
+    /// # Errors
+    /// STATUS_NOT_FOUND if the system has no clock.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub fn load(tag: Option<Tag>) -> Result<Self, NTSTATUS> {
+        routines::resolve()?;
+        memory::open(tag);
+        Ok(Self)
+    }
+
+    /// What is charged to the `index`th tag, in the order of first use; `None` behind the last.
+    ///
+    /// # IRQL
+    /// Any.
+    #[must_use]
+    pub fn pool_use(&self, index: usize) -> Option<PoolUse> {
+        memory::pool_use(index)
+    }
+
+    /// A tag whose memory has not all been given back. At the end of `DriverUnload` there is none.
+    ///
+    /// # IRQL
+    /// Any.
+    #[must_use]
+    pub fn owing(&self) -> Option<PoolUse> {
+        memory::owing()
+    }
+}
 
 // SAFETY: these are the routines themselves.
 unsafe impl Kernel for NtKernel {

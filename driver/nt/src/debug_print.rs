@@ -7,7 +7,7 @@ use core::fmt::{self, Write as _};
 
 use arrayvec::ArrayString;
 
-use super::bindings::imports;
+use crate::bindings::imports;
 
 /// DPFLTR_IHVDRIVER_ID (dpfilter.h): drivers that are not Microsoft's.
 const COMPONENT: u32 = 77;
@@ -16,8 +16,11 @@ const LEVEL: u32 = 0;
 /// The longest line, in bytes. DbgPrintEx takes 512 with its own overhead (docs), and lines share the stack with a callback.
 const LONGEST: usize = 250;
 
-/// Prints `line` and ends it.
-pub(super) fn line(line: &str) {
+/// Prints `line` and ends it; what is too long is cut.
+///
+/// # IRQL
+/// At most DIRQL; text that lies in pageable memory, at most APC_LEVEL.
+pub fn line(line: &str) {
     let mut text = [0; LONGEST + 1];
     let length = copy(line.as_bytes(), &mut text);
     debug_assert!(length <= LONGEST);
@@ -25,8 +28,11 @@ pub(super) fn line(line: &str) {
     let _status = unsafe { imports::DbgPrintEx(COMPONENT, LEVEL, c"%s\n".as_ptr(), text.as_ptr()) };
 }
 
-/// Formats a line and prints it. At PASSIVE_LEVEL only: formatting takes stack.
-pub(super) fn format(arguments: fmt::Arguments<'_>) {
+/// Formats a line and prints it.
+///
+/// # IRQL
+/// PASSIVE_LEVEL: formatting takes stack.
+pub fn format(arguments: fmt::Arguments<'_>) {
     let mut text = ArrayString::<LONGEST>::new();
     // A line that is cut still says what it is about.
     let _cut = text.write_fmt(arguments);

@@ -4,9 +4,9 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use skua_pools::Tag;
 
-use crate::executive::PoolUse;
+use crate::memory::PoolUse;
 
-/// How many tags have room. The engine and the driver use fewer; one more is refused memory.
+/// How many tags have room. The engine and a driver use fewer; one more is refused memory.
 pub(super) const TAGS: usize = 32;
 
 /// The accounts. Several threads may allocate at once, so the words are atomic; what a reader sees of one account need not

@@ -4,7 +4,7 @@
 // UNSAFETY: one read of a union whose every arm is an integer.
 #![expect(unsafe_code, reason = "a 64-bit integer is a union in C")]
 
-pub(in crate::nt) use wdk_sys::ntddk::{
+pub use wdk_sys::ntddk::{
     ExFreePoolWithTag, ExRaiseStatus, ExUuidCreate, IoAcquireCancelSpinLock, IoAllocateMdl, IoCancelIrp,
     IoCreateDevice, IoCreateSymbolicLink, IoDeleteDevice, IoDeleteSymbolicLink, IoFreeMdl,
     IoGetCurrentProcess, IoInitializeIrp, IoReleaseCancelSpinLock, IoReuseIrp, IofCompleteRequest,
@@ -17,11 +17,11 @@ pub(in crate::nt) use wdk_sys::ntddk::{
 use skua_engine::abi::nt::PEPROCESS;
 use wdk_sys::{BOOLEAN, LARGE_INTEGER, PKSTART_ROUTINE, POBJECT_TYPE};
 
-pub(in crate::nt) use super::imports::ExAllocatePoolWithTag;
-use crate::executive::StartRoutine;
+pub use super::imports::ExAllocatePoolWithTag;
+use crate::thread::StartRoutine;
 
 /// No object type, where one may be given.
-pub(in crate::nt) const NO_OBJECT_TYPE: POBJECT_TYPE = core::ptr::null_mut();
+pub const NO_OBJECT_TYPE: POBJECT_TYPE = core::ptr::null_mut();
 
 /// What `layout` compares with.
 pub(super) mod types {
@@ -48,27 +48,27 @@ pub(super) mod values {
 }
 
 /// A `BOOLEAN` argument.
-pub(in crate::nt) const fn boolean(value: bool) -> BOOLEAN {
+pub const fn boolean(value: bool) -> BOOLEAN {
     value as BOOLEAN
 }
 
 /// A `BOOLEAN` result.
-pub(in crate::nt) const fn is_true(value: BOOLEAN) -> bool {
+pub const fn is_true(value: BOOLEAN) -> bool {
     value != 0
 }
 
 /// The routine of a system thread.
-pub(in crate::nt) fn start_routine(routine: StartRoutine) -> PKSTART_ROUTINE {
+pub fn start_routine(routine: StartRoutine) -> PKSTART_ROUTINE {
     Some(routine)
 }
 
 /// A `LARGE_INTEGER` result.
-pub(in crate::nt) const fn quad_part(value: LARGE_INTEGER) -> i64 {
+pub const fn quad_part(value: LARGE_INTEGER) -> i64 {
     // SAFETY: any bits are an integer.
     unsafe { value.QuadPart }
 }
 
 /// A `PEPROCESS` result.
-pub(in crate::nt) fn process(value: wdk_sys::PEPROCESS) -> PEPROCESS {
+pub fn process(value: wdk_sys::PEPROCESS) -> PEPROCESS {
     value.cast()
 }

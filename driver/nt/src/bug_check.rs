@@ -5,7 +5,7 @@
 
 use core::panic::Location;
 
-use super::bindings::imports;
+use crate::bindings::imports;
 
 /// The code of Skua's bug checks: 'SKUA'.
 const CODE: u32 = 0x534B_5541;

@@ -3,8 +3,8 @@
 // UNSAFETY: one change of a routine's type.
 #![expect(unsafe_code, reason = "a routine's calling convention is spelled differently")]
 
-pub(in crate::nt) use windows_sys::Wdk::Storage::FileSystem::ObOpenObjectByPointer;
-pub(in crate::nt) use windows_sys::Wdk::System::SystemServices::{
+pub use windows_sys::Wdk::Storage::FileSystem::ObOpenObjectByPointer;
+pub use windows_sys::Wdk::System::SystemServices::{
     ExAllocatePoolWithTag, ExFreePoolWithTag, ExRaiseStatus, ExUuidCreate, IoAcquireCancelSpinLock,
     IoAllocateMdl, IoCancelIrp, IoCreateDevice, IoCreateSymbolicLink, IoDeleteDevice, IoDeleteSymbolicLink,
     IoFreeMdl, IoGetCurrentProcess, IoInitializeIrp, IoReleaseCancelSpinLock, IoReuseIrp, IofCompleteRequest,
@@ -18,10 +18,10 @@ use skua_engine::abi::nt::PEPROCESS;
 use windows_sys::Wdk::Foundation::POBJECT_TYPE;
 use windows_sys::Wdk::System::SystemServices::PKSTART_ROUTINE;
 
-use crate::executive::StartRoutine;
+use crate::thread::StartRoutine;
 
 /// No object type, where one may be given.
-pub(in crate::nt) const NO_OBJECT_TYPE: POBJECT_TYPE = 0;
+pub const NO_OBJECT_TYPE: POBJECT_TYPE = 0;
 
 /// What `layout` compares with.
 pub(super) mod types {
@@ -49,28 +49,28 @@ pub(super) mod values {
 }
 
 /// A `BOOLEAN` argument.
-pub(in crate::nt) const fn boolean(value: bool) -> bool {
+pub const fn boolean(value: bool) -> bool {
     value
 }
 
 /// A `BOOLEAN` result.
-pub(in crate::nt) const fn is_true(value: bool) -> bool {
+pub const fn is_true(value: bool) -> bool {
     value
 }
 
 /// The routine of a system thread.
-pub(in crate::nt) fn start_routine(routine: StartRoutine) -> PKSTART_ROUTINE {
+pub fn start_routine(routine: StartRoutine) -> PKSTART_ROUTINE {
     // SAFETY: the metadata lost the parameter; the kernel calls what it is given with the context. On 64-bit Windows the
     // "system" convention is C's.
     Some(unsafe { core::mem::transmute::<StartRoutine, unsafe extern "system" fn()>(routine) })
 }
 
 /// A `LARGE_INTEGER` result.
-pub(in crate::nt) const fn quad_part(value: i64) -> i64 {
+pub const fn quad_part(value: i64) -> i64 {
     value
 }
 
 /// A `PEPROCESS` result.
-pub(in crate::nt) fn process(value: windows_sys::Wdk::Foundation::PEPROCESS) -> PEPROCESS {
+pub fn process(value: windows_sys::Wdk::Foundation::PEPROCESS) -> PEPROCESS {
     core::ptr::without_provenance_mut(value.cast_unsigned())
 }

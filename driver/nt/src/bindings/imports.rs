@@ -17,18 +17,14 @@ use skua_engine::abi::wsk::{
 #[cfg_attr(windows, link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim"))]
 unsafe extern "C" {
     // Levels and locks. On x64 some headers make them inline; a call is what a shim can stand in for.
-    pub(in crate::nt) fn KeGetCurrentIrql() -> KIRQL;
-    pub(in crate::nt) fn KeRaiseIrqlToDpcLevel() -> KIRQL;
-    pub(in crate::nt) fn KeLowerIrql(irql: KIRQL);
+    pub fn KeGetCurrentIrql() -> KIRQL;
+    pub fn KeRaiseIrqlToDpcLevel() -> KIRQL;
+    pub fn KeLowerIrql(irql: KIRQL);
 
     // Which windows-sys imports from user mode's ntdll.dll.
-    pub(in crate::nt) fn ZwClose(handle: HANDLE) -> NTSTATUS;
-    pub(in crate::nt) fn ZwWaitForSingleObject(
-        handle: HANDLE,
-        alertable: u8,
-        timeout: *const LARGE_INTEGER,
-    ) -> NTSTATUS;
-    pub(in crate::nt) fn ZwCreateSection(
+    pub fn ZwClose(handle: HANDLE) -> NTSTATUS;
+    pub fn ZwWaitForSingleObject(handle: HANDLE, alertable: u8, timeout: *const LARGE_INTEGER) -> NTSTATUS;
+    pub fn ZwCreateSection(
         section: *mut HANDLE,
         access: u32,
         attributes: *const OBJECT_ATTRIBUTES,
@@ -37,7 +33,7 @@ unsafe extern "C" {
         allocation: u32,
         file: HANDLE,
     ) -> NTSTATUS;
-    pub(in crate::nt) fn ZwMapViewOfSection(
+    pub fn ZwMapViewOfSection(
         section: HANDLE,
         process: HANDLE,
         base: *mut *mut c_void,
@@ -49,18 +45,14 @@ unsafe extern "C" {
         allocation: u32,
         protection: u32,
     ) -> NTSTATUS;
-    pub(in crate::nt) fn ZwUnmapViewOfSection(process: HANDLE, base: *mut c_void) -> NTSTATUS;
-    pub(in crate::nt) fn ZwSetSecurityObject(
+    pub fn ZwUnmapViewOfSection(process: HANDLE, base: *mut c_void) -> NTSTATUS;
+    pub fn ZwSetSecurityObject(
         handle: HANDLE,
         information: u32,
         descriptor: PSECURITY_DESCRIPTOR,
     ) -> NTSTATUS;
-    pub(in crate::nt) fn ZwOpenKey(
-        key: *mut HANDLE,
-        access: u32,
-        attributes: *const OBJECT_ATTRIBUTES,
-    ) -> NTSTATUS;
-    pub(in crate::nt) fn ZwQueryValueKey(
+    pub fn ZwOpenKey(key: *mut HANDLE, access: u32, attributes: *const OBJECT_ATTRIBUTES) -> NTSTATUS;
+    pub fn ZwQueryValueKey(
         key: HANDLE,
         name: *const UNICODE_STRING,
         class: c_int,
@@ -68,11 +60,11 @@ unsafe extern "C" {
         length: u32,
         needed: *mut u32,
     ) -> NTSTATUS;
-    pub(in crate::nt) fn RtlRandomEx(seed: *mut u32) -> u32;
-    pub(in crate::nt) fn DbgPrintEx(component: u32, level: u32, format: *const c_char, ...) -> u32;
+    pub fn RtlRandomEx(seed: *mut u32) -> u32;
+    pub fn DbgPrintEx(component: u32, level: u32, format: *const c_char, ...) -> u32;
 
     // Whose priority is a ULONG or an enumeration.
-    pub(in crate::nt) fn MmMapLockedPagesSpecifyCache(
+    pub fn MmMapLockedPagesSpecifyCache(
         mdl: *mut MDL,
         mode: KPROCESSOR_MODE,
         cache: c_int,
@@ -83,16 +75,10 @@ unsafe extern "C" {
 
     // Which wdk-sys leaves out as deprecated: for systems without ExAllocatePool2.
     #[cfg(feature = "wdk")]
-    pub(in crate::nt) fn ExAllocatePoolWithTag(pool: c_int, bytes: usize, tag: u32) -> *mut c_void;
+    pub fn ExAllocatePoolWithTag(pool: c_int, bytes: usize, tag: u32) -> *mut c_void;
 
     // Whose declarations differ in whether it returns.
-    pub(in crate::nt) fn KeBugCheckEx(
-        code: u32,
-        first: usize,
-        second: usize,
-        third: usize,
-        fourth: usize,
-    ) -> !;
+    pub fn KeBugCheckEx(code: u32, first: usize, second: usize, third: usize, fourth: usize) -> !;
 }
 
 /// What compiled code calls without being told to. Nobody names them here; declaring them puts them into the import table
@@ -125,18 +111,15 @@ mod runtime {
 )]
 #[cfg_attr(all(windows, feature = "wdk"), link(name = "netio"))]
 unsafe extern "C" {
-    pub(in crate::nt) fn WskRegister(
-        npi: *mut WSK_CLIENT_NPI,
-        registration: *mut WSK_REGISTRATION,
-    ) -> NTSTATUS;
-    pub(in crate::nt) fn WskDeregister(registration: *mut WSK_REGISTRATION);
-    pub(in crate::nt) fn WskCaptureProviderNPI(
+    pub fn WskRegister(npi: *mut WSK_CLIENT_NPI, registration: *mut WSK_REGISTRATION) -> NTSTATUS;
+    pub fn WskDeregister(registration: *mut WSK_REGISTRATION);
+    pub fn WskCaptureProviderNPI(
         registration: *mut WSK_REGISTRATION,
         timeout: u32,
         npi: *mut WSK_PROVIDER_NPI,
     ) -> NTSTATUS;
-    pub(in crate::nt) fn WskReleaseProviderNPI(registration: *mut WSK_REGISTRATION);
-    pub(in crate::nt) fn WskQueryProviderCharacteristics(
+    pub fn WskReleaseProviderNPI(registration: *mut WSK_REGISTRATION);
+    pub fn WskQueryProviderCharacteristics(
         registration: *mut WSK_REGISTRATION,
         characteristics: *mut WSK_PROVIDER_CHARACTERISTICS,
     ) -> NTSTATUS;

@@ -11,17 +11,19 @@ use skua_engine::abi::nt::FALSE;
 use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES};
 use skua_pools::{Region, Tag};
 
-use super::NtKernel;
-use super::bindings::{self as sys, imports};
-use super::handle::{Handle, attributes};
-use crate::executive::StartRoutine;
+use crate::bindings::{self as sys, imports};
+use crate::handle::{Handle, attributes};
+use crate::kernel::NtKernel;
+
+/// What a system thread runs, once, with the context it was started with. The thread ends when it returns.
+pub type StartRoutine = unsafe extern "C" fn(context: *mut c_void);
 
 const TAG: Tag = Tag::new(b"SkTh");
 
 /// What a handle may be waited for with (winnt.h).
 const SYNCHRONIZE: u32 = 0x0010_0000;
 
-/// A system thread that runs the driver's code. Waits for its end when dropped.
+/// A system thread that runs the driver's code. Waits for its end when dropped, at PASSIVE_LEVEL.
 ///
 /// Waiting is by the handle: a reference to the thread object might not be had, and there would be no way back then.
 pub struct NtThread {
@@ -37,11 +39,17 @@ struct Start {
 }
 
 impl NtThread {
-    /// Starts `routine` with `context`.
+    /// Starts `routine` with `context`, in the system process.
+    ///
+    /// # Errors
+    /// STATUS_INSUFFICIENT_RESOURCES, or what PsCreateSystemThread answered.
     ///
     /// # Safety
     /// `routine` may be called with `context` on another thread, as long as the returned value lives.
-    pub(super) unsafe fn start(routine: StartRoutine, context: *mut c_void) -> Result<Self, NTSTATUS> {
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub unsafe fn start(routine: StartRoutine, context: *mut c_void) -> Result<Self, NTSTATUS> {
         let start = Region::new(NtKernel, TAG, Layout::new::<Start>())
             .map_err(|_refused| STATUS_INSUFFICIENT_RESOURCES)?;
         let place = start.start().cast::<Start>();

@@ -4,7 +4,8 @@ use skua_engine::abi::nt::UNICODE_STRING;
 use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_PARAMETER};
 
 /// The code units of an ASCII text; in constants anything else does not compile.
-pub(super) const fn ascii<const N: usize>(text: &[u8; N]) -> [u16; N] {
+#[must_use]
+pub const fn ascii<const N: usize>(text: &[u8; N]) -> [u16; N] {
     let mut units = [0; N];
     let mut index = 0;
     while index < N {
@@ -19,7 +20,7 @@ pub(super) const fn ascii<const N: usize>(text: &[u8; N]) -> [u16; N] {
 ///
 /// # Errors
 /// STATUS_INVALID_PARAMETER if it takes more than 65534 bytes.
-pub(super) fn borrowed(units: &[u16]) -> Result<UNICODE_STRING, NTSTATUS> {
+pub fn borrowed(units: &[u16]) -> Result<UNICODE_STRING, NTSTATUS> {
     let bytes = u16::try_from(size_of_val(units)).map_err(|_long| STATUS_INVALID_PARAMETER)?;
     Ok(UNICODE_STRING { Length: bytes, MaximumLength: bytes, Buffer: units.as_ptr().cast_mut() })
 }
