@@ -33,6 +33,7 @@
 //!
 //! * [`Kernel`]: what the engine asks of the kernel around it; [`Passive`], [`Dispatch`]: levels as values.
 //! * [`Handler`], [`Batch`], [`Datagram`], [`Payload`], [`Retained`]: what an embedder's code sees.
+//! * [`Outlet`]: a socket that a handler sends through from inside its callbacks.
 //! * [`Sink`]: the handler that writes records into rings; [`Admission`](admission::Admission): who is let in.
 //! * [`ListenSocket`], [`ConnectionSocket`], [`StreamSocket`], [`BasicSocket`], made by a [`SocketBuilder`];
 //!   [`Unbound`], [`Bound`], [`Connected`], [`Listening`]: their states. [`Controlled`]: options of any of them.
@@ -103,8 +104,8 @@ pub use send::context::CallersBuffer;
 pub use send::control::SendOptions;
 pub use sink::{ShardStats, Sink, SinkConfig, SinkError, SinkShard, SinkStats, Wake};
 pub use socket::{
-    CloseError, DatagramSocket, Info, Membership, MembershipError, OpenSocketError, OpenStep, Owner, Sharing,
-    SocketOptions, Wanted,
+    CloseError, DatagramSocket, Info, Membership, MembershipError, OpenSocketError, OpenStep, Outlet,
+    OutletBusy, Owner, Sharing, SocketOptions, Wanted,
 };
 pub use stats::Stats;
 pub use transports::TransportsError;

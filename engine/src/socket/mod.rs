@@ -10,12 +10,14 @@ pub(crate) mod core;
 mod membership;
 mod open;
 pub(crate) mod options;
+mod outlet;
 mod request;
 
 pub use close::CloseError;
 pub use membership::{Membership, MembershipError};
 pub use open::{OpenSocketError, OpenStep};
 pub use options::{Info, Owner, Sharing, SocketOptions, Wanted};
+pub use outlet::{Outlet, OutletBusy};
 
 use ::core::ffi::c_void;
 use ::core::mem::ManuallyDrop;

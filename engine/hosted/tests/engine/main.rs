@@ -10,6 +10,7 @@ mod layer;
 mod listener;
 mod membership;
 mod nbl;
+mod outlet;
 mod packets;
 mod points;
 mod quirks;
