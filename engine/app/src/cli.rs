@@ -15,7 +15,7 @@ use skua_engine::admission::Prefix;
 pub(crate) use driver::{DriverArgs, DriverCommand, InstallArgs};
 pub(crate) use interface::Interface;
 pub(crate) use place::{Group, SinkName};
-pub(crate) use quantity::{Pace, Rate, Sample, Size, Span};
+pub(crate) use quantity::{Delay, Pace, Rate, Sample, Size, Span};
 pub(crate) use sinks::{CaptureArgs, ChangeArgs, StatsArgs, StopArgs, TopArgs};
 
 /// A UDP telemetry sink that accounts for every datagram.
@@ -119,6 +119,11 @@ pub(crate) struct SinkArgs {
     /// Threads that receive; each has a shard of its own. The driver has a shard on every processor.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "driver", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
+
+    /// How long datagrams may be left in the system's buffer while they keep coming, so that a wake-up takes several; 0 for
+    /// not at all. At rest nothing is put off.
+    #[arg(long, value_name = "TIME", default_value = "1ms", conflicts_with = "driver")]
+    pub(crate) moderation: Delay,
 }
 
 /// Where records go, and when that ends.
@@ -279,6 +284,8 @@ mod tests {
             ("skua plan --rate 0 --size 1 --stall 1s", "--rate"),
             ("skua sink --listen 127.0.0.1:1 --name x", "--driver"),
             ("skua sink --driver --listen 127.0.0.1:1 --workers 2", "--workers"),
+            ("skua sink --driver --listen 127.0.0.1:1 --moderation 1ms", "--moderation"),
+            ("skua sink --listen 127.0.0.1:1 --moderation 1s", "100ms"),
             ("skua sink --driver --listen 127.0.0.1:1 --detach --write a", "--detach"),
             ("skua sink --driver --listen 127.0.0.1:1 --name 0123456789abcdef0123456789abcdef0", "--name"),
             ("skua sink --driver --listen 127.0.0.1:1 --name 17", "--name"),
@@ -300,7 +307,7 @@ mod tests {
             "skua sink --listen 127.0.0.1:0 --listen [::1]:0 --for 10s --write a.pcapng --json - --summary json",
             "skua sink --listen 0.0.0.0:5000 --group 239.1.2.3@lo --group ff02::7@1 --discard --metrics 127.0.0.1:0",
             "skua sink --listen 0.0.0.0:1 --allow 10.0.0.0/8 --allow ::1/128 --source-rate 1k --sample 1/10 --snaplen 96",
-            "skua sink --listen 0.0.0.0:1 --ring 64K --workers 2 --verify --receive-buffer 1M",
+            "skua sink --listen 0.0.0.0:1 --ring 64K --workers 2 --verify --receive-buffer 1M --moderation 0",
             "skua send --to 127.0.0.1:9125 --rate max --size 512 --for 3s --flows 8",
             "skua send --to [::1]:9125 --rate 100k --count 1000",
             "skua plan --rate 200k --size 600 --stall 50ms",

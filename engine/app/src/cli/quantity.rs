@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use skua_hosted::ProviderConfig;
+
 /// A number of bytes: `4096`, `64K`, `8M`, `1G`, in powers of 1024.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Size(pub(crate) usize);
@@ -29,6 +31,10 @@ pub(crate) struct Sample(pub(crate) NonZeroU32);
 /// A time: `10s`, `50ms`, `1m 30s`; more than 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Span(pub(crate) Duration);
+
+/// How long something may be put off; 0 is not at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Delay(pub(crate) Duration);
 
 /// What a quantity should have looked like.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -132,6 +138,18 @@ impl FromStr for Span {
     }
 }
 
+impl FromStr for Delay {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        humantime::parse_duration(text)
+            .ok()
+            .filter(|delay| *delay <= ProviderConfig::LONGEST_MODERATION)
+            .map(Self)
+            .ok_or(QuantityError("0, or a time of up to 100ms, such as 500us"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +193,12 @@ mod tests {
         assert_eq!("10s".parse(), Ok(Span(Duration::from_secs(10))));
         for text in ["10", "0s", "", "-1s", "soon"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+        for (text, micros) in [("0", 0), ("0s", 0), ("50us", 50), ("100ms", 100_000)] {
+            assert_eq!(text.parse(), Ok(Delay(Duration::from_micros(micros))), "{text}");
+        }
+        for text in ["10", "", "101ms", "soon"] {
+            assert!(text.parse::<Delay>().is_err(), "{text}");
         }
     }
 }

@@ -71,7 +71,7 @@ impl InProcess {
     pub(crate) fn open(args: &SinkArgs) -> Result<Self, StartError> {
         let config = settings::sink_config(args.ring, args.snaplen)?;
         let alarm = Alarm::default();
-        let kernel = HostKernel::new(HostConfig::with_workers(u32::from(args.workers)).unverified());
+        let kernel = HostKernel::new(host_config(args));
         let started = Instant::now();
         let passive = passive(&kernel)?;
         let registration = Registration::register(kernel.clone(), Events::Static, &passive)?;
@@ -205,6 +205,12 @@ impl EngineCounts {
 
 fn passive(kernel: &HostKernel) -> Result<Passive<'_>, StartError> {
     Passive::acquire(kernel).ok_or(StartError::Level)
+}
+
+fn host_config(args: &SinkArgs) -> HostConfig {
+    let mut config = HostConfig::with_workers(u32::from(args.workers)).unverified();
+    config.provider.moderation = args.moderation.0;
+    config
 }
 
 fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOptions<'static> {

@@ -11,6 +11,7 @@ mod endings;
 mod errors;
 mod filters;
 mod full;
+mod moderation;
 mod numbered;
 mod overload;
 mod plan;

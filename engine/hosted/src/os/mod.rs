@@ -131,8 +131,23 @@ pub(crate) trait Receiver: Send {
     /// source address, control messages.
     fn receive(&mut self, slots: usize) -> Received;
 
+    /// How full the buffer is that the stack queues datagrams in. `None` where it cannot tell, and where a receive that
+    /// fills fewer slots than it may does not say that nothing more is queued.
+    fn backlog(&self) -> Option<Backlog> {
+        None
+    }
+
     /// Throws away what is still queued after [`StackSocket::end`], and says how much that was. Blocks are scratch.
     fn discard(&mut self) -> u64;
+}
+
+/// How full a receive buffer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Bytes that are taken.
+    pub(crate) queued: u32,
+    /// Bytes that there are. What does not fit is lost.
+    pub(crate) limit: u32,
 }
 
 /// How a receive ended.

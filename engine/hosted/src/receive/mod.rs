@@ -5,6 +5,7 @@ mod arena;
 mod block;
 mod coalesce;
 mod freelist;
+mod moderation;
 mod pending;
 mod worker;
 

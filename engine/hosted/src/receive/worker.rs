@@ -14,13 +14,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skua_engine::abi::cmsg::MSG_BCAST;
 use skua_engine::abi::wsk::WSK_FLAG_AT_DISPATCH_LEVEL;
 
 use super::block::BlockRef;
 use super::coalesce;
+use super::moderation::Moderation;
 use crate::os::{Received, Receiver};
 use crate::socket::datagram::DatagramSocket;
 use crate::socket::events::Verdict;
@@ -102,6 +103,8 @@ pub(crate) struct Worker {
     /// Blocks in no slot. Has room for all of this worker's.
     spare: Vec<BlockRef>,
     errors: u32,
+    /// None when it is off.
+    moderation: Option<Moderation>,
     /// Whether a quiesce was told that this worker's queue is empty.
     drained: bool,
 }
@@ -118,7 +121,8 @@ impl Worker {
         // The first blocks are taken first.
         spare.reverse();
         let slots = vec![None; provider.batch as usize].into_boxed_slice();
-        Self { socket, index, receiver, slots, spare, errors: 0, drained: false }
+        let moderation = receiver.backlog().and_then(|_| Moderation::new(provider.moderation));
+        Self { socket, index, receiver, slots, spare, errors: 0, moderation, drained: false }
     }
 
     /// Works until the socket closes.
@@ -144,7 +148,8 @@ impl Worker {
     }
 
     fn receive(&mut self, ready: usize) {
-        match self.receiver.receive(self.socket.wanted_of(ready)) {
+        let ready = self.socket.wanted_of(ready);
+        match self.receiver.receive(ready) {
             Received::Datagrams(count) => {
                 self.errors = 0;
                 let limit = self.socket.controls.options().coalesce();
@@ -152,6 +157,7 @@ impl Worker {
                     coalesce::join(&mut self.slots[..count], &mut self.spare, limit);
                 }
                 self.deliver(count);
+                self.moderate(count, ready);
             }
             Received::Quiet => self.errors = 0,
             Received::Failed => {
@@ -169,6 +175,20 @@ impl Worker {
                 self.socket.die(self.index);
                 self.wait(|| false);
             }
+        }
+    }
+
+    /// Rests where that pays, after a receive of `count` datagrams that could have been `most`.
+    fn moderate(&mut self, count: usize, most: usize) {
+        let Some(moderation) = &mut self.moderation else { return };
+        moderation.take(count);
+        if count == most {
+            return;
+        }
+        let Some(rest) = moderation.rest(Instant::now()) else { return };
+        self.socket.bell(self.index).rest(rest, || !self.socket.wants_delivery() || self.socket.is_ending());
+        if let Some(backlog) = self.receiver.backlog() {
+            moderation.learn(backlog);
         }
     }
 

@@ -184,6 +184,11 @@ impl DatagramSocket {
         self.has(CLOSING)
     }
 
+    /// Whether what is queued is to be got out of the way.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.has(ENDING | CLOSING)
+    }
+
     /// Whether a worker should receive.
     pub(crate) fn wants_datagrams(&self) -> bool {
         !self.has(DEAD) && (self.wants_delivery() || self.has(ENDING))

@@ -24,6 +24,7 @@ mod listen;
 mod loss;
 mod memberships;
 mod middleware;
+mod moderation;
 mod names;
 mod options;
 mod race;

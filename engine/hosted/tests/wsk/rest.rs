@@ -20,7 +20,7 @@ use crate::raw::stream::Stream;
 use crate::raw::{Client, Irp, LOCALHOST, eventually, with};
 
 /// How often the thread of this name has run, from /proc; `None` before it has given itself the name.
-fn runs(name: &str) -> Option<u64> {
+pub(crate) fn runs(name: &str) -> Option<u64> {
     for task in std::fs::read_dir("/proc/self/task").unwrap() {
         let task = task.unwrap().path();
         // A thread of another test may end meanwhile.
@@ -35,7 +35,7 @@ fn runs(name: &str) -> Option<u64> {
 
 /// Whatever was under way ends; then nothing happens.
 #[track_caller]
-fn is_at_rest(what: &str, names: &[String]) {
+pub(crate) fn is_at_rest(what: &str, names: &[String]) {
     let all = || names.iter().map(|name| runs(name)).collect::<Option<Vec<u64>>>();
     eventually(what, || {
         let before = all();

@@ -1,12 +1,7 @@
-//! What the stack dropped, by SO_MEMINFO: 32 bits a descriptor, extended to 64.
+//! What the stack dropped: 32 bits a descriptor, extended to 64.
 
 use super::descriptor::Descriptor;
-
-/// `SK_MEMINFO_DROPS` (linux/sock_diag.h): datagrams that reached the socket and were dropped, because its buffer was full, a
-/// filter refused them, or their checksum was wrong.
-const DROPS: usize = 8;
-/// `SK_MEMINFO_VARS`: how many words SO_MEMINFO has.
-const WORDS: usize = 9;
+use super::meminfo::MemInfo;
 
 /// The count of one socket. It misses nothing as long as fewer than 2^32 datagrams are dropped between two samples.
 #[derive(Default)]
@@ -21,8 +16,7 @@ struct Extended {
 }
 
 impl Drops {
-    /// Reads the counts of all descriptors, which are open, and sums them up. `None` when one cannot be read: kernels
-    /// before 4.12 have no SO_MEMINFO, and others of the same interface need not have all its words.
+    /// Reads the counts of all descriptors, which are open, and sums them up. `None` when one cannot be read.
     pub(super) fn sample<'a>(&mut self, descriptors: impl Iterator<Item = &'a Descriptor>) -> Option<u64> {
         let mut sum = Some(0);
         for (index, descriptor) in descriptors.enumerate() {
@@ -30,8 +24,7 @@ impl Drops {
                 self.by_descriptor.push(Extended::default());
             }
             let extended = &mut self.by_descriptor[index];
-            let words = descriptor.words::<WORDS>(libc::SOL_SOCKET, libc::SO_MEMINFO);
-            let total = words.ok().map(|words| extended.advance(words[DROPS]));
+            let total = MemInfo::of(descriptor).map(|info| extended.advance(info.drops()));
             sum = sum.zip(total).map(|(sum, total)| sum + total);
         }
         sum

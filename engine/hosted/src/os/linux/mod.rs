@@ -6,6 +6,7 @@ mod descriptor;
 mod drops;
 mod errors;
 pub(super) mod interfaces;
+mod meminfo;
 pub(super) mod options;
 mod receive;
 mod send;

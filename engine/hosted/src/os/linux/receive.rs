@@ -11,9 +11,10 @@ use skua_engine::abi::sockaddr::SOCKADDR_INET;
 
 use super::address::to_windows;
 use super::ancillary::translate;
+use super::meminfo::MemInfo;
 use super::{Descriptor, Family, Shared, errors};
 use crate::kernel::clock;
-use crate::os::{Received, Receiver};
+use crate::os::{Backlog, Received, Receiver};
 use crate::receive::{BlockRef, HEAD_BYTES, TAIL_BYTES, Wanted};
 
 /// Room for every control message that can be asked for; the kernel's PKTINFO and times are longer than Windows'.
@@ -156,6 +157,10 @@ impl Receiver for LinuxReceiver {
             0 => Received::Ended,
             _ => Received::Datagrams(datagrams),
         }
+    }
+
+    fn backlog(&self) -> Option<Backlog> {
+        MemInfo::of(self.descriptor()).map(|info| info.backlog())
     }
 
     fn discard(&mut self) -> u64 {
