@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::{CArguments, E2eArguments, FuzzArguments, ImageArguments, WineArguments};
 use crate::steps::Steps;
-use crate::{c, cargo, code, e2e, fuzz, image, loom, no_std, perf_scripts, process, wdk, wine};
+use crate::{benches, c, cargo, code, e2e, fuzz, image, loom, no_std, perf_scripts, process, wdk, wine};
 
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
@@ -46,8 +46,7 @@ pub(crate) fn run() -> Result<()> {
     steps.run("check-wdk", wdk::run);
     steps.run("loom", loom::run);
     steps.run("shuttle", loom::run_shuttle);
-    // Each bench once, to see that it runs: with the tests' profile, whose dependencies are built by now.
-    steps.run("benches", || cargo(&["test", "--package", "skua-benches", "--benches"]));
+    steps.run("bench-smoke", benches::run);
     steps.finish()
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{c, ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
+use crate::{benches, c, ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -18,6 +18,8 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run every bench and the throughput tool just long enough to see that they run.
+    BenchSmoke,
     /// Build skua.sys and skua.exe for Windows, on this machine.
     BuildSys(BuildArguments),
     /// Build the C library, and compile and run its tests with gcc and clang.
@@ -118,6 +120,7 @@ impl Arguments {
     /// Runs the chosen task to its end.
     pub(crate) fn run(self) -> Result<()> {
         match self.task {
+            Task::BenchSmoke => benches::run(),
             Task::BuildSys(arguments) => image::build::run(&arguments),
             Task::C(arguments) => c::run(&arguments),
             Task::CheckImage(arguments) => image::check::run(&arguments),

@@ -6,6 +6,7 @@
 //!
 //! | subcommand | what it proves | what it needs |
 //! |---|---|---|
+//! | `bench-smoke` | the benches and the throughput tool run | network namespaces, iproute2 |
 //! | `build-sys` | skua.sys and skua.exe can be built on Linux | lld, MinGW, and Rust's sources or rustup's Windows targets |
 //! | `c` | C clients of WSK compile with gcc, clang and MinGW, and run over the C library | gcc, g++, clang, MinGW |
 //! | `check-image` | the images import what their lists say, and are what Windows loads as drivers | what `build-sys` made |
@@ -23,6 +24,7 @@
 //!
 //! A program that is missing is a failure, never a skip: it names the program and the command that installs it.
 
+mod benches;
 mod c;
 mod cargo;
 mod ci;
