@@ -189,6 +189,11 @@ pub(crate) struct SendArgs {
     #[arg(long = "for", value_name = "TIME")]
     pub(crate) duration: Option<Span>,
 
+    /// Hand many datagrams over as one buffer that the network stack cuts (USO, UDP_SEGMENT). A receiver that coalesces
+    /// may get them as one.
+    #[arg(long)]
+    pub(crate) uso: bool,
+
     /// Source ports to send from, in turn.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) flows: u16,
@@ -310,6 +315,7 @@ mod tests {
             "skua sink --listen 0.0.0.0:1 --ring 64K --workers 2 --verify --receive-buffer 1M --moderation 0",
             "skua send --to 127.0.0.1:9125 --rate max --size 512 --for 3s --flows 8",
             "skua send --to [::1]:9125 --rate 100k --count 1000",
+            "skua send --to 127.0.0.1:9125 --rate max --uso --for 3s",
             "skua plan --rate 200k --size 600 --stall 50ms",
             "skua sink --driver --listen 0.0.0.0:514 --name syslog --no-map --for 3s --write a.pcapng",
             "skua sink --driver --listen 0.0.0.0:514 --detach --ring 1M",

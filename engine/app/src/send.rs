@@ -1,19 +1,25 @@
 //! `skua send`: numbered datagrams at a steady rate.
 
+mod engine;
 mod flow;
 mod pace;
+mod shape;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
+use skua_engine::{CaptureError, OpenError, OpenSocketError, RegisterError};
+
 use crate::cli::SendArgs;
-use crate::numbered::{Number, Pattern};
+use crate::numbered::{Pattern, Series};
 use crate::say;
 use crate::signals::Stop;
+use engine::SendEngine;
 use flow::Flow;
 use pace::Schedule;
+use shape::Shape;
 
 /// Sends until the count or the time is reached, or a signal comes, and says what was sent.
 ///
@@ -29,17 +35,38 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), SendError> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SendError {
+    /// The WSK client could not be registered.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// There is no WSK provider.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// No memory for what is under way.
+    #[error(transparent)]
+    Engine(#[from] OpenError),
     /// No socket could be had.
-    #[error("{to}: no socket to send from: {source}; check the address and that there is a route to it")]
-    Open { to: SocketAddr, source: io::Error },
-    /// A datagram was refused by the system.
+    #[error("{to}: no socket to send from: {source}")]
+    Open { to: SocketAddr, source: OpenSocketError },
+    /// Datagrams were refused by the system.
     #[error(
-        "{to}: datagram {sequence} of {size} bytes was not sent: {source}; check --size, the route and the firewall"
+        "{to}: of the datagrams of {size} bytes from number {sequence} on, one was not sent: {source}; check --size (with \
+         --uso it must fit the link), the route and the firewall"
     )]
-    Send { to: SocketAddr, sequence: u64, size: u16, source: io::Error },
+    Send { to: SocketAddr, sequence: u64, size: u16, source: skua_engine::SendError },
+    /// The system takes no more.
+    #[error(
+        "{to}: the system has no room for datagram {sequence}, or refused one before it; check the route and the firewall"
+    )]
+    NoRoom { to: SocketAddr, sequence: u64 },
+    /// The system refused what it had taken.
+    #[error("{to}: {failed} datagrams were not sent; check --size, the route and the firewall")]
+    Failed { to: SocketAddr, failed: u64 },
     /// Signals cannot be caught.
     #[error("signals cannot be caught: {0}")]
     Signals(io::Error),
+    /// The calling thread holds a raised level.
+    #[error("the program is at DISPATCH_LEVEL where it must be at PASSIVE_LEVEL; this is a bug in skua")]
+    Level,
 }
 
 /// What was sent.
@@ -68,55 +95,55 @@ impl fmt::Display for Report {
     }
 }
 
+/// How long what is under way at the end may take to be sent.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+
 fn send(args: &SendArgs, stop: &Stop) -> Result<Report, SendError> {
     let to = args.to;
-    let mut flows = (0..args.flows)
-        .map(|_| Flow::open(to))
-        .collect::<io::Result<Vec<_>>>()
-        .map_err(|source| SendError::Open { to, source })?;
-    let flow_count = flows.len() as u64;
-    let pattern = Pattern::new();
+    let shape = Shape::new(args.size, args.uso);
+    let engine = SendEngine::open(&shape)?;
+    let flow_count = u64::from(args.flows);
     let run = run_number();
-    let mut datagram = vec![0; usize::from(args.size)];
+    let mut flows = (0..args.flows)
+        .map(|flow| {
+            let total = args.count.map_or(0, |count| share(count, flow.into(), flow_count));
+            Flow::open(&engine, to, &shape, Series::new(run, flow.into(), total, args.size))
+        })
+        .collect::<Result<Vec<_>, SendError>>()?;
+    let pattern = Pattern::new();
 
     let start = Instant::now();
     let end = args.duration.map(|span| start + span.0);
     let count = args.count.unwrap_or(u64::MAX);
-    let schedule = Schedule::new(args.rate, start);
+    let schedule = Schedule::new(args.rate, start, shape.turn() * flow_count);
     let mut sent = 0;
     while sent < count && !stop.is_asked() {
         let now = Instant::now();
         if end.is_some_and(|end| now >= end) {
             break;
         }
-        for _ in 0..schedule.due(sent, now).min(count - sent) {
-            let flow = sent % flow_count;
-            let number = Number {
-                run,
-                flow: u32::try_from(flow).unwrap_or(u32::MAX),
-                sequence: sent / flow_count,
-                total: args.count.map_or(0, |count| share(count, flow, flow_count)),
-            };
-            pattern.write(number, &mut datagram);
-            let index = usize::try_from(flow).unwrap_or(0);
-            flows[index].send(&datagram).map_err(|source| SendError::Send {
-                to,
-                sequence: sent,
-                size: args.size,
-                source,
-            })?;
-            sent += 1;
+        let due = schedule.due(sent, now).min(count - sent);
+        for nth in 0..due.min(flow_count) {
+            let flow = &mut flows[index(sent + nth, flow_count)];
+            flow.send(&engine, &pattern, &shape, share(due, nth, flow_count))?;
         }
+        sent += due;
         if let Some(rest) = schedule.rest(sent, Instant::now()) {
             stop.wait(end.map_or(rest, |end| rest.min(end.saturating_duration_since(now))));
         }
     }
-    Ok(Report {
-        datagrams: sent,
-        size: args.size,
-        refused: flows.iter().map(Flow::refused).sum(),
-        elapsed: start.elapsed(),
-    })
+    engine.settle(SETTLE_LIMIT);
+    let elapsed = start.elapsed();
+    let stats = engine.stats();
+    let failed = stats.sends_issued - stats.sends_completed.min(stats.sends_issued);
+    let report = Report { datagrams: sent, size: args.size, refused: engine.refused(), elapsed };
+    engine.close(flows.into_iter().map(Flow::into_socket))?;
+    if failed > 0 { Err(SendError::Failed { to, failed }) } else { Ok(report) }
+}
+
+/// Whose turn datagram `number` is, where they are dealt to flows in turn.
+fn index(number: u64, flows: u64) -> usize {
+    usize::try_from(number % flows).unwrap_or(0)
 }
 
 /// How many of `count` datagrams, dealt in turn, fall to `flow`.

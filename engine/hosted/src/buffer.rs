@@ -45,6 +45,7 @@ impl<'k> Pieces<'k> {
 impl Iterator for Pieces<'_> {
     type Item = Result<Piece, NTSTATUS>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         while self.left > 0 {
             if self.mdl.is_null() {

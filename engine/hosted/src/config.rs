@@ -111,6 +111,12 @@ pub struct ProviderConfig {
     /// STATUS_INSUFFICIENT_RESOURCES. Windows has no such limit; with one, their memory is taken at bind and none at
     /// DISPATCH_LEVEL.
     pub pending_receives: u32,
+    /// Has SIO_WSK_SET_REMOTE_ADDRESS connect the socket of the host too, which then finds the route once instead of for
+    /// each datagram, and hears from the other host when nobody listens there: see
+    /// [`HostKernel::refused`](crate::HostKernel::refused). A socket that is bound to every address receives by that of the
+    /// route alone then, and its remote address stays: setting another, or none, fails with
+    /// STATUS_INVALID_DEVICE_STATE.
+    pub connects: bool,
     /// Calls receive events below DISPATCH_LEVEL and without WSK_FLAG_AT_DISPATCH_LEVEL, as WSK is allowed to.
     pub indicate_below_dispatch: bool,
     /// Who stands between clients and the provider, nearest to the clients first.
@@ -130,6 +136,7 @@ impl Default for ProviderConfig {
             moderation: Duration::ZERO,
             pending_sends: 256,
             pending_receives: 1024,
+            connects: false,
             indicate_below_dispatch: false,
             middleware: Vec::new(),
             loopback_buffer: 256 << 10,

@@ -6,6 +6,7 @@
     reason = "a context is the batch's from the pool until the call, and the provider's from then on"
 )]
 
+use core::net::SocketAddr;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::Ordering;
 
@@ -64,6 +65,8 @@ pub struct SendBatch<'s, K: Kernel, H: Handler<K>> {
     block: &'s SocketBlock<K, H>,
     dispatch: &'s Dispatch<'s, K>,
     remote: SOCKADDR_INET,
+    /// Whether `remote` is the socket's own.
+    is_fixed: bool,
     control: Control,
     first: Option<NonNull<SendContext<K>>>,
     last: Option<NonNull<SendContext<K>>>,
@@ -74,14 +77,16 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
     pub(crate) fn new(
         block: &'s SocketBlock<K, H>,
         dispatch: &'s Dispatch<'s, K>,
-        remote: SOCKADDR_INET,
+        remote: SocketAddr,
         control: Control,
     ) -> Result<Self, SendError> {
         let stopping = block.core.stopping.load(Ordering::Relaxed);
         if stopping || !block.core.rundown.acquire(dispatch.processor(), 1) {
             return Err(SendError::Closing);
         }
-        Ok(Self { block, dispatch, remote, control, first: None, last: None, datagrams: 0 })
+        let is_fixed = block.core.remote == Some(remote);
+        let remote = SOCKADDR_INET::from(remote);
+        Ok(Self { block, dispatch, remote, is_fixed, control, first: None, last: None, datagrams: 0 })
     }
 
     /// Adds a datagram: `fill` gets all of a context's bytes and returns how many of them the datagram has. Where the
@@ -297,7 +302,9 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
         unsafe { io_set_completion_routine(irp, routine, first.as_ptr().cast(), true, true, true) };
         // SAFETY: as above: the area lives in the context.
         let (control, control_bytes) = unsafe { &mut *context.control.get() }.as_raw();
-        let (node, remote) = (context.node.get(), context.remote.get().cast());
+        let node = context.node.get();
+        // A provider that knows the address needs none, and may have found the way there already.
+        let remote = if self.is_fixed { null_mut() } else { context.remote.get().cast() };
         // SAFETY: a field of the context's node.
         let buffer = unsafe { &raw mut (*node).Buffer };
         let ticket = context.ticket.load(Ordering::Relaxed);

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "the table is valid from the open to the end of WskCloseSocket")]
 
 use ::core::cell::UnsafeCell;
+use ::core::net::SocketAddr;
 use ::core::ptr::{NonNull, null_mut};
 use ::core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
@@ -51,6 +52,8 @@ pub(crate) struct SocketCore<K: Kernel> {
     pub close: Operation<K>,
     /// What control messages the datagrams should carry.
     pub wanted: Wanted,
+    /// Where everything goes that is sent to no other address.
+    pub remote: Option<SocketAddr>,
     /// The number under which records name the socket.
     pub id: u16,
     /// Whether what it brings may stay lent beyond the callback.
@@ -79,6 +82,7 @@ impl<K: Kernel> SocketCore<K> {
             sends,
             sends_drained: UnsafeCell::new(zeroed()),
             wanted: options.wanted,
+            remote: options.remote(),
             id: options.id,
             lends: true,
             is_ipv6: options.local.is_ipv6(),

@@ -24,7 +24,6 @@ use ::core::mem::ManuallyDrop;
 use ::core::net::SocketAddr;
 use ::core::sync::atomic::Ordering;
 
-use crate::abi::sockaddr::SOCKADDR_INET;
 use crate::abi::status::NTSTATUS;
 use crate::address::Endpoint;
 use crate::anchor::Anchor;
@@ -104,7 +103,7 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
         let remote = self.in_family(remote)?;
         let control = Control::new(options, &Endpoint::from(remote)).ok_or(SendError::Family)?;
         Dispatch::with(&self.core().kernel, |dispatch| {
-            let mut batch = SendBatch::new(&self.block, dispatch, SOCKADDR_INET::from(remote), control)?;
+            let mut batch = SendBatch::new(&self.block, dispatch, remote, control)?;
             let filled = fill(&mut batch);
             batch.send().map(|sent| (filled, sent))
         })

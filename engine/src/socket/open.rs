@@ -17,7 +17,7 @@ use crate::abi::sockaddr::{
 use crate::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
 };
-use crate::abi::wsk::{WSK_CLIENT_DATAGRAM_DISPATCH, WSK_FLAG_DATAGRAM_SOCKET};
+use crate::abi::wsk::{SIO_WSK_SET_REMOTE_ADDRESS, WSK_CLIENT_DATAGRAM_DISPATCH, WSK_FLAG_DATAGRAM_SOCKET};
 use crate::address::Endpoint;
 use crate::anchor::Anchor;
 use crate::closing::ClosingLink;
@@ -50,6 +50,8 @@ pub enum OpenStep {
     Options,
     /// WskBind.
     Bind,
+    /// SIO_WSK_SET_REMOTE_ADDRESS.
+    Remote,
     /// A control message that was required.
     ControlInfo,
     /// WskGetLocalAddress.
@@ -113,6 +115,7 @@ fn advice(step: OpenStep, status: NTSTATUS) -> &'static str {
         (_, STATUS_IO_TIMEOUT) => {
             "the network stack does not answer; look for a filter driver that holds it up"
         }
+        (OpenStep::Remote, _) => "check the address and that there is a route to it",
         _ => "the provider does not support what was asked for",
     }
 }
@@ -191,6 +194,7 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         self.create(provider)?;
         self.set_options()?;
         self.bind()?;
+        self.fix_remote()?;
         self.ask_for_info()?;
         self.find_local_address()?;
         if provider.block.events == Events::Dynamic {
@@ -294,6 +298,14 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         // SAFETY: this thread alone opens the socket, and the block stays in place until the request is over.
         let completion = unsafe { control.perform(local, Wait::Bounded, self.passive, call) };
         self.check(OpenStep::Bind, completion.status)
+    }
+
+    fn fix_remote(&self) -> Result<(), OpenSocketError> {
+        let Some(remote) = self.options.remote() else { return Ok(()) };
+        let remote = SOCKADDR_INET::from(remote);
+        // SAFETY: created and bound, and this thread alone opens it.
+        let status = unsafe { self.core().io_control(SIO_WSK_SET_REMOTE_ADDRESS, remote, self.passive) };
+        self.check(OpenStep::Remote, status)
     }
 
     fn find_local_address(&self) -> Result<(), OpenSocketError> {

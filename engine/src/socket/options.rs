@@ -118,6 +118,9 @@ impl<'a> Owner<'a> {
 pub struct SocketOptions<'a> {
     /// Address and port to bind to: the family of the socket is its family. Port 0 lets the stack choose.
     pub local: SocketAddr,
+    /// The one address that datagrams come from and go to (SIO_WSK_SET_REMOTE_ADDRESS, after the bind); anyone's if `None`.
+    /// What is sent to another one still goes there.
+    pub remote: Option<SocketAddr>,
     /// An IPv6 socket takes IPv6 only. Off, one bound to `::` takes IPv4 as well.
     pub only_v6: bool,
     /// Who may bind to the same port besides.
@@ -145,6 +148,7 @@ impl SocketOptions<'_> {
     pub fn new(local: SocketAddr) -> Self {
         Self {
             local,
+            remote: None,
             only_v6: false,
             sharing: Sharing::default(),
             wanted: Wanted::default(),
@@ -155,6 +159,16 @@ impl SocketOptions<'_> {
             owner: Owner::default(),
             id: 0,
         }
+    }
+
+    /// The remote address as the socket takes it: one of IPv6 takes IPv4 addresses mapped.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.remote.map(|remote| match (self.local, remote) {
+            (SocketAddr::V6(_), SocketAddr::V4(v4)) => {
+                SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
+            }
+            (_, same) => same,
+        })
     }
 
     pub(super) fn family(&self) -> u16 {

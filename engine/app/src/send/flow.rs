@@ -1,61 +1,109 @@
 //! One source port that datagrams are sent from.
 
-use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use skua_engine::{SendError as EngineError, SendOptions};
+
+use super::SendError;
+use super::engine::{SendEngine, Socket};
+use super::shape::Shape;
+use crate::numbered::{Pattern, Series};
 
 /// How long to wait when the system has no room for another datagram.
 const NO_ROOM_PAUSE: Duration = Duration::from_micros(100);
-/// How often in a row to find no room before giving up: 5 s.
-const NO_ROOM_LIMIT: u32 = 50_000;
+/// How long to find no room before giving up.
+const NO_ROOM_LIMIT: Duration = Duration::from_secs(5);
 
-/// A socket connected to the receiver.
-#[derive(Debug)]
-pub(crate) struct Flow {
-    socket: UdpSocket,
-    refused: u64,
+/// A socket whose remote address is the receiver's, and the number of the next datagram.
+pub(super) struct Flow {
+    socket: Socket,
+    to: SocketAddr,
+    options: SendOptions,
+    series: Series,
+    /// Datagrams handed over.
+    sent: u64,
 }
 
 impl Flow {
-    /// Takes a free port and connects it to `to`.
+    /// Takes a free port for datagrams to `to`, numbered by `series`.
     ///
     /// # Errors
-    /// The system's: no port left, no route to `to`.
-    pub(crate) fn open(to: SocketAddr) -> io::Result<Self> {
-        let any: SocketAddr = match to {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(to)?;
-        Ok(Self { socket, refused: 0 })
+    /// [`SendError::Open`].
+    pub(super) fn open(
+        engine: &SendEngine,
+        to: SocketAddr,
+        shape: &Shape,
+        series: Series,
+    ) -> Result<Self, SendError> {
+        let options = SendOptions { segment: shape.segment(), ..SendOptions::default() };
+        Ok(Self { socket: engine.socket(to)?, to, options, series, sent: 0 })
     }
 
-    /// Sends one datagram.
+    /// Sends the next `count` datagrams.
     ///
     /// # Errors
-    /// The system's, where trying again would not help.
-    pub(crate) fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        let mut no_room = 0;
-        loop {
-            match self.socket.send(datagram) {
-                Ok(_) => return Ok(()),
-                Err(error) => match error.kind() {
-                    // Tells of an earlier datagram that nobody was there for; this one was not sent.
-                    ErrorKind::ConnectionRefused => self.refused += 1,
-                    ErrorKind::Interrupted => {}
-                    ErrorKind::WouldBlock | ErrorKind::OutOfMemory if no_room < NO_ROOM_LIMIT => {
-                        no_room += 1;
-                        std::thread::sleep(NO_ROOM_PAUSE);
+    /// [`SendError`]; some of them may have been sent.
+    pub(super) fn send(
+        &mut self,
+        engine: &SendEngine,
+        pattern: &Pattern,
+        shape: &Shape,
+        count: u64,
+    ) -> Result<(), SendError> {
+        let goal = self.sent + count;
+        let mut since = None;
+        while self.sent < goal {
+            let before = self.sent;
+            self.hand_over(pattern, shape, goal)?;
+            if self.sent > before {
+                since = None;
+                continue;
+            }
+            let since = *since.get_or_insert_with(Instant::now);
+            if since.elapsed() > NO_ROOM_LIMIT || engine.stats().sends_failed > 0 {
+                return Err(SendError::NoRoom { to: self.to, sequence: self.sent });
+            }
+            std::thread::sleep(NO_ROOM_PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Hands over what there are contexts for, by one call, of the datagrams before `goal`.
+    fn hand_over(&mut self, pattern: &Pattern, shape: &Shape, goal: u64) -> Result<(), SendError> {
+        let size = usize::from(shape.size);
+        let mut next = self.sent;
+        let filled = self.socket.send_batch(self.to, &self.options, |batch| {
+            for _ in 0..shape.slots_in_turn {
+                let datagrams = (goal - next).min(shape.segments.into());
+                if datagrams == 0 {
+                    break;
+                }
+                batch.push_with(|bytes| {
+                    let mut at = 0;
+                    for (sequence, datagram) in (next..next + datagrams).zip(bytes.chunks_exact_mut(size)) {
+                        self.series.write(pattern, sequence, datagram);
+                        at += size;
                     }
-                    _ => return Err(error),
-                },
+                    at
+                })?;
+                next += datagrams;
+            }
+            Ok(())
+        });
+        match filled {
+            Ok((Ok(()) | Err(EngineError::NoSlot), _)) => {
+                self.sent = next;
+                Ok(())
+            }
+            Ok((Err(source), _)) | Err(source) => {
+                Err(SendError::Send { to: self.to, sequence: self.sent, size: shape.size, source })
             }
         }
     }
 
-    /// Datagrams that the receiver's host said nobody listened for.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused
+    /// The socket, to be closed.
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Pace;
 
-/// The most datagrams sent before the clock is read again.
+/// The most datagrams that are sent at once to catch up.
 const BURST: u64 = 64;
 /// Sleeps shorter than this are not asked for: the system would not keep them.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(60);
@@ -17,18 +17,20 @@ const SHORTEST_SLEEP: Duration = Duration::from_micros(60);
 pub(crate) struct Schedule {
     pace: Pace,
     start: Instant,
+    /// The most datagrams sent before the clock is read again, where there is no rate.
+    turn: u64,
 }
 
 impl Schedule {
-    /// Begins at `start`.
-    pub(crate) fn new(pace: Pace, start: Instant) -> Self {
-        Self { pace, start }
+    /// Begins at `start`. Without a rate, datagrams are due by the `turn`.
+    pub(crate) fn new(pace: Pace, start: Instant, turn: u64) -> Self {
+        Self { pace, start, turn }
     }
 
-    /// How many datagrams are due at `now`, when `sent` were sent: at most a burst.
+    /// How many datagrams are due at `now`, when `sent` were sent: at most a burst, or the turn.
     pub(crate) fn due(&self, sent: u64, now: Instant) -> u64 {
         match self.pace {
-            Pace::Max => BURST,
+            Pace::Max => self.turn,
             Pace::At(rate) => {
                 let elapsed = now.saturating_duration_since(self.start).as_nanos();
                 // The first one is due at the start.
@@ -55,7 +57,7 @@ mod tests {
     /// Sends what is due whenever something is, in a time that only sleeping moves.
     fn sent_within(rate: u64, span: Duration) -> u64 {
         let start = Instant::now();
-        let schedule = Schedule::new(Pace::At(Rate(rate)), start);
+        let schedule = Schedule::new(Pace::At(Rate(rate)), start, 1);
         let (mut now, mut sent) = (start, 0);
         while now < start + span {
             match schedule.due(sent, now) {
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn a_late_sender_catches_up_in_bursts() {
         let start = Instant::now();
-        let schedule = Schedule::new(Pace::At(Rate(1_000)), start);
+        let schedule = Schedule::new(Pace::At(Rate(1_000)), start, 1);
         assert_eq!(schedule.due(0, start), 1);
         assert_eq!(schedule.due(1, start), 0);
         assert_eq!(schedule.due(1, start + Duration::from_secs(1)), BURST);
@@ -91,8 +93,8 @@ mod tests {
     #[test]
     fn without_a_rate_there_is_no_rest() {
         let start = Instant::now();
-        let schedule = Schedule::new(Pace::Max, start);
-        assert_eq!(schedule.due(u64::MAX, start), BURST);
+        let schedule = Schedule::new(Pace::Max, start, 640);
+        assert_eq!(schedule.due(u64::MAX, start), 640);
         assert_eq!(schedule.rest(u64::MAX, start), None);
     }
 }

@@ -78,6 +78,12 @@ fn a_metrics_port_that_is_taken() {
 }
 
 #[test]
+fn a_receiver_that_cannot_be_sent_to() {
+    let broadcast = ["send", "--to", "255.255.255.255:9", "--count", "1"];
+    fails(1, &broadcast, &["255.255.255.255:9", "no socket to send from", "STATUS_"]);
+}
+
+#[test]
 fn command_lines_that_are_not_understood() {
     for (args, wanted) in [
         (&["sink", "--listen", "127.0.0.1:0", "--no-such-option"][..], "--no-such-option"),

@@ -1,6 +1,7 @@
 //! `skua send`, and what `skua sink --verify` says of it.
 
 use std::net::UdpSocket;
+use std::time::Duration;
 
 use crate::sink::{Sink, skua};
 
@@ -31,6 +32,38 @@ fn what_is_sent_is_recognised() {
 }
 
 #[test]
+fn super_buffers_arrive_as_the_datagrams_they_were_cut_into() {
+    let sink = Sink::start(&["--listen", "127.0.0.1:0", "--verify"]);
+    let to = sink.address().to_string();
+    // A rate that the ring and the socket buffer keep up with: the last super-buffer is shorter than the others.
+    let said = send(&to, &["--count", "3001", "--rate", "20k", "--size", "100", "--flows", "2", "--uso"]);
+    assert!(said.starts_with("sent 3001 datagrams, 300100 bytes, in "), "{said}");
+    let report = sink.stop();
+    report.lossless(3001);
+    assert_eq!(report.summary["verify"]["intact"], 3001);
+    assert_eq!(report.summary["verify"]["flows"], 2);
+}
+
+#[test]
+fn without_a_rate_every_datagram_is_sent_once_and_in_order() {
+    for (args, size) in
+        [(&["--size", "64"][..], 64), (&["--size", "64", "--uso"], 64), (&["--size", "1400", "--uso"], 1400)]
+    {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let to = receiver.local_addr().unwrap().to_string();
+        // As many as the smallest default socket buffer holds.
+        let said = send(&to, &[args, &["--count", "40", "--rate", "max"]].concat());
+        assert!(said.starts_with("sent 40 datagrams"), "{said}");
+        let mut datagram = [0; 65_536];
+        for sequence in 0..40_u64 {
+            assert_eq!(receiver.recv(&mut datagram).unwrap(), size, "{args:?}: datagram {sequence}");
+            assert_eq!(datagram[16..24], sequence.to_le_bytes(), "{args:?}");
+        }
+    }
+}
+
+#[test]
 fn the_rate_is_kept() {
     let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
     let said = send(&sink.local_addr().unwrap().to_string(), &["--for", "500ms", "--rate", "1k"]);
@@ -53,6 +86,11 @@ fn what_the_sink_was_told_to_leave_out_is_lost_to_verify() {
 #[test]
 fn nobody_listening_is_said() {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let said = send(&free, &["--count", "20", "--rate", "1k"]);
-    assert!(said.starts_with("sent 20 datagrams") && said.contains("nobody listens"), "{said}");
+    for (rate, count) in [("1k", "20"), ("max", "2000")] {
+        let said = send(&free, &["--count", count, "--rate", rate]);
+        assert!(
+            said.starts_with(&format!("sent {count} datagrams")) && said.contains("nobody listens"),
+            "{said}"
+        );
+    }
 }

@@ -10,6 +10,7 @@ use crate::config::{ProviderConfig, Transport};
 use crate::loopback::Loopback;
 use crate::receive::BlockRef;
 
+mod connection;
 #[cfg(any(target_os = "linux", windows))]
 mod control;
 #[cfg(not(any(target_os = "linux", windows)))]
@@ -106,8 +107,24 @@ pub(crate) trait StackSocket: StackEndpoint {
     /// Receiver number `worker` of a bound socket, for `batch` slots. Takes all the memory that receiving needs.
     fn receiver(&self, worker: u32, batch: usize) -> Box<dyn Receiver>;
 
+    /// Tells the stack the one address that datagrams come from and go to, so that it finds the way there once, and says
+    /// when nobody listens there. Nothing to do for a stack without ways.
+    fn connect(&self, _remote: SocketAddr) -> Result<(), NTSTATUS> {
+        Ok(())
+    }
+
+    /// How often the host that it is connected to has said that nobody listens.
+    fn refused(&self) -> u64 {
+        0
+    }
+
     /// Sends messages in order, without waiting.
     fn send(&self, batch: &SendBatch<'_>) -> Sent;
+
+    /// Datagrams that the stack cuts one message into at most, where [`StackEndpoint::segments`] says that it does.
+    fn most_segments(&self) -> usize {
+        64
+    }
 
     /// Waits until a send may succeed, or [`StackSocket::stop`] was called.
     fn wait_writable(&self);

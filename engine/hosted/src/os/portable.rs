@@ -9,6 +9,7 @@ use std::time::Duration;
 use skua_engine::abi::status::{NTSTATUS, STATUS_FILE_FORCED_CLOSED, STATUS_NOT_SUPPORTED};
 use socket2::{SockRef, Socket};
 
+use super::connection::Connection;
 use super::{
     Family, Query, Received, Receiver, SendBatch, SendControl, Sent, Setting, Stack, StackEndpoint,
     StackSocket, Stopped, settings,
@@ -49,7 +50,11 @@ impl PortableSocket {
     fn over(socket: std::io::Result<Socket>) -> Result<Box<dyn StackSocket>, NTSTATUS> {
         let socket = socket.map_err(|error| status::of(&error))?;
         socket.set_write_timeout(Some(SEND_WAIT)).map_err(|error| status::of(&error))?;
-        let shared = Shared { socket: Mutex::new(Some(Arc::new(socket))), ended: AtomicBool::new(false) };
+        let shared = Shared {
+            socket: Mutex::new(Some(Arc::new(socket))),
+            ended: AtomicBool::new(false),
+            connection: Connection::default(),
+        };
         Ok(Box::new(Self(Arc::new(shared))))
     }
 }
@@ -59,6 +64,7 @@ struct Shared {
     /// `None` once it is closed.
     socket: Mutex<Option<Arc<Socket>>>,
     ended: AtomicBool,
+    connection: Connection,
 }
 
 impl Shared {
@@ -112,6 +118,15 @@ impl StackSocket for PortableSocket {
         Box::new(PortableReceiver { shared: Arc::clone(&self.0), block: None })
     }
 
+    fn connect(&self, remote: SocketAddr) -> Result<(), NTSTATUS> {
+        let socket = self.0.socket()?;
+        self.0.connection.make(remote, || socket.connect(&remote.into()).map_err(|error| status::of(&error)))
+    }
+
+    fn refused(&self) -> u64 {
+        self.0.connection.refused()
+    }
+
     fn send(&self, batch: &SendBatch<'_>) -> Sent {
         let mut sent = 0;
         let stopped = batch.messages.iter().find_map(|message| {
@@ -145,7 +160,13 @@ impl PortableSocket {
             return Err(Stopped::Failed(STATUS_NOT_SUPPORTED));
         }
         let socket = self.0.socket().map_err(Stopped::Failed)?;
-        match socket.send_to_vectored(parts, &batch.remote.into()) {
+        let connection = &self.0.connection;
+        // Not every host takes an address where it has one.
+        let send = || match connection.leads_to(&batch.remote) {
+            true => socket.send_vectored(parts),
+            false => socket.send_to_vectored(parts, &batch.remote.into()),
+        };
+        match connection.send(&batch.remote, send) {
             Ok(_) => Ok(()),
             Err(error) if is_time_out(&error) => Err(Stopped::Full),
             Err(error) => Err(Stopped::Failed(status::of(&error))),

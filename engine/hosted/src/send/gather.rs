@@ -22,9 +22,6 @@ const PARTS: usize = 256;
 
 /// Bytes of one message that is cut by the stack at most: what any IP packet has room for.
 const LARGEST_CUT: usize = 65_000;
-/// Datagrams that a stack cuts one message into at most (UDP_MAX_SEGMENTS of older Linux).
-const MOST_CUT: usize = 64;
-
 /// What is left of a request, and how it is to be cut.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Left {
@@ -46,12 +43,11 @@ impl Left {
         }
     }
 
-    /// Bytes of one message: one datagram where the stack does not cut, else as many as it takes at once.
-    fn most(&self, stack_cuts: bool) -> usize {
+    /// Bytes of one message, which the stack cuts into `segments` datagrams at most.
+    fn most(&self, segments: usize) -> usize {
         match self.segment.map(usize::from) {
             None => usize::MAX,
-            Some(segment) if stack_cuts => segment * MOST_CUT.min(LARGEST_CUT / segment).max(1),
-            Some(segment) => segment,
+            Some(segment) => segment * segments.min(LARGEST_CUT / segment).max(1),
         }
     }
 }
@@ -62,39 +58,50 @@ pub(super) struct Gathered<'a> {
     pub(super) parts: ArrayVec<IoSlice<'a>, PARTS>,
     /// What was wrong with the buffer after the last one here.
     pub(super) failed: Option<NTSTATUS>,
+    /// What is left behind the last one here.
+    pub(super) behind: Left,
+    /// Bytes of all messages.
+    pub(super) bytes: usize,
 }
 
 impl<'a> Gathered<'a> {
-    /// As much of what is `left`, from the first on, as fits. Nothing, and no failure, when nothing is left.
+    /// Nothing yet of what is `left`.
+    #[inline]
+    pub(super) fn of(left: Left) -> Self {
+        Self { messages: ArrayVec::new(), parts: ArrayVec::new(), failed: None, behind: left, bytes: 0 }
+    }
+
+    /// Adds as much, from the first on, as fits, where the stack cuts a message into `segments` datagrams. Nothing, and no
+    /// failure, when nothing is left.
     ///
     /// # Safety
     /// The slices are used only while the request that lent the messages is not completed.
-    pub(super) unsafe fn collect(kernel: &HostKernel, mut left: Left, stack_cuts: bool) -> Self {
-        let mut gathered = Self { messages: ArrayVec::new(), parts: ArrayVec::new(), failed: None };
-        let most = left.most(stack_cuts);
-        while let Some(buffer) = left.messages.first() {
-            let first = gathered.parts.len();
-            let behind = buffer.Length.saturating_sub(left.skip);
-            let bytes = behind.min(most);
-            let is_last = bytes == behind;
+    pub(super) unsafe fn collect(&mut self, kernel: &HostKernel, segments: usize) {
+        let most = self.behind.most(segments);
+        while let Some(buffer) = self.behind.messages.first() {
+            let first = self.parts.len();
+            let skip = self.behind.skip;
+            let rest = buffer.Length.saturating_sub(skip);
+            let bytes = rest.min(most);
+            let is_last = bytes == rest;
             // SAFETY: the chain is the provider's.
-            let added = unsafe { gathered.add(kernel, &buffer, left.skip..left.skip + bytes, is_last) };
+            let added = unsafe { self.add(kernel, &buffer, skip..skip + bytes, is_last) };
             match added {
                 Ok(()) => {
-                    let message = Message { first, parts: gathered.parts.len() - first, bytes, is_last };
-                    left.step(&message);
-                    gathered.messages.push(message);
+                    let message = Message { first, parts: self.parts.len() - first, bytes, is_last };
+                    self.behind.step(&message);
+                    self.bytes += bytes;
+                    self.messages.push(message);
                 }
                 Err(status) => {
-                    gathered.parts.truncate(first);
+                    self.parts.truncate(first);
                     // What did not fit behind others has its turn in the next system call.
-                    let later = status == STATUS_INSUFFICIENT_RESOURCES && !gathered.messages.is_empty();
-                    gathered.failed = (!later).then_some(status);
+                    let later = status == STATUS_INSUFFICIENT_RESOURCES && !self.messages.is_empty();
+                    self.failed = (!later).then_some(status);
                     break;
                 }
             }
         }
-        gathered
     }
 
     /// Adds the pieces of memory behind `bytes` of `buffer`. Before the first of several messages the whole chain is
@@ -102,6 +109,7 @@ impl<'a> Gathered<'a> {
     ///
     /// # Safety
     /// As for [`Pieces::new`], and as long as the slices are used.
+    #[inline]
     unsafe fn add(
         &mut self,
         kernel: &HostKernel,

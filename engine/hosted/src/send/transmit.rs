@@ -99,10 +99,12 @@ impl DatagramSocket {
         if self.kernel.is_congested() {
             return Outcome::Full;
         }
-        let stack_cuts = self.wire().segments();
+        let stack_cuts = send.left.segment.is_some() && self.wire().segments();
+        let segments = if stack_cuts { self.wire().most_segments() } else { 1 };
         loop {
+            let mut gathered = Gathered::of(send.left);
             // SAFETY: the request is not completed before this returns.
-            let gathered = unsafe { Gathered::collect(&self.kernel, send.left, stack_cuts) };
+            unsafe { gathered.collect(&self.kernel, segments) };
             if gathered.messages.is_empty() {
                 return Outcome::Over(gathered.failed.unwrap_or(STATUS_SUCCESS));
             }
@@ -118,13 +120,19 @@ impl DatagramSocket {
                 control: &control,
             };
             let sent = self.wire().send(&batch);
-            for message in &gathered.messages[..sent.messages] {
-                send.sent += message.bytes;
-                send.left.step(message);
+            if sent.messages == gathered.messages.len() {
+                send.sent += gathered.bytes;
+                send.left = gathered.behind;
+            } else {
+                for message in &gathered.messages[..sent.messages] {
+                    send.sent += message.bytes;
+                    send.left.step(message);
+                }
             }
             match sent.stopped {
                 Some(Stopped::Full) => return Outcome::Full,
                 Some(Stopped::Failed(status)) => return Outcome::Over(status),
+                None if send.left.messages.first().is_none() => return Outcome::Over(STATUS_SUCCESS),
                 None => {}
             }
         }

@@ -82,6 +82,9 @@ impl DatagramSocket {
             (false, size) if size >= size_of::<SOCKADDR>() => Some(self.address_in(control)?),
             _ => return Err(STATUS_INVALID_PARAMETER),
         };
+        if filters && self.kernel.provider().connects && !self.is_raw() {
+            self.wire().connect(address.ok_or(STATUS_INVALID_DEVICE_STATE)?)?;
+        }
         self.set_remote(address, filters);
         Ok(0)
     }

@@ -42,6 +42,8 @@ pub(crate) struct Sockets {
     has_untold: AtomicBool,
     /// Datagrams that sockets have filtered that are closed. Written with `open` locked.
     filtered_by_closed: AtomicU64,
+    /// How often hosts have told sockets that are closed that nobody listens. Written with `open` locked.
+    refused_to_closed: AtomicU64,
 }
 
 impl Sockets {
@@ -57,6 +59,7 @@ impl Sockets {
             None => self.has_untold.store(true, Ordering::Relaxed),
         }
         self.filtered_by_closed.fetch_add(socket.filtered(), Ordering::Relaxed);
+        self.refused_to_closed.fetch_add(socket.wire().refused(), Ordering::Relaxed);
         open.retain(|known| !std::ptr::eq(Arc::as_ptr(known), socket));
     }
 
@@ -92,6 +95,12 @@ impl Sockets {
         by_open + self.filtered_by_closed.load(Ordering::Relaxed)
     }
 
+    fn refused(&self) -> u64 {
+        let open = hold(&self.open);
+        let to_open: u64 = open.iter().map(|socket| socket.wire().refused()).sum();
+        to_open + self.refused_to_closed.load(Ordering::Relaxed)
+    }
+
     /// `None` when one of the sockets cannot tell.
     fn lost(&self) -> Option<u64> {
         let open = hold(&self.open);
@@ -119,6 +128,14 @@ impl HostKernel {
     #[must_use]
     pub fn filtered(&self) -> u64 {
         self.sockets().filtered()
+    }
+
+    /// How often other hosts have said that nobody listens where sockets of this kernel are connected to, over open and
+    /// closed sockets: see [`ProviderConfig::connects`](crate::ProviderConfig::connects). At least once where any of what
+    /// was sent was answered so and something was sent or waited for afterwards; hosts do not answer every datagram.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.sockets().refused()
     }
 
     /// As [`HostKernel::lost_below`] for the open sockets that are bound to `local`. `None` too when there is none.

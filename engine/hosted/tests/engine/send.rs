@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use skua_engine::abi::status::STATUS_NOT_SUPPORTED;
-use skua_engine::{Config, Passive, SendError, SendOptions};
+use skua_engine::{Config, Passive, SendError, SendOptions, SocketOptions};
 use skua_hosted::HostConfig;
 
 use crate::fixture::{Client, PATIENCE, Policy, RecorderEngine, Socket, told, wait_for};
@@ -287,4 +287,35 @@ fn many_threads_send_at_once() {
     assert!(drain.join().unwrap() > 0);
     assert!(Passive::acquire(&client.kernel).is_some(), "every raise was lowered");
     leave(client, engine, socket);
+}
+
+#[test]
+fn a_socket_with_a_remote_address_sends_there_and_elsewhere_and_hears_it_alone() {
+    for (local, connects) in
+        [("127.0.0.1:0", false), ("127.0.0.1:0", true), ("[::1]:0", true), ("[::]:0", true)]
+    {
+        let mut host = HostConfig::default();
+        host.provider.connects = connects;
+        let client = Client::new(host);
+        let (engine, ends) = client.engine(Policy::Consume, &config(8, 64));
+        let v4 = local != "[::1]:0";
+        let (receiver, to) = receiver(if v4 { "127.0.0.1:0" } else { "[::1]:0" });
+        let (stranger, elsewhere) = self::receiver(if v4 { "127.0.0.1:0" } else { "[::1]:0" });
+        let socket = client.listen(&engine, &SocketOptions { remote: Some(to), ..told(local) });
+        for (receiver, to) in [(&receiver, to), (&stranger, elsewhere)] {
+            let sent = socket.send_batch(to, &SendOptions::default(), |batch| {
+                batch.push(b"one").and_then(|()| batch.push(b"two"))
+            });
+            assert_eq!(sent, Ok((Ok(()), 2)), "{local}");
+            let from = expect(receiver, b"one");
+            assert_eq!((expect(receiver, b"two"), from.port()), (from, socket.local_address().port()));
+            receiver.send_to(if to == elsewhere { b"stranger" } else { b"receiver" }, from).unwrap();
+        }
+        assert_eq!(ends.next().payload, b"receiver", "{local}");
+        stranger.send_to(b"stranger", SocketAddr::new(to.ip(), socket.local_address().port())).unwrap();
+        receiver.send_to(b"last", SocketAddr::new(to.ip(), socket.local_address().port())).unwrap();
+        assert_eq!(ends.next().payload, b"last", "{local}");
+        done(&engine, 4);
+        leave(client, engine, socket);
+    }
 }

@@ -1,14 +1,22 @@
 //! Rules of WskSendTo and WskSendMessages.
 
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
 use skua_engine::abi::cmsg::{CMSGHDR, ControlMessage, wsa_cmsg_align};
+use skua_engine::abi::sockaddr::SOCKADDR_INET;
 use skua_engine::abi::status::{
-    STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_BUFFER_SIZE, STATUS_PENDING,
-    STATUS_SUCCESS,
+    STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_BUFFER_SIZE, STATUS_INVALID_DEVICE_STATE,
+    STATUS_PENDING, STATUS_SUCCESS,
 };
-use skua_hosted::{ProviderConfig, Transport};
+use skua_engine::abi::wsk::SIO_WSK_SET_REMOTE_ADDRESS;
+use skua_hosted::{HostConfig, HostKernel, ProviderConfig, Transport};
 
 use crate::raw::socket::{Buffer, Socket};
 use crate::raw::{Client, Irp, LOCALHOST, TRANSPORTS, check, kernel, with};
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One control message.
 pub(crate) fn message(kind: ControlMessage, payload: &[u8]) -> Vec<u8> {
@@ -130,4 +138,93 @@ fn sends_from_many_threads_complete_once_each() {
         socket.close();
         client.end();
     }
+}
+
+#[test]
+fn a_provider_that_connects_hears_that_nobody_listens_and_sends_all_the_same() {
+    let mut config = HostConfig::default();
+    config.provider.connects = true;
+    let kernel = HostKernel::new(config);
+    let client = Client::with_static_events(&kernel);
+    let nobody = UdpSocket::bind(LOCALHOST).unwrap().local_addr().unwrap();
+    let socket = Socket::bound(&client, LOCALHOST);
+    let remote = SOCKADDR_INET::from(nobody);
+    assert_eq!(socket.ioctl(SIO_WSK_SET_REMOTE_ADDRESS, Some(remote)), STATUS_SUCCESS);
+    let slices = [&b"datagram"[..]; 150];
+    // One call more is told of what the last of a call before was answered with.
+    for _ in 0..2 {
+        assert_eq!(socket.send_messages(nobody, &slices, &[]), (STATUS_SUCCESS, 150 * 8));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while kernel.refused() == 0 {
+        assert!(Instant::now() < deadline, "no answer was heard");
+        assert_eq!(socket.send_messages(nobody, &slices[..1], &[]), (STATUS_SUCCESS, 8));
+    }
+    // Somebody listens now, and gets what is sent from then on.
+    let receiver = UdpSocket::bind(nobody).unwrap();
+    receiver.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(socket.send_messages(nobody, &[b"first", b"second"], &[]), (STATUS_SUCCESS, 11));
+    for expected in [&b"first"[..], b"second"] {
+        let mut bytes = [0; 64];
+        let (length, from) = receiver.recv_from(&mut bytes).unwrap();
+        assert_eq!((&bytes[..length], from), (expected, socket.local()));
+    }
+    socket.close();
+    assert!(kernel.refused() > 0, "what a closed socket heard still counts");
+    client.end();
+}
+
+#[test]
+fn a_connection_stays_and_other_addresses_can_be_sent_to() {
+    let mut config = HostConfig::default();
+    config.provider.connects = true;
+    let kernel = HostKernel::new(config);
+    let client = Client::with_static_events(&kernel);
+    let socket = Socket::bound(&client, LOCALHOST);
+    let [fixed, other] = [(); 2].map(|()| Socket::bound(&client, LOCALHOST));
+    let set = |remote: Option<SOCKADDR_INET>| socket.ioctl(SIO_WSK_SET_REMOTE_ADDRESS, remote);
+    assert_eq!(set(Some(fixed.local().into())), STATUS_SUCCESS);
+    assert_eq!(set(Some(fixed.local().into())), STATUS_SUCCESS, "the same again");
+    assert_eq!(set(Some(other.local().into())), STATUS_INVALID_DEVICE_STATE);
+    assert_eq!(socket.ioctl::<SOCKADDR_INET>(SIO_WSK_SET_REMOTE_ADDRESS, None), STATUS_INVALID_DEVICE_STATE);
+    for to in [&other, &fixed] {
+        assert_eq!(socket.send_messages(to.local(), &[b"one", b"two"], &[]), (STATUS_SUCCESS, 6));
+        to.recorder.wait_for(2);
+        assert!(to.recorder.datagrams().iter().all(|datagram| datagram.source == socket.local()));
+    }
+    // Its own filter is the provider's still.
+    assert_eq!(other.send_messages(socket.local(), &[b"no", b"no"], &[]), (STATUS_SUCCESS, 4));
+    assert_eq!(fixed.send_messages(socket.local(), &[b"yes", b"yes"], &[]), (STATUS_SUCCESS, 6));
+    socket.recorder.wait_for(2);
+    assert!(socket.recorder.datagrams().iter().all(|datagram| datagram.payload == b"yes"));
+    for socket in [socket, fixed, other] {
+        socket.close();
+    }
+    client.end();
+}
+
+#[test]
+fn a_message_is_cut_into_as_many_datagrams_as_it_has_segments() {
+    let kernel = kernel(Transport::Os);
+    let client = Client::with_static_events(&kernel);
+    let socket = Socket::bound(&client, LOCALHOST);
+    let receiver = Socket::bound(&client, LOCALHOST);
+    // Fewer than a system call cuts, as many as older and newer systems do, and more.
+    for datagrams in [2_usize, 64, 65, 128, 129, 200] {
+        let before = receiver.recorder.count();
+        let payload: Vec<u8> =
+            (0..datagrams).flat_map(|number| [u8::try_from(number).unwrap(); 10]).collect();
+        let segment = message(ControlMessage::UDP_SEND_MSG_SIZE, &10_u32.to_ne_bytes());
+        let sent = socket.send_messages(receiver.local(), &[&payload], &segment);
+        assert_eq!(sent, (STATUS_SUCCESS, payload.len()), "{datagrams} datagrams");
+        receiver.recorder.wait_for(before + datagrams);
+        let seen = receiver.recorder.datagrams();
+        assert!(
+            seen[before..].iter().map(|datagram| &datagram.payload[..]).eq(payload.chunks(10)),
+            "{datagrams}"
+        );
+    }
+    socket.close();
+    receiver.close();
+    client.end();
 }

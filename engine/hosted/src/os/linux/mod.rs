@@ -9,6 +9,7 @@ pub(super) mod interfaces;
 mod meminfo;
 pub(super) mod options;
 mod receive;
+mod segments;
 mod send;
 pub(super) mod sockopt;
 
@@ -24,6 +25,7 @@ use socket2::Socket;
 use self::descriptor::Descriptor;
 use self::drops::Drops;
 use self::receive::LinuxReceiver;
+use super::connection::Connection;
 use super::{Family, Query, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, settings};
 use crate::kernel::lock::hold;
 use crate::receive::Wanted;
@@ -63,6 +65,8 @@ impl LinuxSocket {
         Shared {
             family,
             can_segment: options::can_segment(&first),
+            connection: Connection::default(),
+            answers_come: AtomicBool::new(false),
             has_checksum: AtomicBool::new(true),
             first,
             more: OnceLock::new(),
@@ -81,6 +85,10 @@ struct Shared {
     /// The other workers'. Set by bind.
     more: OnceLock<Box<[Descriptor]>>,
     can_segment: bool,
+    /// The first descriptor's.
+    connection: Connection,
+    /// Whether the last batch met an answer that nobody listens. Written and read by senders.
+    answers_come: AtomicBool,
     /// Without one the kernel does not segment.
     has_checksum: AtomicBool,
     wanted: Wanted,
@@ -242,9 +250,23 @@ impl StackSocket for LinuxSocket {
         Box::new(LinuxReceiver::new(Arc::clone(&self.0), worker, batch))
     }
 
+    /// A wildcard address becomes the one that the route has.
+    fn connect(&self, remote: SocketAddr) -> std::result::Result<(), NTSTATUS> {
+        let shared = &self.0;
+        let connect = || shared.first.sock().connect(&remote.into()).map_err(|error| status::of(&error));
+        shared.connection.make(remote, connect)
+    }
+
+    fn refused(&self) -> u64 {
+        self.0.connection.refused()
+    }
+
     fn send(&self, batch: &SendBatch<'_>) -> Sent {
-        let hears_errors = self.0.wanted.get() & (Wanted::ERRORS_V4 | Wanted::ERRORS_V6) != 0;
-        send::send(&self.0.first, batch, hears_errors)
+        send::send(&self.0, batch)
+    }
+
+    fn most_segments(&self) -> usize {
+        segments::most()
     }
 
     fn wait_writable(&self) {

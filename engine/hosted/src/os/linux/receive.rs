@@ -105,8 +105,21 @@ impl LinuxReceiver {
     }
 }
 
-/// ICMP errors, which the kernel queues apart from datagrams.
+/// ICMP errors, which the kernel queues apart from datagrams, or answers a call with.
 impl LinuxReceiver {
+    fn failed(&self, error: &Error) -> Received {
+        match error.raw_os_error() {
+            Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL) => Received::Dead,
+            Some(libc::EAGAIN) => Received::Quiet,
+            Some(libc::ECONNREFUSED) if self.worker == 0 && self.shared.connection.is_made() => {
+                self.shared.connection.note_refused();
+                Received::Failed
+            }
+            // An ICMP error of some earlier send, a signal, a moment without memory.
+            _ => Received::Failed,
+        }
+    }
+
     /// Puts errors into the first slots, and says how many.
     fn receive_errors(&self, slots: usize, wanted: u32) -> usize {
         let blocks = self.blocks.iter().take(slots).map_while(|block| *block);
@@ -142,7 +155,7 @@ impl Receiver for LinuxReceiver {
         let headers = self.headers.as_mut_ptr();
         // SAFETY: the first `count` headers lead to live memory of the lengths they say.
         let received = unsafe { libc::recvmmsg(descriptor, headers, count, flags, std::ptr::null_mut()) };
-        let Ok(received) = usize::try_from(received) else { return failed(&Error::last_os_error()) };
+        let Ok(received) = usize::try_from(received) else { return self.failed(&Error::last_os_error()) };
         // Read again: options may have changed while nothing came.
         let wanted = self.shared.wanted.get();
         let clock_offset = if wanted & Wanted::TIMESTAMPS == 0 { 0 } else { clock_offset() };
@@ -179,15 +192,6 @@ impl Receiver for LinuxReceiver {
             }
             discarded += u64::from(!interrupted);
         }
-    }
-}
-
-fn failed(error: &Error) -> Received {
-    match error.raw_os_error() {
-        Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EINVAL) => Received::Dead,
-        Some(libc::EAGAIN) => Received::Quiet,
-        // An ICMP error of some earlier send, a signal, a moment without memory.
-        _ => Received::Failed,
     }
 }
 

@@ -5,16 +5,18 @@
 
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::Ordering;
 
 use arrayvec::ArrayVec;
 use bytemuck::NoUninit;
 use libc::{mmsghdr, msghdr};
 
+use super::Shared;
 use super::address::RawAddress;
-use super::descriptor::Descriptor;
+use crate::os::connection::is_answer;
 use crate::os::control::SentControl;
 use crate::os::{Message, SendBatch, SendControl, Sent, Stopped};
-use crate::receive::{mapped, unmapped};
+use crate::receive::{Wanted, mapped, unmapped};
 use crate::status;
 
 /// Headers in one call at most: as many as a batch has messages.
@@ -23,54 +25,81 @@ const HEADERS: usize = 64;
 /// Never waits for room.
 const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
-/// Sends as much of `batch` as the kernel takes. A socket that `hears_errors` is told of one by the next call too, which
-/// has nothing to do with it: that call is made once more.
-pub(super) fn send(descriptor: &Descriptor, batch: &SendBatch<'_>, hears_errors: bool) -> Sent {
-    let remote = RawAddress::of(&batch.remote);
+/// Sends as much of `batch` as the kernel takes.
+///
+/// A socket that hears of errors is told of one by the next call too, which has nothing to do with it: that call is made
+/// once more. So is a connected socket told that nobody listened for an earlier datagram, by each call anew; behind the
+/// first message of several the kernel keeps such an answer to itself, so while answers come messages go one by one.
+pub(super) fn send(shared: &Shared, batch: &SendBatch<'_>) -> Sent {
+    let descriptor = &shared.first;
+    let is_connected = shared.connection.leads_to(&batch.remote);
+    let remote = (!is_connected).then(|| RawAddress::of(&batch.remote));
     let control = control_of(batch.control, &batch.remote);
-    let header = |message: &Message| header(batch, message, &remote, &control);
-    let mut sent = 0;
-    let mut may_be_told = hears_errors;
-    while let Some(messages) = batch.messages.get(sent..).filter(|left| !left.is_empty()) {
-        let result = if let [message] = messages {
-            let header = header(message);
-            // SAFETY: the header leads to live memory of the lengths it says.
-            let result = unsafe { libc::sendmsg(descriptor.raw(), &raw const header, FLAGS) };
-            if result < 0 { -1 } else { 1 }
-        } else {
-            let mut headers: ArrayVec<mmsghdr, HEADERS> = messages
-                .iter()
-                .take(HEADERS)
-                .map(|message| mmsghdr { msg_hdr: header(message), msg_len: 0 })
-                .collect();
-            let count = u32::try_from(headers.len()).unwrap_or_default();
-            // SAFETY: `count` headers lead to live memory of the lengths they say.
-            unsafe { libc::sendmmsg(descriptor.raw(), headers.as_mut_ptr(), count, FLAGS) }
+    let header = |message: &Message| header(batch, message, remote.as_ref(), &control);
+    let mut sent = Sent { messages: 0, stopped: None };
+    let mut may_be_told = shared.wanted.get() & (Wanted::ERRORS_V4 | Wanted::ERRORS_V6) != 0;
+    let came = is_connected && shared.answers_come.load(Ordering::Relaxed);
+    let mut come = false;
+    while let Some(messages) = batch.messages.get(sent.messages..).filter(|left| !left.is_empty()) {
+        let result = match messages {
+            [message, rest @ ..] if rest.is_empty() || came || come => {
+                let header = header(message);
+                // SAFETY: the header leads to live memory of the lengths it says.
+                let result = unsafe { libc::sendmsg(descriptor.raw(), &raw const header, FLAGS) };
+                if result < 0 { -1 } else { 1 }
+            }
+            _ => {
+                let mut headers: ArrayVec<mmsghdr, HEADERS> = messages
+                    .iter()
+                    .take(HEADERS)
+                    .map(|message| mmsghdr { msg_hdr: header(message), msg_len: 0 })
+                    .collect();
+                let count = u32::try_from(headers.len()).unwrap_or_default();
+                // SAFETY: `count` headers lead to live memory of the lengths they say.
+                unsafe { libc::sendmmsg(descriptor.raw(), headers.as_mut_ptr(), count, FLAGS) }
+            }
         };
         match usize::try_from(result) {
-            Ok(taken) => sent += taken,
+            Ok(taken) => sent.messages += taken,
             Err(_) => {
                 let error = Error::last_os_error();
+                let is_answer = is_connected && is_answer(&error);
+                if is_answer {
+                    come = true;
+                    shared.connection.note_refused();
+                }
                 let is_told = error.kind() != ErrorKind::WouldBlock && std::mem::take(&mut may_be_told);
-                if error.kind() != ErrorKind::Interrupted && !is_told {
-                    return Sent { messages: sent, stopped: Some(stopped(&error)) };
+                if error.kind() != ErrorKind::Interrupted && !is_told && !is_answer {
+                    sent.stopped = Some(stopped(&error));
+                    break;
                 }
             }
         }
     }
-    Sent { messages: sent, stopped: None }
+    if come != came {
+        shared.answers_come.store(come, Ordering::Relaxed);
+    }
+    sent
 }
 
 fn stopped(error: &Error) -> Stopped {
     if error.kind() == ErrorKind::WouldBlock { Stopped::Full } else { Stopped::Failed(status::of(error)) }
 }
 
-fn header(batch: &SendBatch<'_>, message: &Message, remote: &RawAddress, control: &SentControl) -> msghdr {
+/// Without a `remote` it goes where the socket is connected to: only then the kernel uses the route that it knows.
+fn header(
+    batch: &SendBatch<'_>,
+    message: &Message,
+    remote: Option<&RawAddress>,
+    control: &SentControl,
+) -> msghdr {
     let parts = batch.parts_of(message);
     // SAFETY: a msghdr of zeros names no memory.
     let mut header: msghdr = unsafe { std::mem::zeroed() };
-    header.msg_name = remote.bytes().as_ptr().cast_mut().cast();
-    header.msg_namelen = u32::try_from(remote.bytes().len()).unwrap_or_default();
+    if let Some(remote) = remote {
+        header.msg_name = remote.bytes().as_ptr().cast_mut().cast();
+        header.msg_namelen = u32::try_from(remote.bytes().len()).unwrap_or_default();
+    }
     // IoSlice has the layout of iovec (std's documentation).
     header.msg_iov = parts.as_ptr().cast_mut().cast();
     header.msg_iovlen = parts.len();

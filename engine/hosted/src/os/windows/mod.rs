@@ -23,6 +23,7 @@ use socket2::{SockRef, Socket};
 use self::event::{Event, Wakes};
 use self::receive::WindowsReceiver;
 use self::winsock::ReceiveMessage;
+use super::connection::Connection;
 use super::{
     Family, Query, Receiver, SendBatch, Sent, Setting, Stack, StackEndpoint, StackSocket, Stopped, settings,
 };
@@ -66,6 +67,7 @@ struct Shared {
     socket: Mutex<Option<Arc<Socket>>>,
     receive: ReceiveMessage,
     can_segment: bool,
+    connection: Connection,
     wanted: Wanted,
     /// Signalled by the stack when a datagram has come.
     arrived: Event,
@@ -86,6 +88,7 @@ impl Shared {
         Ok(Self {
             // Wine sends no control messages.
             can_segment: options::can_segment(&socket) && !wine::is_wine(),
+            connection: Connection::default(),
             socket: Mutex::new(Some(Arc::new(socket))),
             receive,
             wanted: Wanted::default(),
@@ -170,9 +173,18 @@ impl StackSocket for WindowsSocket {
         Box::new(WindowsReceiver::new(self.0.socket().ok(), Arc::clone(&self.0), batch))
     }
 
+    fn connect(&self, remote: SocketAddr) -> std::result::Result<(), NTSTATUS> {
+        let socket = self.0.socket()?;
+        self.0.connection.make(remote, || socket.connect(&remote.into()).map_err(|error| status::of(&error)))
+    }
+
+    fn refused(&self) -> u64 {
+        self.0.connection.refused()
+    }
+
     fn send(&self, batch: &SendBatch<'_>) -> Sent {
         match self.0.socket() {
-            Ok(socket) => send::send(&socket, batch),
+            Ok(socket) => send::send(&socket, batch, &self.0.connection),
             Err(status) => Sent { messages: 0, stopped: Some(Stopped::Failed(status)) },
         }
     }

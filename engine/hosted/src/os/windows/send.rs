@@ -15,6 +15,7 @@ use windows_sys::Win32::Networking::WinSock::{WSABUF, WSAMSG};
 
 use super::wine::is_wine;
 use super::winsock;
+use crate::os::connection::Connection;
 use crate::os::control::SentControl;
 use crate::os::{SendBatch, SendControl, Sent, Stopped};
 use crate::receive::{mapped, unmapped};
@@ -22,8 +23,8 @@ use crate::status;
 
 const _: () = assert!(size_of::<IoSlice<'_>>() == size_of::<WSABUF>());
 
-/// Sends as much of `batch` as Winsock takes.
-pub(super) fn send(socket: &Socket, batch: &SendBatch<'_>) -> Sent {
+/// Sends as much of `batch` as Winsock takes. What a `connection` is told of an earlier datagram makes it send once more.
+pub(super) fn send(socket: &Socket, batch: &SendBatch<'_>, connection: &Connection) -> Sent {
     let has_control = *batch.control != SendControl::default();
     if has_control && is_wine() {
         return Sent { messages: 0, stopped: Some(Stopped::Failed(STATUS_NOT_SUPPORTED)) };
@@ -33,12 +34,14 @@ pub(super) fn send(socket: &Socket, batch: &SendBatch<'_>) -> Sent {
     let mut sent = 0;
     for message in batch.messages {
         let parts = batch.parts_of(message);
-        let result = if has_control {
-            send_with(socket, buffers(parts), &remote, &control)
-        } else {
-            winsock::send_to(socket, buffers(parts), address(&remote))
+        let send = || {
+            if has_control {
+                send_with(socket, buffers(parts), &remote, &control)
+            } else {
+                winsock::send_to(socket, buffers(parts), address(&remote))
+            }
         };
-        match result {
+        match connection.send(&batch.remote, send) {
             Ok(()) => sent += 1,
             Err(error) => return Sent { messages: sent, stopped: Some(stopped(&error)) },
         }
