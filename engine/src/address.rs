@@ -29,6 +29,14 @@ impl Address {
         Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
     }
 
+    /// From an IPv4 address as it lies in memory, in network order.
+    #[inline]
+    pub(crate) const fn from_ipv4_word(word: u32) -> Self {
+        // Two words at once: octets 10 and 11 are ones, and the address comes behind them.
+        let low = 0xffff_0000 | (u32::from_le(word) as u64) << 32;
+        Self(((low as u128) << 64).to_le_bytes())
+    }
+
     /// The 16 octets in network order, IPv4 mapped.
     #[inline]
     #[must_use]
@@ -123,6 +131,12 @@ mod tests {
         let mapped = Address::from(IpAddr::V6(Ipv4Addr::new(192, 0, 2, 7).to_ipv6_mapped()));
         assert_eq!(plain, mapped);
         assert_eq!(IpAddr::from(mapped), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+    }
+
+    #[test]
+    fn an_address_in_memory_reads_as_its_octets() {
+        let octets = [192, 0, 2, 7];
+        assert_eq!(Address::from_ipv4_word(u32::from_ne_bytes(octets)), Address::from_ipv4(octets));
     }
 
     #[test]

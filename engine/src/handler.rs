@@ -4,7 +4,8 @@ use crate::address::{Address, Endpoint};
 use crate::kernel::Kernel;
 use crate::processor::Passive;
 use crate::reason::DropReason;
-use crate::receive::batch::{Entry, Round};
+use crate::receive::batch::Round;
+use crate::receive::entry::{Entry, Facts};
 use crate::receive::payload::Payload;
 use crate::receive::retained::Retained;
 use skua_record::RecordFlags;
@@ -38,14 +39,14 @@ pub trait Handler<K: Kernel>: Send + Sync + 'static {
 
 /// Up to 32 datagrams of one socket, in the order of the wire.
 pub struct Batch<'a, K: Kernel> {
-    entries: core::slice::IterMut<'a, Entry>,
+    entries: core::slice::Iter<'a, Entry>,
     round: Round<'a, K>,
 }
 
 impl<'a, K: Kernel> Batch<'a, K> {
     #[inline]
-    pub(crate) fn new(entries: &'a mut [Entry], round: Round<'a, K>) -> Self {
-        Self { entries: entries.iter_mut(), round }
+    pub(crate) fn new(entries: &'a [Entry], round: Round<'a, K>) -> Self {
+        Self { entries: entries.iter(), round }
     }
 
     /// The next datagram.
@@ -93,7 +94,7 @@ impl<'a, K: Kernel> Batch<'a, K> {
 
 /// One datagram of a batch.
 pub struct Datagram<'b, 'a, K: Kernel> {
-    entry: &'b mut Entry,
+    entry: &'b Entry,
     round: &'b mut Round<'a, K>,
 }
 
@@ -101,50 +102,50 @@ impl<K: Kernel> Datagram<'_, '_, K> {
     /// Its bytes.
     #[inline]
     #[must_use]
-    pub fn payload(&self) -> &Payload<'_> {
-        &self.entry.payload
+    pub fn payload(&self) -> Payload<'_> {
+        self.entry.payload()
     }
 
     /// Who sent it.
     #[inline]
     #[must_use]
     pub fn remote(&self) -> Endpoint {
-        self.entry.remote
+        self.entry.remote()
     }
 
     /// The address it was sent to; that of the bind where the provider did not say.
     #[inline]
     #[must_use]
     pub fn local(&self) -> Endpoint {
-        Endpoint { address: self.entry.local, scope: 0, port: self.round.local_port }
+        Endpoint { address: self.facts().local, scope: 0, port: self.round.local_port }
     }
 
     /// The address alone of [`Datagram::local`].
     #[inline]
     #[must_use]
     pub fn local_address(&self) -> Address {
-        self.entry.local
+        self.facts().local
     }
 
     /// The index of the interface it came in by; 0 where the provider did not say.
     #[inline]
     #[must_use]
     pub fn interface(&self) -> u32 {
-        self.entry.interface
+        self.facts().interface
     }
 
     /// DSCP and ECN; 0 where the provider did not say.
     #[inline]
     #[must_use]
     pub fn type_of_service(&self) -> u8 {
-        self.entry.type_of_service
+        self.facts().type_of_service
     }
 
     /// Time to live on arrival; 0 where the provider did not say.
     #[inline]
     #[must_use]
     pub fn hop_limit(&self) -> u8 {
-        self.entry.hop_limit
+        self.facts().hop_limit
     }
 
     /// When it came, in ticks of the performance counter: the stack's own stamp where there is one, else the time at
@@ -152,14 +153,19 @@ impl<K: Kernel> Datagram<'_, '_, K> {
     #[inline]
     #[must_use]
     pub fn time(&self) -> u64 {
-        self.entry.time
+        self.round.time(self.facts())
     }
 
     /// Broadcast, multicast, coalesced.
     #[inline]
     #[must_use]
     pub fn flags(&self) -> RecordFlags {
-        self.entry.flags
+        self.facts().flags
+    }
+
+    #[inline]
+    fn facts(&self) -> &Facts {
+        self.round.facts(self.entry)
     }
 
     /// Drops it, and counts it under `reason`.
@@ -171,7 +177,8 @@ impl<K: Kernel> Datagram<'_, '_, K> {
     /// Keeps it beyond the callback.
     ///
     /// Within the retention budget of this processor the lent memory itself is kept; beyond it the bytes are copied into
-    /// a slot, if the engine was opened with slots for it.
+    /// a slot, if the engine was opened with slots for it. So are those of a datagram that came in a coalesced buffer
+    /// ([`RecordFlags::COALESCED`]): the buffer is not held for one of the datagrams in it.
     ///
     /// # Errors
     /// The reason it could not be kept, under which it is counted as dropped:

@@ -64,6 +64,7 @@ mod kernel;
 mod listener;
 mod names;
 mod operation;
+mod prefetch;
 mod processor;
 mod reason;
 mod receive;

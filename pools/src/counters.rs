@@ -75,6 +75,16 @@ impl<const N: usize> Counters<N> {
     /// Any, provided that the shard is held.
     #[inline]
     pub fn publish(&self, batch: &[u64; N]) {
+        self.publish_first(batch);
+    }
+
+    /// The same where only the first `M` counters have counts: the others are not touched. `M` is at most `N`.
+    ///
+    /// # IRQL
+    /// Any, provided that the shard is held.
+    #[inline]
+    pub fn publish_first<const M: usize>(&self, batch: &[u64; M]) {
+        const { assert!(M <= N, "there are not so many counters") }
         let Versioned { version, totals } = &*self.inner;
         let now = load_own(version);
         version.store(now.wrapping_add(1), Ordering::Relaxed);

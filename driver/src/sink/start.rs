@@ -250,6 +250,7 @@ fn options(id: usize, place: &Place, request: &StartSink<'_>) -> Option<SocketOp
         type_of_service: Info::Wanted,
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
+        coalesced: Info::Off,
     };
     let has = |flag| place.flags & flag != 0;
     let buffer = request.header.receive_buffer;

@@ -94,6 +94,7 @@ fn allocations(plant: bool) -> u64 {
         type_of_service: Info::Wanted,
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
+        coalesced: Info::Off,
     };
     let options = SocketOptions { wanted, ..SocketOptions::new("127.0.0.1:0".parse().unwrap()) };
     let socket = engine.open_socket(&provider, &options, &passive).unwrap();

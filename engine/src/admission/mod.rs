@@ -27,7 +27,6 @@ mod gate;
 mod generations;
 mod key;
 mod limits;
-mod prefetch;
 mod prefix;
 mod rules;
 mod sample;

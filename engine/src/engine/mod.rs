@@ -10,7 +10,6 @@ pub use config::{BeyondBudget, Config, Retention};
 
 use ::core::sync::atomic::Ordering;
 
-use arrayvec::ArrayVec;
 use skua_pools::{OutOfMemory, PoolError, Reading, Slab, Tag};
 
 use self::core::EngineCore;
@@ -22,6 +21,7 @@ use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::{Passive, PerProcessor};
 use crate::receive::batch::Lending;
+use crate::receive::entry::Scratch;
 use crate::send::context::SendPool;
 use crate::stats::Stats;
 use ledger::{Elsewhere, Ledger};
@@ -166,8 +166,7 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
             tally: Tally::default(),
             sends: core.sends.as_ref().and_then(SendPool::magazine),
             lending: Lending::default(),
-            nodes: ArrayVec::new(),
-            entries: ArrayVec::new(),
+            scratch: Scratch::new(),
         })
     }
 

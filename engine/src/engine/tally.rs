@@ -1,5 +1,7 @@
 //! What a shard counts.
 
+use skua_pools::Counters;
+
 use crate::reason::DropReason;
 
 /// The counters of one shard, as its processor holds them; published as one array.
@@ -12,12 +14,12 @@ pub(crate) struct Tally {
     pub indicated: u64,
     /// Datagrams that the handler consumed.
     pub accepted: u64,
-    /// Datagrams that the handler kept beyond the callback.
-    pub kept: u64,
     /// Payload bytes of the datagrams that reached the handler.
     pub bytes: u64,
     /// Batches given to the handler.
     pub batches: u64,
+    /// Datagrams that the handler kept beyond the callback.
+    pub kept: u64,
     /// Datagrams without a control message that the socket would have liked to see.
     pub without_info: u64,
     /// Sends handed to the provider.
@@ -28,7 +30,12 @@ pub(crate) struct Tally {
     pub sends_failed: u64,
     /// Datagrams that went no further, by reason.
     pub drops: [u64; DropReason::COUNT],
+    /// Whether a counter behind the first [`USUAL`] was touched. Set by the methods that touch one.
+    beyond_usual: bool,
 }
+
+/// Counters that every batch touches, which come first.
+const USUAL: usize = 4;
 
 /// Counters before the drops.
 const PLAIN: usize = 9;
@@ -46,9 +53,55 @@ impl Tally {
     /// Counts `count` datagrams that went no further.
     #[inline]
     pub(crate) fn refuse_many(&mut self, reason: DropReason, count: u64) {
+        self.beyond_usual = true;
         if let Some(drops) = self.drops.get_mut(reason as usize) {
             *drops += count;
         }
+    }
+
+    /// Counts a datagram that the handler keeps.
+    #[inline]
+    pub(crate) fn keep(&mut self) {
+        self.beyond_usual = true;
+        self.kept += 1;
+    }
+
+    /// Counts a datagram without a control message that its socket would have liked to see.
+    #[inline]
+    pub(crate) fn miss_info(&mut self) {
+        self.beyond_usual = true;
+        self.without_info += 1;
+    }
+
+    /// Counts sends that are handed to the provider.
+    #[inline]
+    pub(crate) fn issue_sends(&mut self, count: u64) {
+        self.beyond_usual = true;
+        self.sends_issued += count;
+    }
+
+    /// Counts sends that are over.
+    #[inline]
+    pub(crate) fn end_sends(&mut self, count: u64, succeeded: bool) {
+        self.beyond_usual = true;
+        *(if succeeded { &mut self.sends_completed } else { &mut self.sends_failed }) += count;
+    }
+
+    /// Adds what was counted to what others may read, and begins again.
+    #[inline]
+    pub(crate) fn publish(&mut self, counters: &Counters<{ Self::FIELDS }>) {
+        let Self { indicated, accepted, bytes, batches, beyond_usual, .. } = *self;
+        if beyond_usual {
+            return self.publish_all(counters);
+        }
+        counters.publish_first::<USUAL>(&[indicated, accepted, bytes, batches]);
+        (self.indicated, self.accepted, self.bytes, self.batches) = (0, 0, 0, 0);
+    }
+
+    #[inline(never)]
+    fn publish_all(&mut self, counters: &Counters<{ Self::FIELDS }>) {
+        counters.publish(&self.to_array());
+        *self = Self::default();
     }
 
     /// Adds another shard's counts.
@@ -60,12 +113,6 @@ impl Tally {
         *self = Self::from_array(sum);
     }
 
-    /// All drops together.
-    #[inline]
-    pub(crate) fn refused(&self) -> u64 {
-        self.drops.iter().sum()
-    }
-
     #[inline]
     pub(crate) fn to_array(self) -> [u64; Self::FIELDS] {
         let mut fields = [0; Self::FIELDS];
@@ -73,9 +120,9 @@ impl Tally {
         let counted: [u64; PLAIN] = [
             self.indicated,
             self.accepted,
-            self.kept,
             self.bytes,
             self.batches,
+            self.kept,
             self.without_info,
             self.sends_issued,
             self.sends_completed,
@@ -92,14 +139,15 @@ impl Tally {
         Self {
             indicated: next(),
             accepted: next(),
-            kept: next(),
             bytes: next(),
             batches: next(),
+            kept: next(),
             without_info: next(),
             sends_issued: next(),
             sends_completed: next(),
             sends_failed: next(),
             drops: core::array::from_fn(|_| next()),
+            beyond_usual: true,
         }
     }
 }
@@ -112,5 +160,27 @@ mod tests {
     fn every_counter_survives_the_array() {
         let fields: [u64; Tally::FIELDS] = core::array::from_fn(|index| index as u64 + 1);
         assert_eq!(Tally::from_array(fields).to_array(), fields);
+    }
+
+    #[test]
+    fn what_is_published_is_what_was_counted_whichever_counters_were_touched() {
+        type Touch = fn(&mut Tally);
+        let touches: [Touch; 6] = [
+            |_| {},
+            |tally| tally.refuse(DropReason::Handler),
+            Tally::keep,
+            Tally::miss_info,
+            |tally| tally.issue_sends(3),
+            |tally| tally.end_sends(2, false),
+        ];
+        let (counters, mut sum) = (Counters::new(), Tally::default());
+        for touch in touches {
+            let mut tally = Tally { indicated: 7, accepted: 5, bytes: 100, batches: 1, ..Tally::default() };
+            touch(&mut tally);
+            sum.add(&tally);
+            tally.publish(&counters);
+            assert_eq!(tally, Tally::default());
+        }
+        assert_eq!(counters.read(1).totals(), sum.to_array());
     }
 }

@@ -9,23 +9,28 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
+use bytemuck::Zeroable;
 use skua_pools::{Rundown, Tag};
 use skua_record::RecordFlags;
 
 use super::walk::{Walk, datagram};
 use crate::abi::ndis::{NET_BUFFER, NET_BUFFER_LIST};
+use crate::abi::sockaddr::SOCKADDR_INET;
 use crate::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE, STATUS_SUCCESS,
 };
+use crate::abi::wsk::WSK_DATAGRAM_INDICATION;
 use crate::address::Endpoint;
 use crate::anchor::Anchor;
 use crate::deadline::Deadline;
+use crate::engine::shard::Shard;
 use crate::engine::{Engine, EngineBlock};
 use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::{Dispatch, Passive};
 use crate::reason::DropReason;
-use crate::receive::batch::{BATCH, Entry};
+use crate::receive::batch::Arrival;
+use crate::receive::entry::{BATCH, Entry, Facts};
 use crate::receive::payload::Payload;
 use crate::receive::round;
 use crate::socket::core::SocketCore;
@@ -157,23 +162,38 @@ impl<K: Kernel, H: Handler<K>> NblSource<K, H> {
                 shard.publish(&engine.core, processor);
                 return count;
             }
-            let now = source.kernel.ke_query_performance_counter();
+            let arrival = Arrival::new(&source.kernel);
+            let sender = SOCKADDR_INET::from(SocketAddr::from(facts.remote));
+            // What stands for every datagram where one of a socket has an indication. Nothing of this source stays lent.
+            let indication = WSK_DATAGRAM_INDICATION {
+                RemoteAddress: sender.as_ptr().cast_mut(),
+                ..WSK_DATAGRAM_INDICATION::zeroed()
+            };
+            let node = NonNull::from_ref(&indication);
+            let common = Facts {
+                local: facts.local.address,
+                time: 0,
+                interface: facts.interface,
+                type_of_service: facts.type_of_service,
+                hop_limit: facts.hop_limit,
+                flags: facts.flags,
+            };
             let mut total = 0;
             loop {
                 let first = next;
-                let mut malformed = 0_u32;
                 let mut count = 0_u8;
-                shard.entries.clear();
+                let Shard { scratch, tally, .. } = &mut *shard;
+                scratch.clear();
+                scratch.share(common);
                 while usize::from(count) < BATCH {
                     let Some((_, buffer)) = next.next() else { break };
-                    shard.tally.indicated += 1;
                     // SAFETY: the buffer is lent for the call.
-                    match unsafe { entry(&source.kernel, buffer, facts, now, count) } {
-                        // There is an entry for every buffer at the most.
-                        Ok(entry) => drop(shard.entries.try_push(entry)),
+                    match unsafe { payload(&source.kernel, buffer, facts) } {
+                        Ok(payload) => scratch.push(Entry::new(node, &payload)),
                         Err(reason) => {
-                            malformed |= 1 << count;
-                            shard.tally.refuse(reason);
+                            scratch.skipped |= 1 << count;
+                            tally.indicated += 1;
+                            tally.refuse(reason);
                         }
                     }
                     count += 1;
@@ -181,9 +201,9 @@ impl<K: Kernel, H: Handler<K>> NblSource<K, H> {
                 if count == 0 {
                     break;
                 }
-                let marks = round::run(engine, source, &mut shard, processor, facts.local.port, now);
+                let marks = round::run(engine, source, &mut shard, processor, facts.local.port, &arrival);
                 shard.publish(&engine.core, processor);
-                report(first, marks.refused | malformed, &mut refused);
+                report(first, shard.scratch.by_position(marks.refused), &mut refused);
                 total += u64::from(count);
             }
             drop(shard);
@@ -212,35 +232,20 @@ impl<K: Kernel, H: Handler<K>> Drop for NblSource<K, H> {
     }
 }
 
-/// Reads one buffer.
+/// What of one buffer is the datagram.
 ///
 /// # Safety
 /// `buffer` is lent.
 #[inline]
-unsafe fn entry<K: Kernel>(
+unsafe fn payload<K: Kernel>(
     kernel: &K,
     buffer: NonNull<NET_BUFFER>,
     facts: &NblFacts,
-    time: u64,
-    position: u8,
-) -> Result<Entry, DropReason> {
+) -> Result<Payload<'static>, DropReason> {
     // SAFETY: the caller's promise.
     let data = unsafe { datagram(buffer, facts.header_bytes) }?;
     // SAFETY: as above.
-    let payload = unsafe { Payload::of(kernel, &data) }?;
-    Ok(Entry {
-        // Never followed: nothing of this source stays lent.
-        node: NonNull::dangling(),
-        payload,
-        remote: facts.remote,
-        local: facts.local.address,
-        interface: facts.interface,
-        time,
-        position,
-        type_of_service: facts.type_of_service,
-        hop_limit: facts.hop_limit,
-        flags: facts.flags,
-    })
+    unsafe { Payload::of(kernel, &data) }
 }
 
 /// Names the buffers from `first` on whose bits are set.

@@ -3,44 +3,18 @@
 // UNSAFETY: cuts a retained indication out of its list.
 #![expect(unsafe_code, reason = "the list is the engine's from the callback's start until it is given back")]
 
-use core::ptr::{NonNull, null_mut};
+use core::cell::Cell;
+use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
-use skua_record::RecordFlags;
-
-use crate::abi::wsk::WSK_DATAGRAM_INDICATION;
-use crate::address::{Address, Endpoint};
 use crate::engine::BeyondBudget;
 use crate::engine::core::EngineCore;
 use crate::engine::tally::Tally;
 use crate::kernel::Kernel;
 use crate::reason::DropReason;
-use crate::receive::payload::Payload;
+use crate::receive::entry::{BATCH, Entry, Facts};
 use crate::receive::retained::Retained;
 use crate::socket::core::SocketCore;
-
-/// Datagrams handled together. The mask of those kept is one word of this many bits.
-pub(crate) const BATCH: usize = 32;
-
-/// One datagram between the list it came in and the handler.
-///
-/// # Invariants
-/// `node` is the `position`th indication of the round, and `payload` lies in what it lends.
-pub(crate) struct Entry {
-    pub node: NonNull<WSK_DATAGRAM_INDICATION>,
-    pub payload: Payload<'static>,
-    pub remote: Endpoint,
-    pub local: Address,
-    pub interface: u32,
-    pub time: u64,
-    pub position: u8,
-    pub type_of_service: u8,
-    pub hop_limit: u8,
-    pub flags: RecordFlags,
-}
-
-// SAFETY: an entry is addresses of lent memory; it is used by the one thread that holds its shard.
-unsafe impl Send for Entry {}
 
 /// What of a shard concerns lent memory. Written by the shard's processor.
 #[derive(Default)]
@@ -50,13 +24,46 @@ pub(crate) struct Lending {
     pub bytes: u64,
 }
 
-/// What became of a round's datagrams; bit n is the nth.
+/// What became of a round's datagrams; bit n is the nth entry.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Marks {
     /// Kept in the memory that is lent, and not the engine's to give back.
     pub kept: u32,
     /// Refused by the handler, or by what it asked for.
     pub refused: u32,
+    /// How many the handler refused or kept, lent or copied.
+    pub gone: u32,
+}
+
+/// When a list came: read from the clock when the first asks, and the same for all who do.
+pub(crate) struct Arrival<'a, K: Kernel> {
+    kernel: &'a K,
+    /// 0 until somebody asks.
+    ticks: Cell<u64>,
+}
+
+impl<'a, K: Kernel> Arrival<'a, K> {
+    #[inline]
+    pub(crate) fn new(kernel: &'a K) -> Self {
+        Self { kernel, ticks: Cell::new(0) }
+    }
+
+    /// Ticks of the performance counter.
+    #[inline]
+    pub(crate) fn ticks(&self) -> u64 {
+        match self.ticks.get() {
+            0 => self.read(),
+            ticks => ticks,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read(&self) -> u64 {
+        let ticks = self.kernel.ke_query_performance_counter().max(1);
+        self.ticks.set(ticks);
+        ticks
+    }
 }
 
 /// What a batch needs besides its entries.
@@ -65,6 +72,12 @@ pub(crate) struct Round<'a, K: Kernel> {
     pub socket: &'a SocketCore<K>,
     pub tally: &'a mut Tally,
     pub lending: &'a mut Lending,
+    pub arrival: &'a Arrival<'a, K>,
+    /// The scratch's entries, of which a batch hands out the first; to find an entry's index by its address.
+    pub entries: &'a [Entry; BATCH],
+    /// The scratch's facts, and its `spread`.
+    pub facts: &'a [Facts; BATCH],
+    pub spread: usize,
     pub processor: u32,
     /// The port that the datagrams were sent to.
     pub local_port: u16,
@@ -73,38 +86,60 @@ pub(crate) struct Round<'a, K: Kernel> {
 }
 
 impl<K: Kernel> Round<'_, K> {
+    /// Which of the round's entries this is.
+    #[inline]
+    fn index(&self, entry: &Entry) -> usize {
+        let from_first = (&raw const *entry).addr().wrapping_sub((&raw const *self.entries).addr());
+        from_first / size_of::<Entry>() % BATCH
+    }
+
+    /// What is known of the datagram of `entry`.
+    #[inline]
+    pub(crate) fn facts(&self, entry: &Entry) -> &Facts {
+        &self.facts[(self.index(entry) & self.spread) % BATCH]
+    }
+
+    /// When it came, in ticks of the performance counter.
+    #[inline]
+    pub(crate) fn time(&self, facts: &Facts) -> u64 {
+        if facts.time == 0 { self.arrival.ticks() } else { facts.time }
+    }
+
     /// Counts a datagram that goes no further.
     #[inline]
     pub(crate) fn refuse(&mut self, entry: &Entry, reason: DropReason) {
-        self.marks.refused |= 1 << entry.position;
+        self.marks.refused |= 1 << self.index(entry);
+        self.marks.gone += 1;
         self.tally.refuse(reason);
     }
 
-    /// Keeps the datagram of `entry`, lent within the budget, else copied.
+    /// Keeps the datagram of `entry`, lent within the budget, else copied. A part of a coalesced buffer is always copied: its
+    /// indication is that of its neighbours as well.
     pub(crate) fn retain(&mut self, entry: &Entry) -> Result<Retained<K>, DropReason> {
-        if !self.socket.lends || !self.within_budget(entry.payload.len()) {
+        if !self.socket.lends || entry.is_part() || !self.within_budget(entry.length()) {
             return self.copy(entry);
         }
         // One inside for each datagram kept: the socket is not closed before the last of them came back.
         if !self.socket.rundown.acquire(self.processor, 1) {
             return Err(DropReason::Closing);
         }
-        self.marks.kept |= 1 << entry.position;
+        self.marks.kept |= 1 << self.index(entry);
+        self.marks.gone += 1;
         // SAFETY: the round read `Next` when it gathered the node; a node is given back alone.
-        unsafe { (*entry.node.as_ptr()).Next = null_mut() };
-        self.tally.kept += 1;
+        unsafe { (*entry.node().as_ptr()).Next = null_mut() };
+        self.tally.keep();
         self.lending.datagrams += 1;
-        self.lending.bytes += entry.payload.len() as u64;
+        self.lending.bytes += u64::from(entry.length());
         Ok(Retained::lent(self, entry))
     }
 
     /// Whether one more datagram of `bytes` may stay lent.
-    fn within_budget(&self, bytes: usize) -> bool {
+    fn within_budget(&self, bytes: u32) -> bool {
         let budget = &self.engine.retention;
         let Some(ledger) = self.engine.ledgers.get(self.processor as usize) else { return false };
         let datagrams = self.lending.datagrams.wrapping_sub(ledger.returned.lent.load(Ordering::Relaxed));
         let held = self.lending.bytes.wrapping_sub(ledger.returned.lent_bytes.load(Ordering::Relaxed));
-        datagrams < u64::from(budget.datagrams) && held + bytes as u64 <= u64::from(budget.bytes)
+        datagrams < u64::from(budget.datagrams) && held + u64::from(bytes) <= u64::from(budget.bytes)
     }
 
     fn copy(&mut self, entry: &Entry) -> Result<Retained<K>, DropReason> {
@@ -112,13 +147,14 @@ impl<K: Kernel> Round<'_, K> {
             (BeyondBudget::Copy, Some(copies)) => copies,
             _ => return Err(DropReason::RetainBudget),
         };
-        let slot = copies.fill(&entry.payload)?;
+        let slot = copies.fill(&entry.payload())?;
         if !self.socket.rundown.acquire(self.processor, 1) {
             // SAFETY: filled just now, and nobody else has it.
             unsafe { copies.give_back(slot) };
             return Err(DropReason::Closing);
         }
-        self.tally.kept += 1;
+        self.marks.gone += 1;
+        self.tally.keep();
         Ok(Retained::copied(self, entry, slot))
     }
 }

@@ -10,22 +10,22 @@ use core::sync::atomic::Ordering;
 use skua_record::RecordFlags;
 
 use crate::abi::cmsg::{MSG_BCAST, MSG_MCAST};
-use crate::abi::sockaddr::SOCKADDR_INET;
 use crate::abi::status::{NTSTATUS, STATUS_PENDING, STATUS_SUCCESS};
 use crate::abi::wsk::{WSK_DATAGRAM_INDICATION, WSK_FLAG_AT_DISPATCH_LEVEL};
-use crate::address::{Address, Endpoint};
-use crate::engine::shard::{Node, Shard};
+use crate::engine::shard::Shard;
 use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::Dispatch;
 use crate::reason::DropReason;
 use crate::receive::ancillary::Ancillary;
-use crate::receive::batch::{BATCH, Entry};
-use crate::receive::payload::Payload;
+use crate::receive::batch::{Arrival, Marks};
+use crate::receive::coalesced::parts;
+use crate::receive::entry::{Facts, Scratch};
+use crate::receive::gather::{Asked, gather, gather_with_facts};
 use crate::receive::round;
 use crate::socket::block::SocketBlock;
 use crate::socket::core::SocketCore;
-use crate::socket::options::{Info, Wanted};
+use crate::socket::options::Info;
 
 /// The event callback of every datagram socket of an `Engine<K, H>`.
 ///
@@ -62,12 +62,12 @@ pub(crate) unsafe extern "C" fn receive_from_event<K: Kernel, H: Handler<K>>(
     let core = &block.engine.core;
     let Some(mut shard) = block.engine.shards.enter(&dispatch) else {
         // SAFETY: the list is lent.
-        core.elsewhere.nested.fetch_add(unsafe { count(list) }, Ordering::Relaxed);
+        core.elsewhere.nested.fetch_add(unsafe { count(socket, list) }, Ordering::Relaxed);
         return STATUS_SUCCESS;
     };
     if socket.stopping.load(Ordering::Relaxed) || !socket.rundown.acquire(processor, 1) {
         // SAFETY: the list is lent.
-        let count = unsafe { count(list) };
+        let count = unsafe { count(socket, list) };
         shard.tally.indicated += count;
         shard.tally.refuse_many(DropReason::Closing, count);
         shard.publish(core, processor);
@@ -80,7 +80,7 @@ pub(crate) unsafe extern "C" fn receive_from_event<K: Kernel, H: Handler<K>>(
     status
 }
 
-/// Handles a list in rounds of up to [`BATCH`] indications.
+/// Handles a list in rounds of up to [`BATCH`](crate::receive::entry::BATCH) datagrams.
 ///
 /// # Safety
 /// As for [`receive_from_event`], and the caller is inside the socket's rundown.
@@ -94,159 +94,40 @@ unsafe fn rounds<K: Kernel, H: Handler<K>>(
 ) -> NTSTATUS {
     let socket = &block.core;
     let bound = socket.bound();
-    let arrival = Arrival {
-        time: socket.kernel.ke_query_performance_counter(),
-        flags: list_flags(flags),
-        local: bound.address,
-        wanted: socket.wanted.any().then_some(&socket.wanted),
-    };
-    // Indications of earlier rounds, all consumed and still linked, from `list` on.
-    let mut consumed = 0_u64;
+    let arrival = Arrival::new(&socket.kernel);
+    let common = Facts::new(bound.address, list_flags(flags));
+    let asked = socket.wanted.any().then_some(Asked { wanted: &socket.wanted, common });
+    shard.scratch.share(common);
+    if asked.is_some() {
+        shard.scratch.spread = usize::MAX;
+    }
     let mut keeping = false;
     let mut next = list;
-    while !next.is_null() {
-        // SAFETY: `next` is a node of the lent list.
-        next = unsafe { gather(&arrival, &socket.kernel, shard, next) };
-        let marks = round::run(&block.engine, socket, shard, processor, bound.port, arrival.time);
-        let kept = marks.kept;
-        if kept != 0 && !keeping {
+    loop {
+        let Shard { scratch, tally, .. } = &mut *shard;
+        // Everything before it in the list is consumed and still linked, unless something was kept.
+        let begin = scratch.split.as_ref().map_or(next, |split| split.node().as_ptr());
+        next = match &asked {
+            // SAFETY: `next` is null or a node of the lent list.
+            None => unsafe { gather(&socket.kernel, scratch, tally, next) },
+            // SAFETY: as above.
+            Some(asked) => unsafe { gather_with_facts(&socket.kernel, asked, scratch, tally, next) },
+        };
+        let Marks { kept, .. } = round::run(&block.engine, socket, shard, processor, bound.port, &arrival);
+        if keeping || kept != 0 {
+            let earlier = if keeping { begin } else { list };
             keeping = true;
-            // SAFETY: nothing of the earlier rounds was kept or released.
-            unsafe { release_first(socket, list, consumed) };
+            // SAFETY: from `earlier` to `begin` nothing was kept or given back.
+            unsafe { release_up_to(socket, earlier, begin) };
+            // SAFETY: of this round, `kept` is what was kept.
+            unsafe { release_round(socket, &shard.scratch, kept) };
         }
-        if keeping {
-            for (position, node) in shard.nodes.iter().enumerate().filter(|(at, _)| kept & (1 << at) == 0) {
-                debug_assert!(position < BATCH);
-                // SAFETY: gathered in this round and not kept.
-                unsafe { release_alone(socket, node.0) };
-            }
-        }
-        consumed += shard.nodes.len() as u64;
         shard.publish(&block.engine.core, processor);
-    }
-    if keeping { STATUS_PENDING } else { STATUS_SUCCESS }
-}
-
-/// What all datagrams of a list have in common.
-struct Arrival<'a> {
-    time: u64,
-    flags: RecordFlags,
-    local: Address,
-    wanted: Option<&'a Wanted>,
-}
-
-/// Fills the shard's scratch from `next` on; where the list goes on.
-///
-/// # Safety
-/// `next` is a node of a lent list.
-#[inline]
-unsafe fn gather<K: Kernel, H: Handler<K>>(
-    arrival: &Arrival<'_>,
-    kernel: &K,
-    shard: &mut Shard<K, H>,
-    mut next: *mut WSK_DATAGRAM_INDICATION,
-) -> *mut WSK_DATAGRAM_INDICATION {
-    shard.nodes.clear();
-    shard.entries.clear();
-    while let Some(node) = NonNull::new(next) {
-        let position = shard.nodes.len();
-        if shard.nodes.try_push(Node(node)).is_err() {
+        if next.is_null() && shard.scratch.split.is_none() {
             break;
         }
-        // SAFETY: the caller's promise. Read once: a node that the handler keeps may be gone before the round ends.
-        let indication = unsafe { node.read() };
-        next = indication.Next;
-        shard.tally.indicated += 1;
-        #[expect(clippy::cast_possible_truncation, reason = "below BATCH")]
-        let position = position as u8;
-        // SAFETY: the indication is lent.
-        match unsafe { entry(arrival, kernel, node, &indication, position, &mut shard.tally.without_info) } {
-            // There is an entry for every node at the most.
-            Ok(entry) => drop(shard.entries.try_push(entry)),
-            Err(reason) => shard.tally.refuse(reason),
-        }
     }
-    next
-}
-
-/// Reads one indication.
-///
-/// # Safety
-/// `indication` is a copy of the lent one at `node`.
-#[inline]
-unsafe fn entry<K: Kernel>(
-    arrival: &Arrival<'_>,
-    kernel: &K,
-    node: NonNull<WSK_DATAGRAM_INDICATION>,
-    indication: &WSK_DATAGRAM_INDICATION,
-    position: u8,
-    without_info: &mut u64,
-) -> Result<Entry, DropReason> {
-    // SAFETY: the address is part of the lent indication, and of the socket's family.
-    let remote = unsafe { SOCKADDR_INET::read(indication.RemoteAddress) }.ok_or(DropReason::Malformed)?;
-    // SAFETY: the buffer is part of the lent indication.
-    let payload = unsafe { Payload::of(kernel, &indication.Buffer) }?;
-    let mut entry = Entry {
-        node,
-        payload,
-        remote: endpoint(&remote),
-        local: arrival.local,
-        interface: 0,
-        time: arrival.time,
-        position,
-        type_of_service: 0,
-        hop_limit: 0,
-        flags: arrival.flags,
-    };
-    if let Some(wanted) = arrival.wanted {
-        // SAFETY: the control data is part of the lent indication.
-        let said = unsafe { Ancillary::read(indication.ControlInfo, indication.ControlInfoLength) };
-        let said = said.map_err(|_| DropReason::Malformed)?;
-        describe(&mut entry, &said, wanted, without_info)?;
-    }
-    Ok(entry)
-}
-
-/// Takes over what the control messages said, and notices what they did not.
-#[inline]
-fn describe(
-    entry: &mut Entry,
-    said: &Ancillary,
-    wanted: &Wanted,
-    without_info: &mut u64,
-) -> Result<(), DropReason> {
-    let missing = [
-        (wanted.packet_info, said.destination.is_none()),
-        (wanted.type_of_service, said.type_of_service.is_none()),
-        (wanted.hop_limit, said.hop_limit.is_none()),
-        (wanted.timestamp, said.time.is_none()),
-    ];
-    if missing.contains(&(Info::Required, true)) {
-        return Err(DropReason::MissingInfo);
-    }
-    *without_info += u64::from(missing.contains(&(Info::Wanted, true)));
-    if let Some((local, interface)) = said.destination {
-        entry.local = local;
-        entry.interface = interface;
-    }
-    entry.type_of_service = said.type_of_service.unwrap_or_default();
-    entry.hop_limit = said.hop_limit.unwrap_or_default();
-    entry.time = said.time.unwrap_or(entry.time);
-    if said.coalesced.is_some() {
-        entry.flags |= RecordFlags::COALESCED;
-    }
-    Ok(())
-}
-
-#[inline]
-fn endpoint(address: &SOCKADDR_INET) -> Endpoint {
-    match address.ipv4() {
-        Some(v4) => {
-            let octets = v4.sin_addr.S_addr.to_ne_bytes();
-            Endpoint { address: Address::from_ipv4(octets), scope: 0, port: u16::from_be(v4.sin_port) }
-        }
-        None => address.to_socket_addr().map(Endpoint::from).unwrap_or_default(),
-    }
+    if keeping { STATUS_PENDING } else { STATUS_SUCCESS }
 }
 
 fn list_flags(flags: u32) -> RecordFlags {
@@ -256,35 +137,64 @@ fn list_flags(flags: u32) -> RecordFlags {
     said
 }
 
-/// Datagrams in a list.
+/// Datagrams in a list, the parts of coalesced buffers counted one each where the socket asked for such.
 ///
 /// # Safety
 /// The list is lent.
 #[cold]
-unsafe fn count(list: *mut WSK_DATAGRAM_INDICATION) -> u64 {
+unsafe fn count<K: Kernel>(socket: &SocketCore<K>, list: *mut WSK_DATAGRAM_INDICATION) -> u64 {
     let mut count = 0;
     let mut next = list;
     while let Some(node) = NonNull::new(next) {
-        count += 1;
         // SAFETY: a node of the lent list.
-        next = unsafe { (*node.as_ptr()).Next };
+        let indication = unsafe { node.as_ref() };
+        count += if socket.wanted.coalesced == Info::Off {
+            1
+        } else {
+            // SAFETY: the control data is part of the lent indication.
+            let said = unsafe { Ancillary::read(indication.ControlInfo, indication.ControlInfoLength) };
+            parts(indication.Buffer.Length, said.ok().and_then(|said| said.coalesced))
+        };
+        next = indication.Next;
     }
     count
 }
 
-/// Gives back the first `count` indications of a list, one by one.
+/// Gives back the indications of a list from `node` to before `end`, one by one.
 ///
 /// # Safety
 /// They are linked as they came, and none was kept or given back.
 #[cold]
-unsafe fn release_first<K: Kernel>(socket: &SocketCore<K>, list: *mut WSK_DATAGRAM_INDICATION, count: u64) {
-    let mut next = list;
-    for _ in 0..count {
-        let Some(node) = NonNull::new(next) else { return };
+unsafe fn release_up_to<K: Kernel>(
+    socket: &SocketCore<K>,
+    mut node: *mut WSK_DATAGRAM_INDICATION,
+    end: *mut WSK_DATAGRAM_INDICATION,
+) {
+    while node != end
+        && let Some(this) = NonNull::new(node)
+    {
         // SAFETY: a node of the lent list, read before it is given back.
-        next = unsafe { (*node.as_ptr()).Next };
+        node = unsafe { (*this.as_ptr()).Next };
         // SAFETY: the caller's promise.
-        unsafe { release_alone(socket, node) };
+        unsafe { release_alone(socket, this) };
+    }
+}
+
+/// Gives back what is at its end with this round, less the entries that were kept.
+///
+/// # Safety
+/// `kept` names what the handler kept of the round in the scratch; nothing else of it was given back.
+#[cold]
+unsafe fn release_round<K: Kernel>(socket: &SocketCore<K>, scratch: &Scratch, kept: u32) {
+    let entries = scratch.entries().iter().enumerate();
+    let done = entries.filter(|(index, entry)| kept & 1 << index == 0 && !entry.is_part());
+    for (_, entry) in done {
+        // SAFETY: gathered in this round, not kept, and no other entry's.
+        unsafe { release_alone(socket, entry.node()) };
+    }
+    for node in &scratch.without {
+        // SAFETY: as above.
+        unsafe { release_alone(socket, node.0) };
     }
 }
 

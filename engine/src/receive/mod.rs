@@ -2,7 +2,10 @@
 
 pub(crate) mod ancillary;
 pub(crate) mod batch;
+pub(crate) mod coalesced;
+pub(crate) mod entry;
 pub(crate) mod event;
+pub(crate) mod gather;
 pub(crate) mod payload;
 pub(crate) mod retained;
 pub(crate) mod round;

@@ -16,7 +16,10 @@ use crate::reason::DropReason;
 const MDLS: usize = 64;
 
 /// MDLs that one piece of a stream may span, likewise: as many as its bytes, but not more than this.
-const STREAM_MDLS: usize = 4096;
+pub(super) const STREAM_MDLS: usize = 4096;
+
+/// Flags of an MDL that has a system address.
+const MAPPED: u16 = MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL;
 
 /// The bytes of one datagram: the first span at hand, the rest behind a chain of MDLs.
 ///
@@ -50,6 +53,28 @@ impl Payload<'_> {
         Payload { first: data, first_length: length, length, rest: null_mut(), lent: PhantomData }
     }
 
+    /// The usual datagram: in one span that is mapped already. `None` for any other, also for one that is no good.
+    ///
+    /// # Safety
+    /// `buffer` is part of an indication that is lent for `'a`.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    pub(super) unsafe fn in_one_span<'a>(buffer: &WSK_BUF) -> Option<Payload<'a>> {
+        let WSK_BUF { Mdl: mdl, Offset: offset, Length: length } = *buffer;
+        let length = u32::from(u16::try_from(length).ok()?);
+        // SAFETY: the MDL is part of the lent indication, and nobody maps it meanwhile.
+        let mdl = unsafe { mdl.as_ref() }?;
+        if mdl.MdlFlags & MAPPED == 0 || u64::from(offset) + u64::from(length) > u64::from(mdl.ByteCount) {
+            return None;
+        }
+        let start = NonNull::new(mdl.MappedSystemVa.cast::<u8>())?;
+        // SAFETY: `offset` lies within the bytes that are mapped there.
+        let first = unsafe { start.add(offset as usize) };
+        Some(Payload { first, first_length: length, length, rest: null_mut(), lent: PhantomData })
+    }
+
     /// Checks what `buffer` describes against its MDL chain, and maps what is not mapped.
     ///
     /// # Errors
@@ -68,6 +93,27 @@ impl Payload<'_> {
         }
         // SAFETY: the caller's promise.
         unsafe { Self::within(kernel, buffer, MDLS) }
+    }
+
+    /// The same for a buffer of several datagrams, which may span as many MDLs as they do together.
+    ///
+    /// # Errors
+    /// As [`Payload::of`].
+    ///
+    /// # Safety
+    /// As [`Payload::of`].
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub(super) unsafe fn of_coalesced<'a, K: Kernel>(
+        kernel: &K,
+        buffer: &WSK_BUF,
+    ) -> Result<Payload<'a>, DropReason> {
+        if buffer.Length > usize::from(u16::MAX) {
+            return Err(DropReason::Oversize);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { Self::within(kernel, buffer, STREAM_MDLS) }
     }
 
     /// The same for a piece of a stream, which may be as long as 32 bits can say.
@@ -119,6 +165,26 @@ impl Payload<'_> {
         Ok(payload)
     }
 
+    /// What [`Payload::from_spans`] makes it of again.
+    #[inline]
+    pub(super) fn spans(&self) -> (NonNull<u8>, u32, u32, *mut MDL) {
+        (self.first, self.first_length, self.length, self.rest)
+    }
+
+    /// `length` bytes: `first_length` at `first`, and what is left of them behind the chain `rest`.
+    ///
+    /// # Safety
+    /// They are lent for `'a` and mapped, as the type's invariant has it.
+    #[inline]
+    pub(super) unsafe fn from_spans<'a>(
+        first: NonNull<u8>,
+        first_length: u32,
+        length: u32,
+        rest: *mut MDL,
+    ) -> Payload<'a> {
+        Payload { first, first_length, length, rest, lent: PhantomData }
+    }
+
     /// Bytes in the datagram.
     #[inline]
     #[must_use]
@@ -153,6 +219,12 @@ impl Payload<'_> {
     /// At most DISPATCH_LEVEL.
     #[inline]
     pub fn copy_to(&self, to: &mut [u8]) -> usize {
+        if to.len() <= self.first_length as usize {
+            // A copy whose length the caller's code knows is a few moves.
+            // SAFETY: the span is mapped for `first_length` bytes, `to` is writable, and is no lent memory.
+            unsafe { core::ptr::copy_nonoverlapping(self.first.as_ptr(), to.as_mut_ptr(), to.len()) };
+            return to.len();
+        }
         // SAFETY: `to` is writable for its length.
         unsafe { self.copy_to_ptr(to.as_mut_ptr(), to.len()) }
     }
@@ -270,7 +342,7 @@ unsafe fn map<K: Kernel>(kernel: &K, mdl: *mut MDL) -> Result<(NonNull<u8>, u32)
     if bytes == 0 {
         return Ok((NonNull::dangling(), 0));
     }
-    let address = if flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
+    let address = if flags & MAPPED != 0 {
         // SAFETY: the caller's promise.
         unsafe { (*mdl).MappedSystemVa }
     } else {

@@ -12,7 +12,8 @@ use crate::address::Endpoint;
 use crate::buffers::Buffer;
 use crate::engine::core::EngineCore;
 use crate::kernel::Kernel;
-use crate::receive::batch::{Entry, Round};
+use crate::receive::batch::Round;
+use crate::receive::entry::Entry;
 use crate::receive::payload::Payload;
 use crate::socket::core::SocketCore;
 
@@ -53,7 +54,7 @@ unsafe impl<K: Kernel> Send for Retained<K> {}
 
 impl<K: Kernel> Retained<K> {
     pub(super) fn lent(round: &Round<'_, K>, entry: &Entry) -> Self {
-        Self::new(round, entry, Held::Lent { node: entry.node, payload: entry.payload })
+        Self::new(round, entry, Held::Lent { node: entry.node(), payload: entry.payload() })
     }
 
     pub(super) fn copied(round: &Round<'_, K>, entry: &Entry, slot: NonNull<Buffer>) -> Self {
@@ -61,13 +62,14 @@ impl<K: Kernel> Retained<K> {
     }
 
     fn new(round: &Round<'_, K>, entry: &Entry, held: Held) -> Self {
+        let known = round.facts(entry);
         let facts = Facts {
-            remote: entry.remote,
-            local: Endpoint { address: entry.local, scope: 0, port: round.local_port },
-            interface: entry.interface,
-            time: entry.time,
-            type_of_service: entry.type_of_service,
-            flags: entry.flags,
+            remote: entry.remote(),
+            local: Endpoint { address: known.local, scope: 0, port: round.local_port },
+            interface: known.interface,
+            time: round.time(known),
+            type_of_service: known.type_of_service,
+            flags: known.flags,
         };
         let (engine, socket) = (NonNull::from(round.engine), NonNull::from(round.socket));
         Self { engine, socket, facts, processor: round.processor, held }

@@ -229,7 +229,7 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
         let core = &self.block.engine.core;
         match self.block.engine.shards.enter(self.dispatch) {
             Some(mut shard) => {
-                shard.tally.sends_issued += u64::from(datagrams);
+                shard.tally.issue_sends(u64::from(datagrams));
                 shard.publish(core, processor);
             }
             None => {

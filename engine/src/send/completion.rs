@@ -61,8 +61,7 @@ pub(super) unsafe fn finish<K: Kernel, H: Handler<K>>(
     let core = &block.engine.core;
     match block.engine.shards.enter(&dispatch) {
         Some(mut shard) => {
-            let tally = &mut shard.tally;
-            *(if succeeded { &mut tally.sends_completed } else { &mut tally.sends_failed }) += datagrams;
+            shard.tally.end_sends(datagrams, succeeded);
             shard.publish(core, dispatch.processor());
         }
         None => {

@@ -11,8 +11,9 @@ use core::time::Duration;
 use skua_pools::{Rundown, Tag};
 
 use crate::abi::sockaddr::{
-    IPPROTO_IPV6, IPV6_V6ONLY, SIO_TIMESTAMPING, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_RCVBUF, SO_REUSEADDR,
-    SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
+    IPPROTO_IPV6, IPPROTO_UDP, IPV6_V6ONLY, SIO_TIMESTAMPING, SO_BROADCAST, SO_EXCLUSIVEADDRUSE, SO_RCVBUF,
+    SO_REUSEADDR, SOCKADDR_INET, SOL_SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX,
+    UDP_RECV_MAX_COALESCED_SIZE,
 };
 use crate::abi::status::{
     NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED,
@@ -59,6 +60,9 @@ pub enum OpenStep {
     /// Switching the receive event on.
     Events,
 }
+
+/// The largest buffer that UDP_RECV_MAX_COALESCED_SIZE allows (WSK docs): the longest datagram.
+const LARGEST_COALESCED: u32 = 65_527;
 
 /// Why [`Engine::open_socket`] failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -269,6 +273,13 @@ impl<K: Kernel, H: Handler<K>> Opening<'_, K, H> {
         for (level, option, info) in self.options.info_options() {
             let set = self.set(OpenStep::ControlInfo, level, option, 1);
             if info == Info::Required {
+                set?;
+            }
+        }
+        if self.options.wanted.coalesced != Info::Off {
+            let option = UDP_RECV_MAX_COALESCED_SIZE;
+            let set = self.set(OpenStep::ControlInfo, IPPROTO_UDP, option, LARGEST_COALESCED);
+            if self.options.wanted.coalesced == Info::Required {
                 set?;
             }
         }

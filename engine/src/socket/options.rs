@@ -40,13 +40,20 @@ pub struct Wanted {
     pub hop_limit: Info,
     /// The stack's own receive time (SIO_TIMESTAMPING).
     pub timestamp: Info,
+    /// Buffers of several datagrams (UDP_RECV_MAX_COALESCED_SIZE), which cost the stack and the engine less than one indication for
+    /// each. The handler sees every datagram by itself, where it lies, marked [`RecordFlags::COALESCED`]. A datagram that came
+    /// alone has no message for it, so none is ever dropped for lack of one. Off by default: network cards and drivers are known
+    /// that join datagrams and do not say where they end.
+    ///
+    /// [`RecordFlags::COALESCED`]: skua_record::RecordFlags::COALESCED
+    pub coalesced: Info,
 }
 
 impl Wanted {
     /// Whether any is asked for.
     pub(crate) fn any(&self) -> bool {
-        let Self { packet_info, type_of_service, hop_limit, timestamp } = *self;
-        [packet_info, type_of_service, hop_limit, timestamp].iter().any(|&info| info != Info::Off)
+        let Self { packet_info, type_of_service, hop_limit, timestamp, coalesced } = *self;
+        [packet_info, type_of_service, hop_limit, timestamp, coalesced].iter().any(|&info| info != Info::Off)
     }
 }
 

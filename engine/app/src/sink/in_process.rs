@@ -219,6 +219,7 @@ fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOption
         type_of_service: Info::Wanted,
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
+        coalesced: Info::Off,
     };
     SocketOptions {
         only_v6: settings::only_v6(local, &args.listen),

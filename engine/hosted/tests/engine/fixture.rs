@@ -180,6 +180,7 @@ pub(crate) fn told(local: &str) -> SocketOptions<'static> {
         type_of_service: Info::Wanted,
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
+        coalesced: Info::Off,
     };
     SocketOptions { wanted, ..SocketOptions::new(local.parse().unwrap()) }
 }

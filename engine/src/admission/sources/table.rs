@@ -6,7 +6,7 @@ use super::row::SourceRow;
 use super::set::{Set, Unread, WAYS};
 use crate::admission::bucket::Pace;
 use crate::admission::key::{HashKeys, Key};
-use crate::admission::prefetch::prefetch;
+use crate::prefetch::prefetch;
 use crate::admission::sample::Sampler;
 use crate::reason::DropReason;
 
