@@ -105,6 +105,7 @@ impl Datagram {
                     type_of_service: Some(3),
                     hop_limit: Some(64),
                     time: Some(1),
+                    coalesced: None,
                 }),
                 Control::Raw(bytes) => Messages::Raw(bytes.clone()),
             },

@@ -250,6 +250,9 @@ impl Control {
                 // SAFETY: the words are this function's, aligned to 8, and `room` bytes long.
                 let mut writer = unsafe { ControlWriter::new(area, room) };
                 arrival.write(ALL, is_v4, &mut writer);
+                if let Some(size) = facts.coalesced {
+                    writer.coalesced(size);
+                }
                 writer.used()
             }
         };

@@ -58,6 +58,8 @@ pub struct Facts {
     pub hop_limit: Option<u8>,
     /// When it came in, in ticks of the performance counter.
     pub time: Option<u64>,
+    /// The payload is several datagrams of so many bytes, the last one of as many or fewer.
+    pub coalesced: Option<u32>,
 }
 
 impl Injected {

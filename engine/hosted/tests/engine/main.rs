@@ -2,6 +2,7 @@
 
 mod admission;
 mod close;
+mod coalesced;
 mod faults;
 mod fixture;
 mod forward;

@@ -25,6 +25,7 @@ fn a_list_is_indicated_on_the_processor_and_thread_asked_for() {
         type_of_service: Some(0xb8),
         hop_limit: Some(63),
         time: Some(12_345),
+        coalesced: None,
     };
     let list = [
         Injected { control: Control::Facts(facts), ..Injected::new(source(), b"whole") },

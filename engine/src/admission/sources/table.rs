@@ -6,8 +6,8 @@ use super::row::SourceRow;
 use super::set::{Set, Unread, WAYS};
 use crate::admission::bucket::Pace;
 use crate::admission::key::{HashKeys, Key};
-use crate::prefetch::prefetch;
 use crate::admission::sample::Sampler;
+use crate::prefetch::prefetch;
 use crate::reason::DropReason;
 
 /// Most rows that a shard's table may have.
