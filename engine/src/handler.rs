@@ -1,5 +1,6 @@
 //! What an embedder writes: the code that sees each datagram.
 
+use crate::abi::wsk::WSK_BUF;
 use crate::address::{Address, Endpoint};
 use crate::kernel::Kernel;
 use crate::processor::Passive;
@@ -166,6 +167,14 @@ impl<K: Kernel> Datagram<'_, '_, K> {
     #[inline]
     fn facts(&self) -> &Facts {
         self.round.facts(self.entry)
+    }
+
+    /// The buffer that the provider lent it in, for who passes MDL chains on within the callback; `None` where it
+    /// came from a filter or is part of a coalesced buffer.
+    #[inline]
+    #[must_use]
+    pub fn buffer(&self) -> Option<WSK_BUF> {
+        self.round.lent(self.entry)
     }
 
     /// Drops it, and counts it under `reason`.

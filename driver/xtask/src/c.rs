@@ -1,4 +1,4 @@
-//! The C library: its tests in C, and the drivers that run under Wine, as programs of this machine.
+//! The C libraries: their tests in C, and the drivers that run under Wine, as programs of this machine.
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -12,12 +12,12 @@ use rustix::process::Signal;
 use crate::cli::CArguments;
 use crate::process::Process;
 use crate::tool::{self, Tool};
-use crate::{cargo, process};
+use crate::{c_engine, cargo, process};
 
 /// Longest that building the library, or its tests in Rust, may take.
-const BUILD: Duration = Duration::from_secs(10 * 60);
+pub(crate) const BUILD: Duration = Duration::from_secs(10 * 60);
 /// Longest that compiling one program may take.
-const COMPILE: Duration = Duration::from_secs(60);
+pub(crate) const COMPILE: Duration = Duration::from_secs(60);
 /// Longest that one program may run.
 const RUN: Duration = Duration::from_secs(60);
 
@@ -29,7 +29,7 @@ const PEDANTIC: &str = "-Wpedantic";
 const C: [&str; 2] = ["-std=c11", "-fshort-wchar"];
 
 /// The compilers of programs: each compiles and runs all of them.
-const COMPILERS: [(&str, Tool); 2] = [("gcc", tool::GCC), ("clang", tool::CLANG)];
+pub(crate) const COMPILERS: [(&str, Tool); 2] = [("gcc", tool::GCC), ("clang", tool::CLANG)];
 
 /// Where echo.c listens, of IPv4, by copies.
 const ECHO_PORT: u16 = 17007;
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &CArguments) -> Result<()> {
             }
         }
     }
-    Ok(())
+    c_engine::run(&arguments.filters)
 }
 
 /// The crate's folder.
@@ -127,7 +127,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn stem(path: &Path) -> String {
+pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 

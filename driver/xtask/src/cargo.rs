@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates that kernel code is made of: no std, no alloc.
-pub(crate) const KERNEL_CRATES: [&str; 7] = [
+pub(crate) const KERNEL_CRATES: [&str; 8] = [
     "skua-pools",
     "skua-record",
     "skua-engine",
+    "skua-capi",
     "skua-nt",
     "skua-conformance",
     "skua-protocol",

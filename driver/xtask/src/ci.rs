@@ -5,17 +5,29 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cli::{CArguments, E2eArguments, FuzzArguments, ImageArguments, WineArguments};
+use crate::cli::{CArguments, E2eArguments, FuzzArguments, HeaderArguments, ImageArguments, WineArguments};
 use crate::steps::Steps;
-use crate::{benches, c, cargo, code, e2e, fuzz, image, loom, no_std, perf_scripts, process, wdk, wine};
+use crate::{
+    benches, c, c_header, cargo, code, e2e, fuzz, image, loom, no_std, perf_scripts, process, wdk, wine,
+};
 
 /// The test command, as the README gives it.
 const TEST: &str = "cargo test";
 
 /// What is no default member and still runs on this machine: what the end-to-end cases compare with, what reads the driver's
-/// events under Wine, what makes hostile requests up, and the C library.
-const TOOLS: [&str; 8] =
-    ["--package", "xtask", "--package", "skua-wine", "--package", "skua-hammer", "--package", "skua-wsk"];
+/// events under Wine, what makes hostile requests up, and the C libraries.
+const TOOLS: [&str; 10] = [
+    "--package",
+    "xtask",
+    "--package",
+    "skua-wine",
+    "--package",
+    "skua-hammer",
+    "--package",
+    "skua-wsk",
+    "--package",
+    "skua-user",
+];
 
 /// Longest that one cargo call may take.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -32,6 +44,7 @@ pub(crate) fn run() -> Result<()> {
         cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])?;
         cargo(&[&["clippy"][..], &TOOLS, &["--all-targets", "--", "-D", "warnings"]].concat())
     });
+    steps.run("c-header", || c_header::run(&HeaderArguments { check: true }));
     steps.run("c", || c::run(&CArguments::default()));
     steps.run("docs", docs);
     steps.run("fuzz", || fuzz::run(&FuzzArguments { seconds: 30, targets: Vec::new() }));

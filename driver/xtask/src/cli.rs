@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{benches, c, ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
+use crate::{benches, c, c_header, ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -22,8 +22,10 @@ enum Task {
     BenchSmoke,
     /// Build skua.sys and skua.exe for Windows, on this machine.
     BuildSys(BuildArguments),
-    /// Build the C library, and compile and run its tests with gcc and clang.
+    /// Build the C libraries, and compile and run their tests with gcc and clang.
     C(CArguments),
+    /// Write skua.h, the header of the engine for drivers in C, from the crate that has its functions.
+    CHeader(HeaderArguments),
     /// Compare what the images import with the lists in this tree, and check what Windows asks of a driver's image.
     CheckImage(ImageArguments),
     /// Find every panic left in skua.sys; fail for one that is reached at DISPATCH_LEVEL or that no list allows.
@@ -63,6 +65,14 @@ pub(crate) struct BuildArguments {
 pub(crate) struct CArguments {
     /// Run the programs whose name contains one of these; all of them when there is none.
     pub(crate) filters: Vec<String>,
+}
+
+/// What to do with the header.
+#[derive(Args, Default)]
+pub(crate) struct HeaderArguments {
+    /// Write nothing; fail where the header is not what would be written.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// Which images to check.
@@ -123,6 +133,7 @@ impl Arguments {
             Task::BenchSmoke => benches::run(),
             Task::BuildSys(arguments) => image::build::run(&arguments),
             Task::C(arguments) => c::run(&arguments),
+            Task::CHeader(arguments) => c_header::run(&arguments),
             Task::CheckImage(arguments) => image::check::run(&arguments),
             Task::CheckPanics => code::panics::run(),
             Task::CheckStack => code::stack::run(),

@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | `bench-smoke` | the benches and the throughput tool run | network namespaces, iproute2 |
 //! | `build-sys` | skua.sys and skua.exe can be built on Linux | lld, MinGW, and Rust's sources or rustup's Windows targets |
-//! | `c` | C clients of WSK compile with gcc, clang and MinGW, and run over the C library | gcc, g++, clang, MinGW |
+//! | `c` | C clients of WSK and of the engine compile with gcc, clang and MinGW, and run over the C libraries | gcc, g++, clang, MinGW |
+//! | `c-header` | skua.h says what the crate behind it does | nothing more |
 //! | `check-image` | the images import what their lists say, and are what Windows loads as drivers | what `build-sys` made |
 //! | `check-stack` | skua.sys stays within its stack at DISPATCH_LEVEL, and nothing there is recursive | the same |
 //! | `check-panics` | no panic is reached at DISPATCH_LEVEL, and every other one is listed | the same |
@@ -26,6 +27,8 @@
 
 mod benches;
 mod c;
+mod c_engine;
+mod c_header;
 mod cargo;
 mod ci;
 mod cli;

@@ -212,6 +212,14 @@ impl<K: Kernel, H: Handler<K>> NblSource<K, H> {
         })
     }
 
+    /// Turns every datagram away from now on, for who cannot give the source up yet: [`NblSource::stop`] is still to follow.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    pub fn turn_away(&self) {
+        self.block.core.stopping.store(true, Ordering::Relaxed);
+    }
+
     /// Turns every datagram away from now on.
     ///
     /// # IRQL

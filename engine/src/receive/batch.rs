@@ -7,6 +7,7 @@ use core::cell::Cell;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
+use crate::abi::wsk::WSK_BUF;
 use crate::engine::BeyondBudget;
 use crate::engine::core::EngineCore;
 use crate::engine::tally::Tally;
@@ -111,6 +112,13 @@ impl<K: Kernel> Round<'_, K> {
         self.marks.refused |= 1 << self.index(entry);
         self.marks.gone += 1;
         self.tally.refuse(reason);
+    }
+
+    /// What the datagram of `entry` lies in, if that is a socket's, and its alone.
+    pub(crate) fn lent(&self, entry: &Entry) -> Option<WSK_BUF> {
+        let has_own = self.socket.lends && !entry.is_part();
+        // SAFETY: the node is lent until the round ends, and a datagram is handed out only while it is the round's.
+        has_own.then(|| unsafe { (*entry.node().as_ptr()).Buffer })
     }
 
     /// Keeps the datagram of `entry`, lent within the budget, else copied. A part of a coalesced buffer is always copied: its

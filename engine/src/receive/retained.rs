@@ -86,7 +86,8 @@ impl<K: Kernel> Retained<K> {
     }
 
     /// The lent buffer; `None` for a copy.
-    pub(crate) fn buffer(&self) -> Option<WSK_BUF> {
+    #[must_use]
+    pub fn buffer(&self) -> Option<WSK_BUF> {
         match &self.held {
             // SAFETY: the node is lent until this value gives it back.
             Held::Lent { node, .. } => Some(unsafe { node.as_ref() }.Buffer),

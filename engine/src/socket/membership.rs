@@ -85,8 +85,46 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
         self.request(membership, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP, passive)
     }
 
+    /// [`DatagramSocket::join`] for who has only a shared reference.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    ///
+    /// # Safety
+    /// No other join or leave of this socket is under way.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub unsafe fn join_shared(
+        &self,
+        membership: &Membership,
+        passive: &Passive<'_>,
+    ) -> Result<(), MembershipError> {
+        self.request(membership, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP, passive)
+    }
+
+    /// [`DatagramSocket::leave`] for who has only a shared reference.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    ///
+    /// # Safety
+    /// No other join or leave of this socket is under way.
+    ///
+    /// # IRQL
+    /// PASSIVE_LEVEL.
+    pub unsafe fn leave_shared(
+        &self,
+        membership: &Membership,
+        passive: &Passive<'_>,
+    ) -> Result<(), MembershipError> {
+        self.request(membership, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP, passive)
+    }
+
+    /// # Invariants
+    /// One at a time: the callers' `&mut`, or their promise.
     fn request(
-        &mut self,
+        &self,
         membership: &Membership,
         any_source: u32,
         one_source: u32,
@@ -106,7 +144,7 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
                 let mut request = GROUP_REQ::zeroed();
                 request.gr_interface = interface;
                 request.gr_group = storage(group);
-                // SAFETY: the handle holds the socket open, and `&mut self` this request alone.
+                // SAFETY: the handle holds the socket open, and this is the one request.
                 unsafe { core.set_option(level, any_source, request, passive) }
             }
             Some(source) => {
