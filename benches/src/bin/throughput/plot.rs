@@ -81,7 +81,14 @@ fn chart(file: &Path, title: &str, bars: &[Bar<'_>]) -> Result<(), Box<dyn std::
         .x_label_area_size(30)
         .y_label_area_size(NAMES)
         .build_cartesian_2d(0.0..most * 1.02, rows)?;
-    chart.configure_mesh().disable_y_mesh().disable_y_axis().y_labels(0).x_labels(8).draw()?;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .y_labels(0)
+        .x_labels(8)
+        .x_max_light_lines(1)
+        .draw()?;
     for (row, bar) in (0..count).map(f64::from).zip(bars) {
         let Spread { median, min, max, .. } = bar.spread;
         let colour = if bar.receiver.starts_with("skua") { OURS } else { THEIRS };

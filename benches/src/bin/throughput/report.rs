@@ -13,6 +13,9 @@ use crate::statistics::Spread;
 /// Of the file's shape. One that is read by this program has this one.
 const VERSION: u32 = 1;
 
+/// The part of a core that may go to others.
+pub(crate) const DISTURBED: f64 = 0.05;
+
 /// One run.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 pub(crate) struct Report {
@@ -74,6 +77,8 @@ pub(crate) struct Round {
     pub(crate) cpu_ns: u64,
     /// How long was sent.
     pub(crate) seconds: f64,
+    /// The part of the sender's or the receiver's core that went to others meanwhile, whichever was more.
+    pub(crate) disturbance: f64,
 }
 
 /// How long datagrams took to a receiver.
@@ -95,6 +100,8 @@ pub(crate) struct LatencyRound {
     pub(crate) p99: u64,
     pub(crate) p999: u64,
     pub(crate) max: u64,
+    /// As of [`Round`].
+    pub(crate) disturbance: f64,
 }
 
 /// A receiver that was not measured.
@@ -157,6 +164,14 @@ impl Report {
                 self.latencies.push(LatencyRow { case, receiver: receiver.to_owned(), rounds: vec![round] });
             }
         }
+    }
+
+    /// How many measurements there are, and how many of them were disturbed.
+    pub(crate) fn disturbed(&self) -> (usize, usize) {
+        let costs = self.rows.iter().flat_map(|row| &row.rounds).map(|round| round.disturbance);
+        let latencies = self.latencies.iter().flat_map(|row| &row.rounds).map(|round| round.disturbance);
+        let all: Vec<f64> = costs.chain(latencies).collect();
+        (all.len(), all.iter().filter(|part| **part > DISTURBED).count())
     }
 
     /// Compares every row with the baseline's.
@@ -242,6 +257,7 @@ pub(crate) mod tests {
                     received: 100_000,
                     cpu_ns: u64::try_from(spent.as_nanos()).unwrap(),
                     seconds: 0.5,
+                    disturbance: 0.0,
                 };
                 report.add(case, receiver, round);
             }
@@ -278,7 +294,16 @@ pub(crate) mod tests {
             why: "not installed".to_owned(),
         });
         let case = Case { path: Path::VethGro, size: 1400, rate: Rate::Max };
-        let round = LatencyRound { round: 1, sent: 9, received: 8, p50: 1, p99: 2, p999: 3, max: 4 };
+        let round = LatencyRound {
+            round: 1,
+            sent: 9,
+            received: 8,
+            p50: 1,
+            p99: 2,
+            p999: 3,
+            max: 4,
+            disturbance: 0.5,
+        };
         report.add_latency(case, "skua", round);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.json");

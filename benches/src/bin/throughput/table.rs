@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::case::{Case, burst};
-use crate::report::{LatencyRow, Report, Row};
+use crate::report::{DISTURBED, LatencyRow, Report, Row};
 use crate::statistics::Spread;
 
 /// Prints how it was measured and what was found.
@@ -78,6 +78,14 @@ fn lines(report: &Report) -> Vec<String> {
             method.baseline
         ));
     }
+    let (all, disturbed) = report.disturbed();
+    if disturbed > 0 {
+        lines.push(format!(
+            "other work took more than {:.0} % of a core during {disturbed} of {all} measurements, although they were \
+             repeated: do not trust small differences",
+            DISTURBED * 100.0
+        ));
+    }
     lines
 }
 
@@ -91,8 +99,16 @@ fn absences(report: &Report) -> Vec<String> {
         let path = absent.path.map(|path| format!(" on {path}")).unwrap_or_default();
         format!("not measured{path}: {} ({})", absent.receiver, absent.why)
     });
-    let late = report.rows.iter().filter(|row| !row.kept_rate());
-    let late = late.map(|row| format!("the sender could not keep {} for {}", row.case, row.receiver));
+    let mut late: Vec<(Case, Vec<&str>)> = Vec::new();
+    for row in report.rows.iter().filter(|row| !row.kept_rate()) {
+        match late.last_mut().filter(|(case, _)| *case == row.case) {
+            Some((_, receivers)) => receivers.push(&row.receiver),
+            None => late.push((row.case, vec![&row.receiver])),
+        }
+    }
+    let late = late.into_iter().map(|(case, receivers)| {
+        format!("{case}: the sender sent less than 98 % of that for {}", receivers.join(", "))
+    });
     absent.chain(late).collect()
 }
 

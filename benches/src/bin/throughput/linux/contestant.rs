@@ -19,8 +19,9 @@ use crate::case::Path;
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Options of `skua sink` that have a row of their own: what it is called, the options, and what they do.
-const SINKS: [(&str, &[&str], &str); 3] = [
+const SINKS: [(&str, &[&str], &str); 4] = [
     ("skua", &[], "skua sink --discard, the whole process, reader included"),
+    ("skua-unmoderated", &["--moderation", "0s"], "the same, taking each datagram when it comes"),
     ("skua-coalesce", &["--coalesce"], "the same, letting the system coalesce"),
     ("skua-packet-ring", &["--packet-ring"], "the same, over an AF_PACKET ring"),
 ];
@@ -132,7 +133,7 @@ impl Contestant {
         }
     }
 
-    /// Whether it can say how long datagrams took to it.
+    /// Whether it says how long datagrams took to it.
     pub(crate) fn tells_latency(&self) -> bool {
         matches!(self.kind, Kind::Own(_))
     }

@@ -12,6 +12,7 @@
 
 mod child;
 mod contestant;
+mod core_time;
 mod link;
 mod measure;
 mod network;

@@ -7,6 +7,7 @@
 mod control;
 mod quinn;
 mod recvmmsg;
+mod sink;
 mod standard;
 mod take;
 mod tokio;
@@ -48,6 +49,12 @@ pub(crate) enum Own {
     Tokio,
     /// tokio: a task receives and copies into a Vec, an mpsc channel hands it to another
     TokioPipeline,
+    /// Skua's sink in process, without moderation, its reader woken for every record
+    SkuaAtOnce,
+    /// Skua's sink in process, moderated as skua sink is, its reader woken for every record
+    SkuaModerated,
+    /// Skua's sink in process, moderated and read as skua sink does by default
+    SkuaResting,
 }
 
 /// What `throughput receive` is told.
@@ -91,15 +98,44 @@ pub(crate) struct Quantiles {
 
 /// One way of receiving.
 trait Receiver {
-    /// Receives from `socket`, of datagrams of at most `size` bytes, and gives every datagram to `take`, until it fails.
-    fn run<T: Take>(&self, socket: UdpSocket, size: usize, take: T) -> io::Result<()>;
+    /// Receives from where `listen` says, and gives every datagram to `take`, until it fails.
+    fn run<T: Take>(&self, listen: &Listen, take: T) -> io::Result<()>;
+}
+
+/// Where to receive.
+struct Listen {
+    address: SocketAddr,
+    /// Bytes of receive buffer to ask for.
+    receive_buffer: u32,
+    /// Payload bytes of the longest datagram.
+    size: usize,
+}
+
+impl Listen {
+    /// A socket that is set up by `prepare`, bound and announced.
+    fn socket(&self, prepare: impl FnOnce(&UdpSocket) -> io::Result<()>) -> io::Result<UdpSocket> {
+        let socket = Socket::new(Domain::for_address(self.address), Type::DGRAM, None)?;
+        socket.set_recv_buffer_size(self.receive_buffer as usize)?;
+        socket.bind(&self.address.into())?;
+        let socket = UdpSocket::from(socket);
+        prepare(&socket)?;
+        self.announce(socket.local_addr()?);
+        Ok(socket)
+    }
+
+    /// Says that `address` is received on from now on.
+    fn announce(&self, address: SocketAddr) {
+        println!("listening on {address}");
+    }
+
+    /// Bytes of a buffer for one datagram.
+    fn room(&self) -> usize {
+        self.size.max(2048)
+    }
 }
 
 /// Receives until standard input is closed, then ends the process.
 pub(crate) fn run(arguments: &ReceiveArguments) -> Result<()> {
-    let socket = open(arguments.listen, arguments.receive_buffer)
-        .with_context(|| format!("cannot receive on {}", arguments.listen))?;
-    println!("listening on {}", socket.local_addr()?);
     let latency = arguments.latency;
     thread::spawn(move || {
         // An error ends it as the end of input does.
@@ -108,39 +144,38 @@ pub(crate) fn run(arguments: &ReceiveArguments) -> Result<()> {
         println!("{}", serde_json::to_string(&taken).unwrap_or_default());
         std::process::exit(0);
     });
-    let size = usize::from(arguments.size);
-    let received = if latency {
-        dispatch(arguments.receiver, socket, size, Latency::default())
-    } else {
-        dispatch(arguments.receiver, socket, size, Count::default())
+    let listen = Listen {
+        address: arguments.listen,
+        receive_buffer: arguments.receive_buffer,
+        size: usize::from(arguments.size),
     };
-    received.with_context(|| format!("{:?} stopped receiving", arguments.receiver))
+    let received = if latency {
+        dispatch(arguments.receiver, &listen, Latency::default())
+    } else {
+        dispatch(arguments.receiver, &listen, Count::default())
+    };
+    received.with_context(|| format!("{:?} stopped receiving on {}", arguments.receiver, arguments.listen))
 }
 
-fn open(listen: SocketAddr, receive_buffer: u32) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, None)?;
-    socket.set_recv_buffer_size(receive_buffer as usize)?;
-    socket.bind(&listen.into())?;
-    Ok(socket.into())
-}
-
-fn dispatch<T: Take>(receiver: Own, socket: UdpSocket, size: usize, take: T) -> io::Result<()> {
+fn dispatch<T: Take>(receiver: Own, listen: &Listen, take: T) -> io::Result<()> {
     use self::control::Control;
     use self::recvmmsg::Recvmmsg;
+    use self::sink::{Haste, InProcess};
 
     match receiver {
-        Own::Std => standard::Standard.run(socket, size, take),
-        Own::Recvmmsg => Recvmmsg { control: Control::None, coalesced: false }.run(socket, size, take),
-        Own::RecvmmsgControl => Recvmmsg { control: Control::Sink, coalesced: false }.run(socket, size, take),
-        Own::RecvmmsgGro => Recvmmsg { control: Control::None, coalesced: true }.run(socket, size, take),
-        Own::RecvmmsgGroControl => {
-            Recvmmsg { control: Control::Sink, coalesced: true }.run(socket, size, take)
-        }
-        Own::IoUring => uring::Uring { coalesced: false }.run(socket, size, take),
-        Own::IoUringGro => uring::Uring { coalesced: true }.run(socket, size, take),
-        Own::QuinnUdp => quinn::Quinn { coalesced: false }.run(socket, size, take),
-        Own::QuinnUdpGro => quinn::Quinn { coalesced: true }.run(socket, size, take),
-        Own::Tokio => tokio::Tokio.run(socket, size, take),
-        Own::TokioPipeline => tokio::Pipeline.run(socket, size, take),
+        Own::Std => standard::Standard.run(listen, take),
+        Own::Recvmmsg => Recvmmsg { control: Control::None, coalesced: false }.run(listen, take),
+        Own::RecvmmsgControl => Recvmmsg { control: Control::Sink, coalesced: false }.run(listen, take),
+        Own::RecvmmsgGro => Recvmmsg { control: Control::None, coalesced: true }.run(listen, take),
+        Own::RecvmmsgGroControl => Recvmmsg { control: Control::Sink, coalesced: true }.run(listen, take),
+        Own::IoUring => uring::Uring { coalesced: false }.run(listen, take),
+        Own::IoUringGro => uring::Uring { coalesced: true }.run(listen, take),
+        Own::QuinnUdp => quinn::Quinn { coalesced: false }.run(listen, take),
+        Own::QuinnUdpGro => quinn::Quinn { coalesced: true }.run(listen, take),
+        Own::Tokio => tokio::Tokio.run(listen, take),
+        Own::TokioPipeline => tokio::Pipeline.run(listen, take),
+        Own::SkuaAtOnce => InProcess { haste: Haste::AtOnce }.run(listen, take),
+        Own::SkuaModerated => InProcess { haste: Haste::Moderated }.run(listen, take),
+        Own::SkuaResting => InProcess { haste: Haste::Resting }.run(listen, take),
     }
 }

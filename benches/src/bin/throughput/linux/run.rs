@@ -14,7 +14,7 @@ use super::setting::Setting;
 use crate::case::Case;
 use crate::cli::What;
 use crate::machine::Machine;
-use crate::report::{Absent, LatencyRound, Method, Report};
+use crate::report::{Absent, Method, Report};
 
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
@@ -107,16 +107,7 @@ fn take(
             report.add(case, &contestant.name, measured);
         }
         What::Latency => {
-            let (sent, taken, quantiles) = measure::latency(contestant, case, network, setting)?;
-            let measured = LatencyRound {
-                round,
-                sent: sent.datagrams,
-                received: taken.datagrams,
-                p50: quantiles.p50,
-                p99: quantiles.p99,
-                p999: quantiles.p999,
-                max: quantiles.max,
-            };
+            let measured = measure::latency(contestant, case, round, network, setting)?;
             report.add_latency(case, &contestant.name, measured);
         }
     }

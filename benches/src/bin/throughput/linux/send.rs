@@ -1,7 +1,7 @@
 //! The sender's process: datagrams from one socket to one address, as fast as it can or when they are due.
 //!
-//! Each line on standard input is one order, `RATE SECONDS`, answered by one line of JSON on standard output when it is
-//! carried out. The sender spins between datagrams, so that they go out when they are due; its core is its own.
+//! Each line on standard input is one order, `RATE SECONDS` or `RATE SECONDS stamped`, answered by one line of JSON on standard
+//! output when it is carried out. Stamped datagrams begin with the time at which they were due. The sender spins between datagrams, so that they go out when they are due; its core is its own.
 
 mod burst;
 mod pace;
@@ -11,6 +11,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use self::burst::Burst;
@@ -18,8 +19,11 @@ use self::pace::Pace;
 pub(crate) use self::pace::monotonic;
 use crate::case::Rate;
 
-/// How often a slower sender looks at the clock.
-const LOOK: u32 = 16;
+/// Ends an order for datagrams that begin with a time.
+pub(super) const STAMPED: &str = " stamped";
+
+/// Sends between two looks at the clock, at full speed.
+const SENDS_A_LOOK: u32 = 16;
 
 /// What `throughput send` is told.
 #[derive(clap::Args, Debug)]
@@ -36,9 +40,6 @@ pub(crate) struct SendArguments {
     /// Send datagrams one by one instead of by UDP_SEGMENT.
     #[arg(long)]
     pub(crate) unsegmented: bool,
-    /// Put into each datagram the time at which it was due.
-    #[arg(long)]
-    pub(crate) stamped: bool,
 }
 
 /// What was sent upon an order.
@@ -47,6 +48,9 @@ pub(crate) struct Sent {
     /// Datagrams.
     pub(crate) datagrams: u64,
     pub(crate) seconds: f64,
+    /// The part of that time in which the sender had its core. It is less than 1 also for a sender that sleeps between
+    /// datagrams which are far apart.
+    pub(crate) present: f64,
 }
 
 /// Carries out orders until standard input is closed.
@@ -56,35 +60,44 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<()> {
     socket.connect(arguments.to).with_context(|| format!("cannot send to {}", arguments.to))?;
     for line in io::stdin().lines() {
         let line = line?;
+        let (line, stamped) = line.strip_suffix(STAMPED).map_or((line.as_str(), false), |rest| (rest, true));
         let (rate, seconds) = line.split_once(' ').context("an order is RATE SECONDS")?;
         let (rate, seconds): (Rate, f64) = (rate.parse()?, seconds.parse()?);
         let size = arguments.burst.unwrap_or_else(|| crate::case::burst(rate));
         let mut burst = Burst::new(&socket, arguments.size, size, !arguments.unsegmented)?;
         let span = Duration::from_secs_f64(seconds);
-        let sent = match rate {
+        let (start, spent) = (Instant::now(), spent());
+        let datagrams = match rate {
             Rate::Max => saturate(&mut burst, span)?,
-            Rate::Paced(rate) => pace(&mut burst, rate, span, arguments.stamped)?,
+            Rate::Paced(rate) => pace(&mut burst, rate, span, stamped)?,
         };
-        println!("{}", serde_json::to_string(&sent)?);
+        let seconds = start.elapsed().as_secs_f64();
+        let present = (self::spent() - spent).as_secs_f64() / seconds;
+        println!("{}", serde_json::to_string(&Sent { datagrams, seconds, present })?);
     }
     Ok(())
 }
 
-fn saturate(burst: &mut Burst<'_>, span: Duration) -> io::Result<Sent> {
+/// This process's processor time.
+fn spent() -> Duration {
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
+}
+
+/// Says how many datagrams it sent.
+fn saturate(burst: &mut Burst<'_>, span: Duration) -> io::Result<u64> {
     let start = Instant::now();
     let mut datagrams = 0;
     while start.elapsed() < span {
-        for _ in 0..LOOK {
+        for _ in 0..SENDS_A_LOOK {
             datagrams += burst.send()?;
         }
     }
-    Ok(Sent { datagrams, seconds: start.elapsed().as_secs_f64() })
+    Ok(datagrams)
 }
 
 /// Open loop: what is late goes out at once, and what follows it keeps its time.
-fn pace(burst: &mut Burst<'_>, rate: u32, span: Duration, stamped: bool) -> io::Result<Sent> {
+fn pace(burst: &mut Burst<'_>, rate: u32, span: Duration, stamped: bool) -> io::Result<u64> {
     let interval = Duration::from_secs_f64(burst.datagrams() as f64 / f64::from(rate));
-    let start = Instant::now();
     let mut pace = Pace::new(interval);
     let end = pace.begin() + span;
     let mut datagrams = 0;
@@ -94,5 +107,5 @@ fn pace(burst: &mut Burst<'_>, rate: u32, span: Duration, stamped: bool) -> io::
         }
         datagrams += burst.send()?;
     }
-    Ok(Sent { datagrams, seconds: start.elapsed().as_secs_f64() })
+    Ok(datagrams)
 }

@@ -33,7 +33,7 @@ pub(crate) struct Setting {
 }
 
 /// What a user would pick, in little time.
-const USUAL: [&str; 9] = [
+const USUAL: [&str; 10] = [
     "std",
     "recvmmsg-control",
     "recvmmsg-gro-control",
@@ -42,6 +42,7 @@ const USUAL: [&str; 9] = [
     "tokio",
     "tokio-pipeline",
     "skua",
+    "skua-unmoderated",
     "skua-coalesce",
 ];
 
@@ -60,6 +61,10 @@ const SMOKE: [&str; 12] = [
     "skua",
     "skua-coalesce",
 ];
+
+/// Whose readers say when they have a datagram.
+const LATENCY: [&str; 6] =
+    ["recvmmsg", "tokio", "tokio-pipeline", "skua-at-once", "skua-moderated", "skua-resting"];
 
 impl Setting {
     /// What the arguments say; what they leave out is the preset's.
@@ -155,7 +160,7 @@ impl Setting {
                     Preset::Smoke => (1, 0.2),
                 };
                 Self {
-                    receivers: names(&["recvmmsg", "tokio", "tokio-pipeline"]),
+                    receivers: names(&LATENCY),
                     sizes: vec![64],
                     rates: vec![Rate::Paced(10_000), Rate::Paced(100_000), Rate::Paced(200_000)],
                     rounds,

@@ -1,13 +1,12 @@
 //! quinn-udp.
 
 use std::io::{self, IoSliceMut};
-use std::net::UdpSocket;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::control::coalesce;
-use super::{Receiver, Take};
+use super::{Listen, Receiver, Take};
 
 /// The largest that UDP_GRO makes of several.
 const LARGEST: usize = 1 << 16;
@@ -18,12 +17,14 @@ pub(super) struct Quinn {
 }
 
 impl Receiver for Quinn {
-    fn run<T: Take>(&self, socket: UdpSocket, size: usize, mut take: T) -> io::Result<()> {
-        let state = UdpSocketState::new((&socket).into())?;
-        if !self.coalesced {
-            coalesce(&socket, false)?;
-        }
-        let room = if self.coalesced { LARGEST } else { size.max(2048) };
+    fn run<T: Take>(&self, listen: &Listen, mut take: T) -> io::Result<()> {
+        let mut state = None;
+        let socket = listen.socket(|socket| {
+            state = Some(UdpSocketState::new(socket.into())?);
+            coalesce(socket, self.coalesced)
+        })?;
+        let Some(state) = state else { return Ok(()) };
+        let room = if self.coalesced { LARGEST } else { listen.room() };
         let mut buffers = vec![vec![0u8; room]; BATCH_SIZE];
         let mut slices: Vec<IoSliceMut<'_>> =
             buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();

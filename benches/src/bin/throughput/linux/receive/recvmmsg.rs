@@ -4,12 +4,11 @@
 #![expect(unsafe_code, reason = "system calls take pointers")]
 
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::AsRawFd as _;
 use std::ptr;
 
 use super::control::{AREA_WORDS, Control, coalesce, segment};
-use super::{Receiver, Take};
+use super::{Listen, Receiver, Take};
 
 /// Datagrams in one call; with UDP_GRO so many buffers, of 64 KiB each.
 const BATCH: usize = 32;
@@ -25,12 +24,12 @@ pub(super) struct Recvmmsg {
 }
 
 impl Receiver for Recvmmsg {
-    fn run<T: Take>(&self, socket: UdpSocket, size: usize, mut take: T) -> io::Result<()> {
-        self.control.ask(&socket)?;
-        if self.coalesced {
-            coalesce(&socket, true)?;
-        }
-        let (batch, room) = if self.coalesced { (COALESCED_BATCH, LARGEST) } else { (BATCH, size.max(2048)) };
+    fn run<T: Take>(&self, listen: &Listen, mut take: T) -> io::Result<()> {
+        let socket = listen.socket(|socket| {
+            self.control.ask(socket)?;
+            coalesce(socket, self.coalesced)
+        })?;
+        let (batch, room) = if self.coalesced { (COALESCED_BATCH, LARGEST) } else { (BATCH, listen.room()) };
         let has_control = self.coalesced || self.control != Control::None;
         let mut buffers = vec![vec![0u8; room]; batch];
         let mut areas = vec![[0u64; AREA_WORDS]; batch];

@@ -1,16 +1,16 @@
 //! What the standard library has.
 
 use std::io;
-use std::net::UdpSocket;
 
-use super::{Receiver, Take};
+use super::{Listen, Receiver, Take};
 
 /// `UdpSocket::recv_from`.
 pub(super) struct Standard;
 
 impl Receiver for Standard {
-    fn run<T: Take>(&self, socket: UdpSocket, size: usize, mut take: T) -> io::Result<()> {
-        let mut buffer = vec![0; size.max(2048)];
+    fn run<T: Take>(&self, listen: &Listen, mut take: T) -> io::Result<()> {
+        let socket = listen.socket(|_| Ok(()))?;
+        let mut buffer = vec![0; listen.room()];
         loop {
             let (length, _) = socket.recv_from(&mut buffer)?;
             take.take(&buffer[..length]);

@@ -93,7 +93,7 @@ impl Take for Latency {
         self.count.take(payload);
         let Some(due) = payload.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes)) else { return };
         let now = u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX);
-        // A payload that begins with text is a time of the far future.
+        // What begins with text is not stamped, and as a time lies in the far future.
         if let Some(took) = now.checked_sub(due) {
             times().saturating_record(took);
         }

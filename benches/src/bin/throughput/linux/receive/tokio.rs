@@ -7,7 +7,7 @@ use tokio::net::UdpSocket as TokioSocket;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-use super::{Receiver, Take};
+use super::{Listen, Receiver, Take};
 
 /// `UdpSocket::recv_from` in a task.
 pub(super) struct Tokio;
@@ -19,10 +19,11 @@ pub(super) struct Pipeline;
 const CHANNEL: usize = 1024;
 
 impl Receiver for Tokio {
-    fn run<T: Take>(&self, socket: UdpSocket, size: usize, mut take: T) -> io::Result<()> {
-        runtime()?.block_on(async move {
+    fn run<T: Take>(&self, listen: &Listen, mut take: T) -> io::Result<()> {
+        let socket = listen.socket(|_| Ok(()))?;
+        runtime()?.block_on(async {
             let socket = adopt(socket)?;
-            let mut buffer = vec![0; size.max(2048)];
+            let mut buffer = vec![0; listen.room()];
             loop {
                 let (length, _) = socket.recv_from(&mut buffer).await?;
                 take.take(&buffer[..length]);
@@ -33,12 +34,14 @@ impl Receiver for Tokio {
 }
 
 impl Receiver for Pipeline {
-    fn run<T: Take>(&self, socket: UdpSocket, size: usize, mut take: T) -> io::Result<()> {
-        runtime()?.block_on(async move {
+    fn run<T: Take>(&self, listen: &Listen, mut take: T) -> io::Result<()> {
+        let socket = listen.socket(|_| Ok(()))?;
+        let room = listen.room();
+        runtime()?.block_on(async {
             let socket = adopt(socket)?;
             let (sender, mut receiver) = mpsc::channel(CHANNEL);
             let receiving = tokio::spawn(async move {
-                let mut buffer = vec![0; size.max(2048)];
+                let mut buffer = vec![0; room];
                 loop {
                     let (length, from) = socket.recv_from(&mut buffer).await?;
                     if sender.send((buffer[..length].to_vec(), from)).await.is_err() {

@@ -5,7 +5,6 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::AsRawFd as _;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -14,7 +13,7 @@ use io_uring::types::{BufRingEntry, Fd, RecvMsgOut};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use super::control::{coalesce, segment};
-use super::{Receiver, Take};
+use super::{Listen, Receiver, Take};
 
 /// Buffers in the ring: a power of two.
 const BUFFERS: u16 = 256;
@@ -34,13 +33,11 @@ pub(super) struct Uring {
 }
 
 impl Receiver for Uring {
-    fn run<T: Take>(&self, socket: UdpSocket, size: usize, mut take: T) -> io::Result<()> {
-        if self.coalesced {
-            coalesce(&socket, true)?;
-        }
+    fn run<T: Take>(&self, listen: &Listen, mut take: T) -> io::Result<()> {
+        let socket = listen.socket(|socket| coalesce(socket, self.coalesced))?;
         let mut ring = open()?;
         let (count, room) =
-            if self.coalesced { (COALESCED_BUFFERS, LARGEST) } else { (BUFFERS, size.max(2048)) };
+            if self.coalesced { (COALESCED_BUFFERS, LARGEST) } else { (BUFFERS, listen.room()) };
         let mut buffers = Buffers::register(&ring, count, HEADER + NAME + CONTROL + room)?;
         // SAFETY: a header of zeros names no memory. The kernel reads two lengths of it.
         let mut header: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
