@@ -9,6 +9,8 @@
 //!    valgrind. One row of it for a look inside, function by function:
 //!    `valgrind --tool=callgrind target/release/examples/receive_instructions engine-plain 1000`.
 //!
+//! What receiving costs as a whole, over real sockets, is measured by the tool `throughput`: see `benches/README.md`.
+//!
 //! # Reading
 //! Peers stand in the same group as Skua and do the same work, so a ratio can be read off one run. Absolute times belong to
 //! the machine.

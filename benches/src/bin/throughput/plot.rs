@@ -88,6 +88,7 @@ fn chart(file: &Path, title: &str, bars: &[Bar<'_>]) -> Result<(), Box<dyn std::
         .y_labels(0)
         .x_labels(8)
         .x_max_light_lines(1)
+        .x_label_formatter(&|value| format!("{value:.0}"))
         .draw()?;
     for (row, bar) in (0..count).map(f64::from).zip(bars) {
         let Spread { median, min, max, .. } = bar.spread;

@@ -12,8 +12,8 @@ pub(crate) fn print(report: &Report, markdown: bool) {
 }
 
 /// A heading and rows of cells.
-struct Table {
-    head: &'static [&'static str],
+struct Table<'a> {
+    head: &'a [&'a str],
     // The first so many columns are words, the others numbers.
     words: usize,
     rows: Vec<Vec<String>>,
@@ -40,13 +40,47 @@ fn in_markdown(report: &Report) -> String {
     for line in lines(report) {
         let _ = writeln!(text, "- {line}");
     }
-    for (case, table) in tables(report) {
+    if !report.rows.is_empty() {
+        let _ = write!(text, "\n{}", matrix(report));
+    }
+    for (case, table) in tables(report).into_iter().filter(|(_, table)| table.head == LATENCIES) {
         let _ = write!(text, "\n**{}**\n\n{}", heading(case, report), table.in_markdown());
     }
     for absent in absences(report) {
         let _ = writeln!(text, "\n{absent}");
     }
     text
+}
+
+/// Receivers down, cases across.
+fn matrix(report: &Report) -> String {
+    let mut cases: Vec<Case> = report.rows.iter().map(|row| row.case).collect();
+    cases.dedup();
+    let mut receivers: Vec<&str> = Vec::new();
+    for row in &report.rows {
+        if !receivers.contains(&row.receiver.as_str()) {
+            receivers.push(&row.receiver);
+        }
+    }
+    let cell = |receiver: &str, case: Case| {
+        let row = report.rows.iter().find(|row| row.case == case && row.receiver == receiver)?;
+        let mut text = format!("{:.0} ns", row.cost()?.median);
+        if let Some(Spread { median, min, max, .. }) = row.ratio {
+            let _ = write!(text, ", {median:.2} ({min:.2}-{max:.2})");
+        }
+        if row.loss() > 0.0 {
+            let _ = write!(text, ", lost {}", percent(row.loss()));
+        }
+        Some(text)
+    };
+    let head = cases.iter().map(|case| heading(*case, report));
+    let head: Vec<String> = ["receiver".to_owned()].into_iter().chain(head).collect();
+    let rows = receivers.into_iter().map(|receiver| {
+        let cells = cases.iter().map(|case| cell(receiver, *case).unwrap_or_else(|| "-".to_owned()));
+        [receiver.to_owned()].into_iter().chain(cells).collect()
+    });
+    Table { head: &head.iter().map(String::as_str).collect::<Vec<_>>(), words: 1, rows: rows.collect() }
+        .in_markdown()
 }
 
 /// The machine and the method, a line each.
@@ -112,8 +146,8 @@ fn absences(report: &Report) -> Vec<String> {
     absent.chain(late).collect()
 }
 
-fn tables(report: &Report) -> Vec<(Case, Table)> {
-    let mut tables: Vec<(Case, Table)> = Vec::new();
+fn tables(report: &Report) -> Vec<(Case, Table<'static>)> {
+    let mut tables: Vec<(Case, Table<'static>)> = Vec::new();
     let mut add = |case: Case, head: &'static [&'static str], cells: Vec<String>| match tables
         .iter_mut()
         .find(|(of, _)| *of == case)
@@ -173,7 +207,7 @@ fn percent(part: f64) -> String {
     }
 }
 
-impl Table {
+impl Table<'_> {
     fn in_columns(&self) -> String {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(String::len);
@@ -230,8 +264,9 @@ mod tests {
     fn markdown_has_a_cell_for_every_column() {
         let text = in_markdown(&run(&[(100.0, 50.0)]));
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
-        assert_eq!(rows.len(), 4);
-        assert!(rows.iter().all(|row| row.matches('|').count() == COSTS.len() + 1), "{rows:?}");
+        assert!(rows.iter().all(|row| row.matches('|').count() == 3), "{rows:?}");
+        assert_eq!(rows[0], "| receiver | lo, 64 bytes, 200k/s, 16 a send |");
+        assert_eq!(rows[3], "| skua | 50 ns, 0.50 (0.50-0.50) |");
     }
 
     #[test]

@@ -121,6 +121,7 @@ fn options(listen: &Listen) -> SocketOptions<'static> {
         type_of_service: Info::Wanted,
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
+        ..Wanted::default()
     };
     SocketOptions {
         wanted,
