@@ -9,7 +9,10 @@ use serde_json::Value;
 
 fn throughput(arguments: &[&str]) -> Output {
     // A machine with one core measures nothing that means anything, but the tool still works.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_throughput"));
+    let tool = Path::new(env!("CARGO_BIN_EXE_throughput"));
+    let mut command = Command::new(tool);
+    // The only foreign program that there is for sure.
+    command.env("PATH", tool.parent().unwrap());
     command.args(arguments);
     if arguments[0] == "run" || arguments[0] == "latency" {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -133,4 +136,38 @@ fn a_receiver_that_there_is_not_is_named() {
     let output = throughput(&["run", "--receiver", "carrier-pigeon"]);
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("carrier-pigeon"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_receiver_that_fails_does_not_take_the_others_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("run.json");
+    let output = throughput(&[
+        "run",
+        "--receiver",
+        "std",
+        "--program",
+        "broken=throughput --port {port}",
+        "--baseline",
+        "std",
+        "--size",
+        "64",
+        "--rate",
+        "1k",
+        "--rounds",
+        "2",
+        "--seconds",
+        "0.1",
+        "--json",
+        &kept.to_string_lossy(),
+    ]);
+    assert!(!output.status.success());
+    let run: Value = serde_json::from_str(&fs::read_to_string(kept).unwrap()).unwrap();
+    assert_eq!(run["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(run["rows"][0]["rounds"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (run["absent"][0]["receiver"].as_str(), run["absent"][0]["failed"].as_bool()),
+        (Some("broken"), Some(true))
+    );
+    assert!(text(&output.stdout).contains("failed on lo: broken"), "{}", text(&output.stdout));
 }

@@ -213,6 +213,8 @@ fn measure(what: What, arguments: &RunArguments) -> Result<()> {
         report.write(file)?;
     }
     table::print(&report, arguments.markdown);
+    let failed = report.absent.iter().filter(|absent| absent.failed).count();
+    anyhow::ensure!(failed == 0, "{failed} receiver(s) failed; see below the table");
     Ok(())
 }
 

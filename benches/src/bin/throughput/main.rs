@@ -12,6 +12,11 @@
 //!
 //! How each figure is obtained and what it leaves out is said in `benches/README.md`.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "much of it is for measuring, which takes Linux")
+)]
+
 mod case;
 mod cli;
 mod compare;

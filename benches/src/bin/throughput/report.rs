@@ -111,6 +111,9 @@ pub(crate) struct Absent {
     /// Where; everywhere when there is none.
     pub(crate) path: Option<Path>,
     pub(crate) why: String,
+    /// It is there, and did not do what it should.
+    #[serde(default)]
+    pub(crate) failed: bool,
 }
 
 impl Report {
@@ -292,6 +295,7 @@ pub(crate) mod tests {
             receiver: "socat".to_owned(),
             path: None,
             why: "not installed".to_owned(),
+            failed: false,
         });
         let case = Case { path: Path::VethGro, size: 1400, rate: Rate::Max };
         let round = LatencyRound {

@@ -131,7 +131,8 @@ fn heading(case: Case, report: &Report) -> String {
 fn absences(report: &Report) -> Vec<String> {
     let absent = report.absent.iter().map(|absent| {
         let path = absent.path.map(|path| format!(" on {path}")).unwrap_or_default();
-        format!("not measured{path}: {} ({})", absent.receiver, absent.why)
+        let what = if absent.failed { "failed" } else { "not measured" };
+        format!("{what}{path}: {} ({})", absent.receiver, absent.why)
     });
     let mut late: Vec<(Case, Vec<&str>)> = Vec::new();
     for row in report.rows.iter().filter(|row| !row.kept_rate()) {

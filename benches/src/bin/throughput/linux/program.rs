@@ -86,7 +86,7 @@ pub(super) fn known() -> Vec<Program> {
             ..program(
                 "tcpdump",
                 "tcpdump, its packet ring to /dev/null",
-                "tcpdump -n -Q in -i {interface} -B 16384 -w /dev/null udp dst port {port}",
+                "tcpdump -n -Q in -Z root -i {interface} -B 16384 -w /dev/null udp dst port {port}",
                 "tcpdump",
             )
         },
@@ -132,6 +132,11 @@ impl Program {
             let install = self.package.map(|package| format!(": apt-get install {package}"));
             return Some(format!("{} is not installed{}", self.executable, install.unwrap_or_default()));
         }
+        if self.captures && path == Some(Path::Veth) && is_user_namespace() {
+            return Some(
+                "it changes its user, which it may not in a user namespace; run this as root".to_owned(),
+            );
+        }
         let whole = self.captures && path.is_some_and(|path| path != Path::Veth);
         whole.then(|| {
             "it sees what is sent or coalesced together as one packet here; measured over veth".to_owned()
@@ -175,6 +180,12 @@ impl Program {
         let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
         folders.map(|folder| folder.join(&self.executable)).find(|file| file.is_file())
     }
+}
+
+/// Whether this process knows but one user: all of them are mapped otherwise (user_namespaces(7)).
+fn is_user_namespace() -> bool {
+    let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    users.split_whitespace().nth(2) == Some("1")
 }
 
 /// A socket on a free port in the receiver's network, which holds as little as the system lets it.

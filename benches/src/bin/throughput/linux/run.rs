@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::contestant::{self, Contestant, skua_program};
@@ -57,13 +57,13 @@ pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
     };
     let mut report = Report::new(Machine::here(), method);
     for case in setting.cases() {
-        let here: Vec<&Contestant> = contestants
+        let mut here: Vec<&Contestant> = contestants
             .iter()
             .filter(|contestant| match contestant.missing(&setting.skua, Some(case.path)) {
                 None => true,
                 Some(why) => {
                     let path = Some(case.path);
-                    let one = Absent { receiver: contestant.name.clone(), path, why };
+                    let one = Absent { receiver: contestant.name.clone(), path, why, failed: false };
                     if !absent.contains(&one) {
                         absent.push(one);
                     }
@@ -74,11 +74,23 @@ pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
         for round in 1..=setting.rounds {
             eprintln!("{case}: round {round} of {}", setting.rounds);
             // Each round begins with another one, so that nobody always follows the same neighbour.
-            let (behind, first) = here.split_at(round as usize % here.len().max(1));
-            for contestant in first.iter().chain(behind) {
+            let next = usize::from(round > 1 && here.len() > 1);
+            here.rotate_left(next);
+            for contestant in here.clone() {
                 interrupted()?;
-                take(what, contestant, case, round, &network, &setting, &mut report)
-                    .with_context(|| format!("{} in {case}", contestant.name))?;
+                let taken = take(what, contestant, case, round, &network, &setting, &mut report);
+                interrupted()?;
+                // The others go on without it.
+                if let Err(error) = taken {
+                    eprintln!("{case}: {} failed: {error:#}", contestant.name);
+                    here.retain(|other| other.name != contestant.name);
+                    absent.push(Absent {
+                        receiver: contestant.name.clone(),
+                        path: Some(case.path),
+                        why: format!("{} bytes, {}: {error:#}", case.size, case.rate),
+                        failed: true,
+                    });
+                }
             }
         }
     }
@@ -134,7 +146,7 @@ fn present(what: What, setting: &Setting) -> Result<(Vec<Contestant>, Vec<Absent
             continue;
         }
         match contestant.missing(&setting.skua, None) {
-            Some(why) => absent.push(Absent { receiver: contestant.name, path: None, why }),
+            Some(why) => absent.push(Absent { receiver: contestant.name, path: None, why, failed: false }),
             None => here.push(contestant),
         }
     }
