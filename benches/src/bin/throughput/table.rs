@@ -29,8 +29,9 @@ fn in_columns(report: &Report) -> String {
         // Nothing is written that could fail.
         let _ = write!(text, "\n{}\n{}", heading(case, report), table.in_columns());
     }
-    for absent in absences(report) {
-        let _ = writeln!(text, "\n{absent}");
+    let absences = absences(report);
+    if !absences.is_empty() {
+        let _ = writeln!(text, "\n{}", absences.join("\n"));
     }
     text
 }
@@ -46,8 +47,9 @@ fn in_markdown(report: &Report) -> String {
     for (case, table) in tables(report).into_iter().filter(|(_, table)| table.head == LATENCIES) {
         let _ = write!(text, "\n**{}**\n\n{}", heading(case, report), table.in_markdown());
     }
-    for absent in absences(report) {
-        let _ = writeln!(text, "\n{absent}");
+    let absences = absences(report);
+    if !absences.is_empty() {
+        let _ = writeln!(text, "\n- {}", absences.join("\n- "));
     }
     text
 }
