@@ -1,5 +1,7 @@
 //! Several rings, read in the order of time.
 
+use core::ops::ControlFlow;
+
 use skua_pools::{Batch, Corrupt};
 
 use crate::reader::{Damage, Progress, RingReader};
@@ -31,20 +33,58 @@ impl<'r> Lane<'r> {
         self.stopped
     }
 
-    /// The time of the oldest record, looked for in the ring if need be.
+    /// Takes records from the ring, oldest first, until `visit` breaks off.
     #[inline]
-    fn time(&mut self) -> Option<u64> {
-        while self.next.is_none() && self.stopped.is_none() {
-            match self.batch.next()? {
+    fn each(&mut self, mut visit: impl FnMut(Record<'r>, u64) -> ControlFlow<()>) {
+        while self.stopped.is_none() {
+            let Some(frame) = self.batch.next() else { return };
+            match frame {
                 Ok(frame) => match Record::parse(frame) {
                     Ok(record) => {
                         let number = self.sequence.follow(record.header().sequence);
-                        self.next = Some((record, number));
+                        if visit(record, number).is_break() {
+                            return;
+                        }
                     }
                     Err(_) => self.damage.records += 1,
                 },
                 Err(corrupt) => self.stopped = Some(corrupt),
             }
+        }
+    }
+
+    /// Hands out records that have nothing to be compared with, until `limit` bytes of the ring were.
+    #[inline]
+    fn read(&mut self, limit: u64, mut visit: impl FnMut(&Record<'_>, u64)) -> Progress {
+        let mut progress = Progress { limited: limit == 0, ..Progress::default() };
+        let mut bytes = 0;
+        let mut hand_out = |record: Record<'r>, number| {
+            progress.count(&record);
+            bytes += record.ring_bytes();
+            visit(&record, number);
+            progress.limited = bytes >= limit;
+            if progress.limited { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let goes_on = match self.next.take() {
+            Some((record, number)) => hand_out(record, number).is_continue(),
+            None => limit > 0,
+        };
+        if goes_on {
+            self.each(hand_out);
+        }
+        progress
+    }
+
+    /// The time of the oldest record, looked for in the ring if need be.
+    #[inline]
+    fn time(&mut self) -> Option<u64> {
+        if self.next.is_none() {
+            let mut next = None;
+            self.each(|record, number| {
+                next = Some((record, number));
+                ControlFlow::Break(())
+            });
+            self.next = next;
         }
         self.time_of_next()
     }
@@ -66,6 +106,9 @@ impl<'r> Lane<'r> {
 /// found empty, which was within the call.
 #[inline]
 pub fn merge(lanes: &mut [Lane<'_>], limit: u64, mut visit: impl FnMut(&Record<'_>, u64)) -> Progress {
+    if let [lane] = lanes {
+        return lane.read(limit, visit);
+    }
     let mut progress = Progress::default();
     let mut bytes = 0;
     loop {
