@@ -148,8 +148,13 @@ pub(crate) trait Receiver: Send {
     /// source address, control messages.
     fn receive(&mut self, slots: usize) -> Received;
 
-    /// How full the buffer is that the stack queues datagrams in. `None` where it cannot tell, and where a receive that
-    /// fills fewer slots than it may does not say that nothing more is queued.
+    /// Whether the last receive left nothing in the buffer that the stack queues datagrams in; false where that is not
+    /// known.
+    fn has_emptied(&self) -> bool {
+        false
+    }
+
+    /// How full that buffer is, where the stack tells.
     fn backlog(&self) -> Option<Backlog> {
         None
     }

@@ -148,8 +148,7 @@ impl Worker {
     }
 
     fn receive(&mut self, ready: usize) {
-        let ready = self.socket.wanted_of(ready);
-        match self.receiver.receive(ready) {
+        match self.receiver.receive(self.socket.wanted_of(ready)) {
             Received::Datagrams(count) => {
                 self.errors = 0;
                 let limit = self.socket.controls.options().coalesce();
@@ -157,7 +156,7 @@ impl Worker {
                     coalesce::join(&mut self.slots[..count], &mut self.spare, limit);
                 }
                 self.deliver(count);
-                self.moderate(count, ready);
+                self.moderate(count);
             }
             Received::Quiet => self.errors = 0,
             Received::Failed => {
@@ -178,11 +177,11 @@ impl Worker {
         }
     }
 
-    /// Rests where that pays, after a receive of `count` datagrams that could have been `most`.
-    fn moderate(&mut self, count: usize, most: usize) {
+    /// Rests where that pays, after a receive of `count` datagrams.
+    fn moderate(&mut self, count: usize) {
         let Some(moderation) = &mut self.moderation else { return };
         moderation.take(count);
-        if count == most {
+        if !self.receiver.has_emptied() {
             return;
         }
         let Some(rest) = moderation.rest(Instant::now()) else { return };

@@ -20,7 +20,7 @@ use crate::raw::stream::Stream;
 use crate::raw::{Client, Irp, LOCALHOST, eventually, with};
 
 /// How often the thread of this name has run, from /proc; `None` before it has given itself the name.
-pub(crate) fn runs(name: &str) -> Option<u64> {
+fn runs(name: &str) -> Option<u64> {
     for task in std::fs::read_dir("/proc/self/task").unwrap() {
         let task = task.unwrap().path();
         // A thread of another test may end meanwhile.
