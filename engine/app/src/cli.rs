@@ -104,9 +104,10 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "1/N")]
     pub(crate) sample: Option<Sample>,
 
-    /// Bytes kept of each datagram; its original length is recorded.
-    #[arg(long, value_name = "N", default_value_t = 65_535, value_parser = clap::value_parser!(u16))]
-    pub(crate) snaplen: u16,
+    /// Bytes kept of each datagram; its original length is recorded. Without it all of them are, or none where no output
+    /// has use for them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16))]
+    pub(crate) snaplen: Option<u16>,
 
     /// Ring per shard, such as 512K or 16M, rounded up to a power of two.
     #[arg(long, value_name = "SIZE", default_value = "16M")]
@@ -119,6 +120,11 @@ pub(crate) struct SinkArgs {
     /// Threads that receive; each has a shard of its own. The driver has a shard on every processor.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "driver", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
+
+    /// Have the system join datagrams of one sender that come together, and split them here: several at the price of one.
+    /// Their time is that of the first.
+    #[arg(long, conflicts_with = "driver")]
+    pub(crate) coalesce: bool,
 
     /// How long datagrams may be left in the system's buffer while they keep coming, so that a wake-up takes several; 0 for
     /// not at all. At rest nothing is put off.
@@ -223,6 +229,20 @@ pub(crate) struct PlanArgs {
     pub(crate) workers: u16,
 }
 
+impl SinkArgs {
+    /// Bytes kept of each datagram where something has use for them.
+    pub(crate) fn snaplen(&self) -> u16 {
+        self.snaplen.unwrap_or(u16::MAX)
+    }
+}
+
+impl OutputArgs {
+    /// Whether any output writes payloads or looks into them.
+    pub(crate) fn uses_payloads(&self) -> bool {
+        self.write.is_some() || self.json.is_some() || self.verify
+    }
+}
+
 impl Cli {
     /// Reads the command line. `Err` is the exit status, after what there is to say was printed: help and the version
     /// on standard output, a mistake as one line on standard error.
@@ -290,6 +310,7 @@ mod tests {
             ("skua sink --listen 127.0.0.1:1 --name x", "--driver"),
             ("skua sink --driver --listen 127.0.0.1:1 --workers 2", "--workers"),
             ("skua sink --driver --listen 127.0.0.1:1 --moderation 1ms", "--moderation"),
+            ("skua sink --driver --listen 127.0.0.1:1 --coalesce", "--coalesce"),
             ("skua sink --listen 127.0.0.1:1 --moderation 1s", "100ms"),
             ("skua sink --driver --listen 127.0.0.1:1 --detach --write a", "--detach"),
             ("skua sink --driver --listen 127.0.0.1:1 --name 0123456789abcdef0123456789abcdef0", "--name"),
@@ -312,7 +333,7 @@ mod tests {
             "skua sink --listen 127.0.0.1:0 --listen [::1]:0 --for 10s --write a.pcapng --json - --summary json",
             "skua sink --listen 0.0.0.0:5000 --group 239.1.2.3@lo --group ff02::7@1 --discard --metrics 127.0.0.1:0",
             "skua sink --listen 0.0.0.0:1 --allow 10.0.0.0/8 --allow ::1/128 --source-rate 1k --sample 1/10 --snaplen 96",
-            "skua sink --listen 0.0.0.0:1 --ring 64K --workers 2 --verify --receive-buffer 1M --moderation 0",
+            "skua sink --listen 0.0.0.0:1 --ring 64K --workers 2 --verify --receive-buffer 1M --moderation 0 --coalesce",
             "skua send --to 127.0.0.1:9125 --rate max --size 512 --for 3s --flows 8",
             "skua send --to [::1]:9125 --rate 100k --count 1000",
             "skua send --to 127.0.0.1:9125 --rate max --uso --for 3s",

@@ -20,7 +20,7 @@ const LEAST_RULES: usize = 256;
 /// # Errors
 /// [`StartError`] for a ring that is too small, an interface that is not there, or more than a request can hold.
 pub(crate) fn start(args: &SinkArgs) -> Result<Vec<u8>, StartError> {
-    let config = settings::sink_config(args.ring, args.snaplen)?;
+    let config = settings::sink_config(args.ring, args.snaplen())?;
     let listeners = count("--listen addresses", args.listen.len(), MAX_LISTENERS)?;
     let groups = count("--group groups", args.group.len(), MAX_GROUPS)?;
     let prefixes = count("--allow prefixes", args.allow.len(), MAX_PREFIXES)?;

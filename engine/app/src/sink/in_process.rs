@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use skua_engine::admission::Source as RowSource;
 use skua_engine::{
-    DatagramSocket, Engine, Events, Info, Membership, Passive, Provider, Registration, Sink, SocketOptions,
-    Wanted,
+    DatagramSocket, Engine, Events, Info, Membership, Passive, Provider, Registration, Sink, SinkConfig,
+    SocketOptions, Wanted,
 };
 use skua_hosted::{HostConfig, HostKernel};
 
@@ -26,6 +26,9 @@ pub(crate) type AppSink = Sink<HostKernel, MappedMemory, Alarm>;
 
 /// How long to wait for the provider, which is in this process.
 const CAPTURE_WAIT: Duration = Duration::from_secs(1);
+
+/// Datagrams of one system call at most.
+const BATCH: u32 = 64;
 
 /// How long what the system still holds may take to be indicated.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -69,7 +72,7 @@ impl InProcess {
     /// # Errors
     /// [`StartError`] names the step, the address and the status.
     pub(crate) fn open(args: &SinkArgs) -> Result<Self, StartError> {
-        let config = settings::sink_config(args.ring, args.snaplen)?;
+        let config = sink_config(args)?;
         let alarm = Alarm::default();
         let kernel = HostKernel::new(host_config(args));
         let started = Instant::now();
@@ -207,9 +210,19 @@ fn passive(kernel: &HostKernel) -> Result<Passive<'_>, StartError> {
     Passive::acquire(kernel).ok_or(StartError::Level)
 }
 
+/// Nothing is copied that nobody reads.
+fn sink_config(args: &SinkArgs) -> Result<SinkConfig, StartError> {
+    let mut config = settings::sink_config(args.ring, args.snaplen())?;
+    if args.snaplen.is_none() && !args.output.uses_payloads() {
+        config.snap_length = 0;
+    }
+    Ok(config)
+}
+
 fn host_config(args: &SinkArgs) -> HostConfig {
     let mut config = HostConfig::with_workers(u32::from(args.workers)).unverified();
     config.provider.moderation = args.moderation.0;
+    config.provider.batch = BATCH;
     config
 }
 
@@ -219,7 +232,7 @@ fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOption
         type_of_service: Info::Wanted,
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
-        coalesced: Info::Off,
+        coalesced: if args.coalesce { Info::Wanted } else { Info::Off },
     };
     SocketOptions {
         only_v6: settings::only_v6(local, &args.listen),
@@ -246,4 +259,32 @@ fn join(
         }
     }
     if joined { Ok(()) } else { Err(StartError::NoSocketFor(group.clone())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn payloads_are_kept_for_outputs_that_use_them_and_for_who_asks() {
+        for (options, kept) in [
+            ("--discard", 0),
+            ("--metrics 127.0.0.1:0", 0),
+            ("--discard --snaplen 96", 96),
+            ("--snaplen 65535", 65_527),
+            ("--verify", 65_527),
+            ("--json -", 65_527),
+            ("--write a.pcapng --discard", 65_527),
+            ("--write a.pcapng --snaplen 0", 0),
+        ] {
+            let line = format!("skua sink --listen 127.0.0.1:0 {options}");
+            let Command::Sink(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
+                panic!("{line}")
+            };
+            assert_eq!(sink_config(&args).unwrap().snap_length, kept, "{options}");
+        }
+    }
 }

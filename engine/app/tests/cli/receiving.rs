@@ -20,8 +20,8 @@ fn lengths() -> Vec<usize> {
 }
 
 /// Sends one datagram of each length and looks at what comes out before the next.
-fn check(local: &str, from: &str) {
-    let mut sink = Sink::start(&["--listen", local, "--json", "-"]);
+fn check(local: &str, from: &str, options: &[&str]) {
+    let mut sink = Sink::start(&[&["--listen", local, "--json", "-"], options].concat());
     let to = sink.address();
     let socket = UdpSocket::bind(from).unwrap();
     let source =
@@ -45,12 +45,17 @@ fn check(local: &str, from: &str) {
 
 #[test]
 fn ipv4_of_every_length() {
-    check("127.0.0.1:0", "127.0.0.1:0");
+    check("127.0.0.1:0", "127.0.0.1:0", &[]);
+}
+
+#[test]
+fn datagrams_that_cannot_be_joined_stay_as_they_are() {
+    check("127.0.0.1:0", "127.0.0.1:0", &["--coalesce"]);
 }
 
 #[test]
 fn ipv6_of_every_length() {
-    check("[::1]:0", "[::1]:0");
+    check("[::1]:0", "[::1]:0", &[]);
 }
 
 #[test]
