@@ -13,7 +13,7 @@ use crate::statistics::Spread;
 /// Of the file's shape. One that is read by this program has this one.
 const VERSION: u32 = 1;
 
-/// The part of a core that may go to others.
+/// How long others may keep sender and receiver waiting, as part of the time.
 pub(crate) const DISTURBED: f64 = 0.05;
 
 /// One run.
@@ -77,7 +77,7 @@ pub(crate) struct Round {
     pub(crate) cpu_ns: u64,
     /// How long was sent.
     pub(crate) seconds: f64,
-    /// The part of the sender's or the receiver's core that went to others meanwhile, whichever was more.
+    /// The part of the time in which sender or receiver waited for a core that others had, whichever was more.
     pub(crate) disturbance: f64,
 }
 

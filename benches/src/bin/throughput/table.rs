@@ -117,8 +117,8 @@ fn lines(report: &Report) -> Vec<String> {
     let (all, disturbed) = report.disturbed();
     if disturbed > 0 {
         lines.push(format!(
-            "other work took more than {:.0} % of a core during {disturbed} of {all} measurements, although they were \
-             repeated: do not trust small differences",
+            "sender or receiver waited more than {:.0} % of the time for a core that others had, in {disturbed} of {all} \
+             measurements, although those were repeated: do not trust small differences",
             DISTURBED * 100.0
         ));
     }

@@ -19,11 +19,16 @@ use crate::case::Path;
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Options of `skua sink` that have a row of their own: what it is called, the options, and what they do.
-const SINKS: [(&str, &[&str], &str); 4] = [
+const SINKS: [(&str, &[&str], &str); 5] = [
     ("skua", &[], "skua sink --discard, the whole process, reader included"),
-    ("skua-unmoderated", &["--moderation", "0s"], "the same, taking each datagram when it comes"),
-    ("skua-coalesce", &["--coalesce"], "the same, letting the system coalesce"),
-    ("skua-packet-ring", &["--packet-ring"], "the same, over an AF_PACKET ring"),
+    ("skua-unmoderated", &["--moderation", "0s"], "skua, taking datagrams when they come"),
+    ("skua-coalesce", &["--coalesce"], "skua, letting the system join datagrams"),
+    (
+        "skua-coalesce-unmoderated",
+        &["--coalesce", "--moderation", "0s"],
+        "skua, letting the system join datagrams and taking them when they come",
+    ),
+    ("skua-packet-ring", &["--packet-ring"], "skua, over an AF_PACKET ring"),
 ];
 
 /// A receiver.

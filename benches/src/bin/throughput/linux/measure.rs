@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::child::Child;
 use super::contestant::{Contestant, Start};
-use super::core_time::CoreTime;
 use super::network::Network;
 use super::processor_time::at_rest;
 use super::receive::Taken;
 use super::send::{STAMPED, Sent};
 use super::setting::Setting;
+use super::waiting::Waiting;
 use crate::case::{Case, Rate};
 use crate::report::{DISTURBED, LatencyRound, Round};
 
@@ -75,7 +75,7 @@ struct Measured {
     sent: Sent,
     taken: Taken,
     spent: Duration,
-    /// The part of one of the two cores that went to others.
+    /// The part of the time in which sender or receiver waited for a core that others had, whichever was more.
     disturbance: f64,
 }
 
@@ -126,12 +126,11 @@ impl Measured {
         let mut sender = Child::start(&mut command, &network.sender_on(case.path))?;
         let warm = send(&mut sender, warm_up(case.rate), WARM_UP_SECONDS, false)?;
         let before = at_rest(receiver.id()).context("the receiver is gone")?;
-        let core = CoreTime::now(setting.receiver_core);
+        let waiting = Waiting::of(receiver.id());
         let sent = send(&mut sender, case.rate, setting.seconds, latency)?;
         let after = at_rest(receiver.id()).context("the receiver is gone")?;
         let spent = after.saturating_sub(before);
-        let others = core.and_then(|core| core.for_others(spent)).unwrap_or_default();
-        let absent = if spins(case.rate) { 1.0 - sent.present } else { 0.0 };
+        let waited = Waiting::of(receiver.id()).for_others(&waiting).as_secs_f64() / sent.seconds;
         let all = sent.datagrams + warm.datagrams;
         let mut taken = receiver.finish(all)?;
         ensure!(taken.datagrams <= all, "{} datagrams of {all} were received", taken.datagrams);
@@ -142,15 +141,7 @@ impl Measured {
             taken.datagrams
         );
         taken.datagrams -= warm.datagrams;
-        Ok(Self { sent, taken, spent, disturbance: others.max(absent) })
-    }
-}
-
-/// Whether the sender never sleeps: what is due is never further away than it is spun for.
-fn spins(rate: Rate) -> bool {
-    match rate {
-        Rate::Max => true,
-        Rate::Paced(rate) => rate >= 10_000,
+        Ok(Self { sent, taken, spent, disturbance: waited.max(sent.waited) })
     }
 }
 

@@ -12,7 +12,6 @@
 
 mod child;
 mod contestant;
-mod core_time;
 mod link;
 mod measure;
 mod network;
@@ -22,6 +21,7 @@ pub(crate) mod receive;
 mod run;
 pub(crate) mod send;
 mod setting;
+mod waiting;
 
 pub(crate) use contestant::list;
 pub(crate) use run::run;

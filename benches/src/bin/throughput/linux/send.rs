@@ -6,17 +6,17 @@
 mod burst;
 mod pace;
 
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
+use std::{io, process};
 
 use anyhow::{Context as _, Result};
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use self::burst::Burst;
 use self::pace::Pace;
 pub(crate) use self::pace::monotonic;
+use super::waiting::Waiting;
 use crate::case::Rate;
 
 /// Ends an order for datagrams that begin with a time.
@@ -48,9 +48,8 @@ pub(crate) struct Sent {
     /// Datagrams.
     pub(crate) datagrams: u64,
     pub(crate) seconds: f64,
-    /// The part of that time in which the sender had its core. It is less than 1 also for a sender that sleeps between
-    /// datagrams which are far apart.
-    pub(crate) present: f64,
+    /// The part of that time in which the sender waited for its core.
+    pub(crate) waited: f64,
 }
 
 /// Carries out orders until standard input is closed.
@@ -66,21 +65,16 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<()> {
         let size = arguments.burst.unwrap_or_else(|| crate::case::burst(rate));
         let mut burst = Burst::new(&socket, arguments.size, size, !arguments.unsegmented)?;
         let span = Duration::from_secs_f64(seconds);
-        let (start, spent) = (Instant::now(), spent());
+        let (start, waiting) = (Instant::now(), Waiting::of(process::id()));
         let datagrams = match rate {
             Rate::Max => saturate(&mut burst, span)?,
             Rate::Paced(rate) => pace(&mut burst, rate, span, stamped)?,
         };
         let seconds = start.elapsed().as_secs_f64();
-        let present = (self::spent() - spent).as_secs_f64() / seconds;
-        println!("{}", serde_json::to_string(&Sent { datagrams, seconds, present })?);
+        let waited = Waiting::of(process::id()).for_others(&waiting).as_secs_f64() / seconds;
+        println!("{}", serde_json::to_string(&Sent { datagrams, seconds, waited })?);
     }
     Ok(())
-}
-
-/// This process's processor time.
-fn spent() -> Duration {
-    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }
 
 /// Says how many datagrams it sent.
