@@ -126,7 +126,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) skua: Option<PathBuf>,
 
-    /// Keep what was measured.
+    /// Keep what was measured, after each case.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
@@ -208,10 +208,8 @@ impl Arguments {
 #[cfg(target_os = "linux")]
 fn measure(what: What, arguments: &RunArguments) -> Result<()> {
     let setting = crate::linux::Setting::new(what, arguments)?;
-    let report = crate::linux::run(what, setting)?;
-    if let Some(file) = &arguments.json {
-        report.write(file)?;
-    }
+    let keep = |report: &Report| arguments.json.as_ref().map_or(Ok(()), |file| report.write(file));
+    let report = crate::linux::run(what, setting, keep)?;
     table::print(&report, arguments.markdown);
     let failed = report.absent.iter().filter(|absent| absent.failed).count();
     anyhow::ensure!(failed == 0, "{failed} receiver(s) failed; see below the table");

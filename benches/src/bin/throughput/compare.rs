@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::case::Case;
-use crate::report::{Report, Row};
+use crate::report::{LatencyRound, Report};
 use crate::statistics::Spread;
 
 /// How much two medians may differ and be the same: what a link order or a neighbour's cache makes of a figure.
@@ -55,7 +55,7 @@ pub(crate) struct Comparison {
 
 struct Line {
     case: Case,
-    receiver: String,
+    name: String,
     before: Option<Spread>,
     after: Option<Spread>,
     verdict: Verdict,
@@ -64,30 +64,60 @@ struct Line {
 }
 
 impl Comparison {
-    /// Of ratios to the baseline where both runs have the same, and of times otherwise or when `absolute`.
+    /// Of ratios to the baseline where both runs have the same, and of times otherwise or when `absolute`. Latencies are
+    /// times always.
     pub(crate) fn of(before: &Report, after: &Report, absolute: bool) -> Self {
         let ratios = !absolute && before.method.baseline == after.method.baseline;
-        let figure = |row: &Row| if ratios { row.ratio } else { row.cost() };
-        let find = |report: &Report, case: Case, receiver: &str| {
-            report.rows.iter().find(|row| row.case == case && row.receiver == receiver).cloned()
+        let (before_figures, after_figures) = (figures(before, ratios), figures(after, ratios));
+        let find = |figures: &[Figure], wanted: &Figure| {
+            figures.iter().find(|figure| (figure.case, &figure.name) == (wanted.case, &wanted.name)).cloned()
         };
-        let gone = before.rows.iter().filter(|row| find(after, row.case, &row.receiver).is_none());
-        let lines = after.rows.iter().chain(gone).map(|row| {
-            let (was, is) = (find(before, row.case, &row.receiver), find(after, row.case, &row.receiver));
-            let figures = [&was, &is].map(|row| row.as_ref().and_then(figure));
+        let gone = before_figures.iter().filter(|figure| find(&after_figures, figure).is_none());
+        let lines = after_figures.iter().chain(gone).map(|figure| {
+            let (was, is) = (find(&before_figures, figure), find(&after_figures, figure));
+            let [old, new] = [&was, &is].map(|figure| figure.as_ref().and_then(|figure| figure.spread));
             Line {
-                case: row.case,
-                receiver: row.receiver.clone(),
-                before: figures[0],
-                after: figures[1],
-                verdict: Verdict::of(figures[0], figures[1]),
-                loses: is.is_some_and(|row| row.loss() > 0.0) && was.is_some_and(|row| row.loss() <= 0.0),
+                case: figure.case,
+                name: figure.name.clone(),
+                before: old,
+                after: new,
+                verdict: Verdict::of(old, new),
+                loses: is.is_some_and(|figure| figure.loss > 0.0)
+                    && was.is_some_and(|figure| figure.loss <= 0.0),
             }
         });
         let what =
             if ratios { format!("ratio to {}", before.method.baseline) } else { "ns a datagram".to_owned() };
         Self { what, lines: lines.collect() }
     }
+}
+
+/// Something of a receiver that may be better or worse.
+#[derive(Clone)]
+struct Figure {
+    case: Case,
+    name: String,
+    spread: Option<Spread>,
+    loss: f64,
+}
+
+fn figures(report: &Report, ratios: bool) -> Vec<Figure> {
+    let costs = report.rows.iter().map(|row| Figure {
+        case: row.case,
+        name: row.receiver.clone(),
+        spread: if ratios { row.ratio } else { row.cost() },
+        loss: row.loss(),
+    });
+    let latencies = report.latencies.iter().flat_map(|row| {
+        let figure = |quantile: &str, of: fn(&LatencyRound) -> u64| Figure {
+            case: row.case,
+            name: format!("{} {quantile}, us", row.receiver),
+            spread: Spread::of(row.rounds.iter().map(|round| of(round) as f64 / 1e3)),
+            loss: row.loss(),
+        };
+        [figure("p50", |round| round.p50), figure("p99", |round| round.p99)]
+    });
+    costs.chain(latencies).collect()
 }
 
 impl fmt::Display for Comparison {
@@ -98,7 +128,7 @@ impl fmt::Display for Comparison {
             self.what,
             SAME * 100.0
         )?;
-        let width = self.lines.iter().map(|line| line.receiver.len()).max().unwrap_or_default();
+        let width = self.lines.iter().map(|line| line.name.len()).max().unwrap_or_default();
         let mut case = None;
         for line in &self.lines {
             if case != Some(line.case) {
@@ -114,7 +144,7 @@ impl fmt::Display for Comparison {
             writeln!(
                 f,
                 "{:width$}  {:>24}  {:>24}  {}{}",
-                line.receiver,
+                line.name,
                 figure(line.before),
                 figure(line.after),
                 line.verdict,
@@ -128,6 +158,7 @@ impl fmt::Display for Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::{Path, Rate};
     use crate::report::tests::run;
 
     fn verdicts(before: &[f64], after: &[f64]) -> Vec<Verdict> {
@@ -172,6 +203,34 @@ mod tests {
         let (before, mut after) = (run(&[(100.0, 50.0)]), run(&[(100.0, 50.0)]));
         after.rows[1].rounds[0].received -= 1;
         assert!(Comparison::of(&before, &after, true).to_string().contains("loses datagrams now"));
+    }
+
+    #[test]
+    fn latencies_are_compared_too() {
+        let with = |times: [u64; 3]| {
+            let mut report = run(&[]);
+            let case = Case { path: Path::Lo, size: 64, rate: Rate::Paced(10_000) };
+            for (number, time) in (1..).zip(times) {
+                let (p50, p99, p999, max) = (time, 2 * time, 3 * time, 4 * time);
+                let round = LatencyRound {
+                    round: number,
+                    sent: 1,
+                    received: 1,
+                    p50,
+                    p99,
+                    p999,
+                    max,
+                    disturbance: 0.0,
+                };
+                report.add_latency(case, "tokio", round);
+            }
+            report
+        };
+        let comparison = Comparison::of(&with([50, 51, 52]), &with([40, 41, 42]), false);
+        assert_eq!(
+            comparison.lines.iter().map(|line| line.verdict).collect::<Vec<_>>(),
+            [Verdict::Better; 2]
+        );
     }
 
     #[test]

@@ -187,6 +187,20 @@ impl Report {
     }
 }
 
+impl LatencyRow {
+    /// As [`Row::loss`].
+    pub(crate) fn loss(&self) -> f64 {
+        lost(self.rounds.iter().map(|round| (round.sent, round.received)))
+    }
+}
+
+/// Part of what was sent that was not received.
+fn lost(rounds: impl Iterator<Item = (u64, u64)>) -> f64 {
+    let (sent, received) =
+        rounds.fold((0, 0), |(sent, received), round| (sent + round.0, received + round.1));
+    if sent == 0 { 0.0 } else { 1.0 - received as f64 / sent as f64 }
+}
+
 impl Row {
     /// Processor time of the receiver, ns a datagram that it received.
     pub(crate) fn cost(&self) -> Option<Spread> {
@@ -200,11 +214,7 @@ impl Row {
 
     /// Part of the datagrams sent that was not received, over all rounds.
     pub(crate) fn loss(&self) -> f64 {
-        let (sent, received) = self
-            .rounds
-            .iter()
-            .fold((0, 0), |(sent, received), round| (sent + round.sent, received + round.received));
-        if sent == 0 { 0.0 } else { 1.0 - received as f64 / sent as f64 }
+        lost(self.rounds.iter().map(|round| (round.sent, round.received)))
     }
 
     /// Whether the sender kept up: less than 98 % of what was asked for was sent otherwise.

@@ -186,16 +186,13 @@ fn latencies(row: &LatencyRow) -> Vec<String> {
         spread.map_or_else(|| "-".to_owned(), |spread| format!("{:.1}", spread.median))
     };
     let max = row.rounds.iter().map(|round| round.max).max().unwrap_or_default() as f64 / 1e3;
-    let sent: u64 = row.rounds.iter().map(|round| round.sent).sum();
-    let received: u64 = row.rounds.iter().map(|round| round.received).sum();
-    let loss = if sent == 0 { 0.0 } else { 1.0 - received as f64 / sent as f64 };
     vec![
         row.receiver.clone(),
         middle(|round| round.p50),
         middle(|round| round.p99),
         middle(|round| round.p999),
         format!("{max:.1}"),
-        percent(loss),
+        percent(row.loss()),
     ]
 }
 

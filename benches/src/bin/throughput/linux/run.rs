@@ -26,8 +26,13 @@ pub(super) fn interrupted() -> Result<()> {
     Ok(())
 }
 
-/// Measures what `setting` asks for. Progress goes to standard error.
-pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
+/// Measures what `setting` asks for, and shows `keep` what there is after each case: a run may take hours, and end early.
+/// Progress goes to standard error.
+pub(crate) fn run(
+    what: What,
+    mut setting: Setting,
+    mut keep: impl FnMut(&Report) -> Result<()>,
+) -> Result<Report> {
     let flag = INTERRUPTED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(flag))?;
@@ -37,7 +42,7 @@ pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
         eprintln!("throughput: built without optimisation; figures mean nothing. Use cargo run --release");
     }
     setting.skua = skua_program(Some(setting.skua.clone()).filter(|path| !path.as_os_str().is_empty()))?;
-    let (contestants, mut absent) = present(what, &setting)?;
+    let (contestants, absent) = present(what, &setting)?;
     let network = if setting.namespaces || setting.paths.iter().any(|path| path.has_namespaces()) {
         Network::of_its_own(setting.sender_core, setting.receiver_core)?
     } else {
@@ -56,6 +61,7 @@ pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
         baseline: setting.baseline.clone(),
     };
     let mut report = Report::new(Machine::here(), method);
+    report.absent = absent;
     for case in setting.cases() {
         let mut here: Vec<&Contestant> = contestants
             .iter()
@@ -64,8 +70,8 @@ pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
                 Some(why) => {
                     let path = Some(case.path);
                     let one = Absent { receiver: contestant.name.clone(), path, why, failed: false };
-                    if !absent.contains(&one) {
-                        absent.push(one);
+                    if !report.absent.contains(&one) {
+                        report.absent.push(one);
                     }
                     false
                 }
@@ -84,7 +90,7 @@ pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
                 if let Err(error) = taken {
                     eprintln!("{case}: {} failed: {error:#}", contestant.name);
                     here.retain(|other| other.name != contestant.name);
-                    absent.push(Absent {
+                    report.absent.push(Absent {
                         receiver: contestant.name.clone(),
                         path: Some(case.path),
                         why: format!("{} bytes, {}: {error:#}", case.size, case.rate),
@@ -93,15 +99,20 @@ pub(crate) fn run(what: What, mut setting: Setting) -> Result<Report> {
                 }
             }
         }
+        report.compare_with_baseline();
+        put_in_order(&mut report, &contestants);
+        keep(&report)?;
     }
-    report.absent = absent;
-    report.compare_with_baseline();
+    Ok(report)
+}
+
+/// By case, and then as receivers are listed.
+fn put_in_order(report: &mut Report, contestants: &[Contestant]) {
     let order = |receiver: &str| contestants.iter().position(|one| one.name == receiver);
     report.rows.sort_by_key(|row| order(&row.receiver));
     report.rows.sort_by_key(|row| (row.case.path, row.case.size, row.case.rate));
     report.latencies.sort_by_key(|row| order(&row.receiver));
     report.latencies.sort_by_key(|row| (row.case.path, row.case.size, row.case.rate));
-    Ok(report)
 }
 
 fn take(
