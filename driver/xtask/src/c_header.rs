@@ -121,11 +121,11 @@ const USER_BANNER: &str = "\
 /// Writes the headers, or compares them.
 pub(crate) fn run(arguments: &HeaderArguments) -> Result<()> {
     let engine = Config {
-        include_guard: Some("SKUA_H".into()),
         sys_includes: vec!["stddef.h".into(), "stdint.h".into()],
-        header: Some(BANNER.into()),
+        header: Some(format!("{BANNER}\n\n#ifndef SKUA_H\n#define SKUA_H")),
         after_includes: Some(preamble()),
-        trailer: Some(TRAILER.into()),
+        // cbindgen's own guard would end before it.
+        trailer: Some(format!("{TRAILER}\n\n#endif  /* SKUA_H */")),
         ..Config::default()
     };
     let mut user = Config {

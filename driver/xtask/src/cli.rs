@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
 enum Task {
     /// Run every bench and the throughput tool just long enough to see that they run.
     BenchSmoke,
+    /// Build the engine's library for drivers in C, libskua_kernel.a, on this machine.
+    BuildCapi,
     /// Build skua.sys and skua.exe for Windows, on this machine.
     BuildSys(BuildArguments),
     /// Build the C libraries, and compile and run their tests with gcc and clang.
@@ -131,6 +133,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
         match self.task {
             Task::BenchSmoke => benches::run(),
+            Task::BuildCapi => image::build::run_for_c(),
             Task::BuildSys(arguments) => image::build::run(&arguments),
             Task::C(arguments) => c::run(&arguments),
             Task::CHeader(arguments) => c_header::run(&arguments),

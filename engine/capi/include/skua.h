@@ -1575,8 +1575,6 @@ SKUA_STATUS SkuaQueryStatistics(struct SKUA_ENGINE *Engine,
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* SKUA_H */
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -1636,3 +1634,5 @@ static inline int SkuaBalances(const SKUA_STATISTICS *Statistics)
 {
   return Statistics->Indicated == Statistics->Accepted + Statistics->Kept + SkuaDropped(Statistics);
 }
+
+#endif  /* SKUA_H */

@@ -109,7 +109,7 @@ pub struct SKUA_KERNEL {
 impl SKUA_KERNEL {
     /// The table of `kernel`, for the libraries that bring one. It holds the address of `kernel`.
     #[must_use]
-    pub fn over<K: Kernel>(kernel: &'static K) -> Self {
+    pub const fn over<K: Kernel>(kernel: &'static K) -> Self {
         // SAFETY: borrowed for good.
         unsafe { Self::at(core::ptr::from_ref(kernel)) }
     }
@@ -119,7 +119,7 @@ impl SKUA_KERNEL {
     /// # Safety
     /// It stays there for as long as an engine uses the table.
     #[must_use]
-    pub unsafe fn at<K: Kernel>(kernel: *const K) -> Self {
+    pub const unsafe fn at<K: Kernel>(kernel: *const K) -> Self {
         Self {
             #[expect(clippy::cast_possible_truncation, reason = "a few hundred bytes")]
             Size: size_of::<Self>() as u32,

@@ -42,6 +42,7 @@ pub(crate) fn run_for_wine() -> Result<()> {
     let folder = super::folder();
     driver(&["self-test".to_owned()], &folder.join("self-test"))?;
     driver(&[], &folder)?;
+    run_for_c()?;
     programs(&[SKUA, SHIM, HAMMER], &folder)?;
     // Nothing but names that are forwarded: there is no code to begin at.
     let linked = ["-shared", "-nostdlib", "-Wl,--subsystem,native,-e,0,--no-insert-timestamp", "-o"];
@@ -52,7 +53,7 @@ pub(crate) fn run_for_wine() -> Result<()> {
 
 /// Fails unless everything is here that this module's builds need, naming all that is not.
 pub(crate) fn require() -> Result<()> {
-    let targets = [Target::kernel(), Target::user()];
+    let targets = [Target::kernel(), Target::user(), Target::library_for_c()];
     tool::require(&targets.iter().flat_map(Target::tools).collect::<Vec<_>>())
 }
 
@@ -72,6 +73,34 @@ fn driver(features: &[String], folder: &Path) -> Result<()> {
         put(&built.join(from), &folder.join(to))?;
     }
     Ok(())
+}
+
+/// Builds the engine's library for drivers in C, and puts libskua_kernel.a into the folder of images.
+pub(crate) fn run_for_c() -> Result<()> {
+    let target = Target::library_for_c();
+    let mut command = target.cargo("build")?;
+    command.args(["--package", "skua-kernel", "--profile", "image"]);
+    process::run_shown(&mut command, LIMIT)?;
+    let library = super::folder().join("libskua_kernel.a");
+    put(&target.output("image")?.join("libskua_kernel.a"), &library)?;
+    only_of_the_kernel(&library)
+}
+
+/// What an object of the library may be called after: its own code, and the images of the kernel that it imports from.
+const OF_THE_KERNEL: [&str; 5] =
+    ["skua_kernel-", "compiler_builtins-", "ntoskrnl.exe", "netio.sys", "hal.dll"];
+
+/// Takes out of `library` what imports from images of user mode: it comes with declarations, nothing here uses it, and a driver that
+/// has a function of the same name would get it from there.
+fn only_of_the_kernel(library: &Path) -> Result<()> {
+    let members = process::run(tool::MINGW_AR.command().arg("t").arg(library), LIMIT)?.success()?.stdout;
+    let foreign: Vec<&str> =
+        members.lines().filter(|name| !OF_THE_KERNEL.iter().any(|own| name.starts_with(own))).collect();
+    // A thousand names at most, but not more than a command line holds.
+    for names in foreign.chunks(200) {
+        process::run(tool::MINGW_AR.command().arg("d").arg(library).args(names), LIMIT)?.success()?;
+    }
+    process::run(tool::MINGW_AR.command().arg("s").arg(library), LIMIT)?.success().map(drop)
 }
 
 /// Builds these for Windows in user mode, at once, and puts them into `folder`.
@@ -108,6 +137,14 @@ impl Target {
         let flags =
             format!("-Csymbol-mangling-version=v0 --remap-path-prefix={}=cargo", cargo::home().display());
         Self { triple, library: Library::find(triple, Part::Core), programs: &[tool::LLD_LINK], flags }
+    }
+
+    /// The kernel as MinGW links it, and MSVC's linker with it: the library for drivers in C.
+    fn library_for_c() -> Self {
+        let triple = "x86_64-pc-windows-gnu";
+        let programs = &[tool::MINGW_GCC, tool::MINGW_DLLTOOL, tool::MINGW_AR];
+        let flags = format!("--remap-path-prefix={}=cargo", cargo::home().display());
+        Self { triple, library: Library::find(triple, Part::Core), programs, flags }
     }
 
     /// From source by preference: the std of rustup's targets imports bcryptprimitives.dll, which Wine and Windows 7
