@@ -14,17 +14,23 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 /// The row of each group to which the others are compared, parameter by parameter.
-const BASES: [(&str, &str); 11] = [
+const BASES: [(&str, &str); 17] = [
     ("counters", "load-store"),
     ("receive/cold", "walk"),
     ("receive/settings", "plain"),
-    ("receive/sink", "copy"),
     ("receive/warm", "walk"),
-    ("rings/one-thread", "rtrb-words"),
-    ("rings/two-threads", "rtrb-words"),
+    ("ring/one-thread", "rtrb-words"),
+    ("ring/two-threads", "rtrb-words"),
     ("rundown", "fetch-add-sub"),
+    ("send/cut", "sendmsg"),
+    ("send/in-memory", "copy"),
+    ("send/sockets", "sendmmsg"),
+    ("sink/cold", "copy"),
+    ("sink/ends", "writer"),
+    ("sink/engine", "copy"),
+    ("sink/warm", "copy"),
     ("slots/handover", "ring-alone"),
-    ("slots/one-thread", "own-vec"),
+    ("slots/one-thread", "thread-local-vec"),
     ("slots/two-threads", "own-vec"),
 ];
 

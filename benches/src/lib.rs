@@ -27,6 +27,7 @@
 //! - [`thread_time`], [`side_by_side`]: the clocks of one thread and of two.
 //! - [`Receiver`]: the engine with one socket, whose receive event is called with [`Indications`] that were built once.
 //!   [`Setting`]: what is asked of it.
+//! - [`Sender`]: the engine with one socket that sends.
 //! - [`ReadFirst`], [`SinkReceiver`]: the handlers.
 
 mod clock;
@@ -36,6 +37,7 @@ mod pair;
 mod read_first;
 mod receiver;
 mod ring;
+mod sender;
 mod setting;
 mod sink;
 mod tap;
@@ -47,5 +49,6 @@ pub use pair::side_by_side;
 pub use read_first::ReadFirst;
 pub use receiver::{Raised, Receiver};
 pub use ring::LocalRing;
+pub use sender::Sender;
 pub use setting::Setting;
 pub use sink::{LocalSink, NoWake, RING_BYTES, RingEnd, SinkReceiver};

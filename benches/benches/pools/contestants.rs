@@ -19,7 +19,8 @@ pub(crate) const CAPACITY: u32 = 4096;
 /// What is lent: 136 bytes, of which a word is written each time. Nothing else is initialised, so an allocator pays for
 /// the allocation alone. The words of two elements never share a cache line, and not every 32nd has the same place in a
 /// page, which would make the processor take one for another.
-pub(crate) struct Element {
+#[expect(unreachable_pub, reason = "heapless' pool is a public type, in a private module too")]
+pub struct Element {
     word: AtomicU64,
     _rest: [MaybeUninit<u64>; 16],
 }
@@ -42,6 +43,11 @@ pub(crate) trait Slots: Send {
     fn take(&mut self) -> Option<Self::Slot>;
 
     fn put(&mut self, slot: Self::Slot);
+
+    /// Does `work` in the state in which slots are taken and put.
+    fn during<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        work(self)
+    }
 }
 
 pub(crate) type ElementPool = Pool<Element, SystemMemory>;
@@ -204,6 +210,6 @@ impl Slots for Allocator {
     }
 }
 
-fn boxes() -> impl Iterator<Item = Box<Element>> {
+pub(crate) fn boxes() -> impl Iterator<Item = Box<Element>> {
     (0..CAPACITY).map(|_| Box::new(Element::new()))
 }

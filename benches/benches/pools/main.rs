@@ -1,11 +1,13 @@
 //! What `skua_pools` costs, next to its peers. See the crate's documentation for how to run and read it.
 
+#[cfg(feature = "peers-c")]
+mod allocators;
 mod bookkeeping;
 mod contestants;
 #[path = "../measure/mod.rs"]
 mod measure;
-mod ring_contestants;
-mod rings;
+mod peers;
+mod shards;
 mod slots;
 
 use criterion::Criterion;
@@ -18,8 +20,6 @@ fn main() {
     slots::one_thread(&mut alone);
     slots::two_threads(&mut together);
     slots::handover(&mut together);
-    rings::one_thread(&mut alone);
-    rings::two_threads(&mut together);
     bookkeeping::counters(&mut alone);
     bookkeeping::rundown(&mut alone);
     alone.final_summary();

@@ -4,7 +4,6 @@
 mod lists;
 #[path = "../measure/mod.rs"]
 mod measure;
-mod records;
 
 use criterion::Criterion;
 
@@ -15,7 +14,6 @@ fn main() {
     lists::warm(&mut criterion);
     lists::cold(&mut criterion);
     lists::settings(&mut criterion);
-    records::sink(&mut criterion);
     criterion.final_summary();
 }
 

@@ -1,6 +1,6 @@
 //! Writing records into a ring and reading them out of it.
 //!
-//! `rings/one-thread` writes a batch, publishes it, and reads it. `rings/two-threads` has a writer and a reader on pinned
+//! `ring/one-thread` writes a batch, publishes it, and reads it. `ring/two-threads` has a writer and a reader on pinned
 //! threads, both of which poll; between two processors the figure at batch 1 depends on which of them is ahead and jumps
 //! between runs. Rows are `contestant/bytes x batch`.
 
@@ -9,24 +9,27 @@ use std::time::Duration;
 
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
+use ringbuf::HeapRb;
+use ringbuf::traits::Split;
 use rtrb::RingBuffer;
 use skua_benches::{LocalRing, side_by_side};
 
+use crate::contestants::{Arrays, OneByOne, RING_WORDS, Reader, Seen, Words, Writer};
 use crate::measure::{ThreadTime, group};
-use crate::ring_contestants::{Arrays, RING_WORDS, Reader, Seen, Words, Writer};
 
 /// Records published together.
 const BATCHES: [usize; 2] = [1, 32];
 
 /// The group of a writer and a reader on one thread.
 pub(crate) fn one_thread(criterion: &mut Criterion<ThreadTime>) {
-    each_size(&mut group(criterion, "rings/one-thread"), Threads::One);
+    each_size(&mut group(criterion, "ring/one-thread"), Threads::One);
 }
 
 /// The group of a writer and a reader at once.
 pub(crate) fn two_threads(criterion: &mut Criterion) {
-    each_size(&mut group(criterion, "rings/two-threads"), Threads::Two);
+    each_size(&mut group(criterion, "ring/two-threads"), Threads::Two);
 }
 
 #[derive(Clone, Copy)]
@@ -53,6 +56,10 @@ fn each_contestant<const N: usize, M: Measurement<Value = Duration>>(
     each_batch::<N, M>(group, threads, "rtrb-words", Words(producer), Words(consumer));
     let (producer, consumer) = RingBuffer::new(RING_WORDS / N);
     each_batch::<N, M>(group, threads, "rtrb-arrays", Arrays(producer), Arrays(consumer));
+    let (producer, consumer) = HeapRb::new(RING_WORDS).split();
+    each_batch::<N, M>(group, threads, "ringbuf-words", Words(producer), Words(consumer));
+    let queue = ArrayQueue::new(RING_WORDS / N);
+    each_batch::<N, M>(group, threads, "array-queue", OneByOne(&queue), OneByOne(&queue));
 }
 
 fn each_batch<const N: usize, M: Measurement<Value = Duration>>(

@@ -14,7 +14,7 @@ use crate::{LIST, SIZES};
 
 /// The three rows for each size, and the sink with control messages for one.
 pub(crate) fn sink(criterion: &mut Criterion<ThreadTime>) {
-    let mut group = group(criterion, "receive/sink");
+    let mut group = group(criterion, "sink/engine");
     group.throughput(Throughput::Elements(LIST.into()));
     for bytes in SIZES {
         copy(&mut group, bytes);

@@ -1,12 +1,15 @@
-//! Rings of records: Skua's, and rtrb's in the two ways a program would use it.
+//! Rings of records: Skua's, those of rtrb and ringbuf in the ways a program would use them, and a queue.
 
-// UNSAFETY: tells rtrb how much of a chunk was written.
-#![expect(unsafe_code, reason = "rtrb takes the writer's word for what it wrote")]
+// UNSAFETY: tells rtrb and ringbuf how much was written.
+#![expect(unsafe_code, reason = "they take the writer's word for what it wrote")]
 
 use std::hint::spin_loop;
 use std::iter::repeat_n;
 use std::mem::{MaybeUninit, take};
 
+use crossbeam_queue::ArrayQueue;
+use ringbuf::traits::{Consumer as _, Observer as _, Producer as _, Raw as _};
+use ringbuf::{HeapCons, HeapProd};
 use skua_pools::{Consumer, Producer};
 
 /// Words of data in each ring: 256 KiB, which a second-level cache holds.
@@ -79,7 +82,7 @@ impl<const N: usize> Reader<N> for &mut Consumer {
     }
 }
 
-/// rtrb as a ring of records of any length: a word of length, then the payload, which may wrap.
+/// A ring of words as one of records of any length: a word of length, then the payload, which may wrap.
 pub(crate) struct Words<End>(pub(crate) End);
 
 impl<const N: usize> Writer<N> for Words<rtrb::Producer<u64>> {
@@ -118,21 +121,81 @@ fn fill<'c>(first: &mut &'c mut [MaybeUninit<u64>], second: &mut &'c mut [MaybeU
 impl<const N: usize> Reader<N> for Words<rtrb::Consumer<u64>> {
     #[inline]
     fn read(&mut self) -> Seen {
-        let mut seen = Seen::default();
-        let Ok(chunk) = self.0.read_chunk(self.0.slots()) else { return seen };
+        let Ok(chunk) = self.0.read_chunk(self.0.slots()) else { return Seen::default() };
         let (first, second) = chunk.as_slices();
-        let word = |at: usize| match first.get(at) {
-            Some(word) => *word,
-            None => second[at - first.len()],
-        };
-        let mut at = 0;
-        while at < first.len() + second.len() {
-            #[expect(clippy::cast_possible_truncation, reason = "the length that the writer wrote, a usize")]
-            let len = word(at) as usize;
-            seen.look(word(at + 1), word(at + len));
-            at += 1 + len;
-        }
+        let seen = look_at(first, second);
         chunk.commit_all();
+        seen
+    }
+}
+
+/// Looks at the records in `first` and `second`, one after the other.
+#[inline]
+fn look_at(first: &[u64], second: &[u64]) -> Seen {
+    let mut seen = Seen::default();
+    let word = |at: usize| match first.get(at) {
+        Some(word) => *word,
+        None => second[at - first.len()],
+    };
+    let mut at = 0;
+    while at < first.len() + second.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "the length that the writer wrote, a usize")]
+        let len = word(at) as usize;
+        seen.look(word(at + 1), word(at + len));
+        at += 1 + len;
+    }
+    seen
+}
+
+impl<const N: usize> Writer<N> for Words<HeapProd<u64>> {
+    #[inline]
+    fn write(&mut self, payload: &[u64; N], count: usize) {
+        let words = count * (1 + N);
+        while self.0.vacant_len() < words {
+            spin_loop();
+        }
+        let (mut first, mut second) = self.0.vacant_slices_mut();
+        for _ in 0..count {
+            fill(&mut first, &mut second, &[N as u64]);
+            fill(&mut first, &mut second, payload);
+        }
+        // SAFETY: so many words were vacant, and are written from the first on.
+        unsafe { self.0.advance_write_index(words) };
+    }
+}
+
+impl<const N: usize> Reader<N> for Words<HeapCons<u64>> {
+    #[inline]
+    fn read(&mut self) -> Seen {
+        let (first, second) = self.0.as_slices();
+        let words = first.len() + second.len();
+        let seen = look_at(first, second);
+        self.0.skip(words);
+        seen
+    }
+}
+
+/// crossbeam's queue, which knows no batches.
+pub(crate) struct OneByOne<'q, const N: usize>(pub(crate) &'q ArrayQueue<[u64; N]>);
+
+impl<const N: usize> Writer<N> for OneByOne<'_, N> {
+    #[inline]
+    fn write(&mut self, payload: &[u64; N], count: usize) {
+        for _ in 0..count {
+            while self.0.push(*payload).is_err() {
+                spin_loop();
+            }
+        }
+    }
+}
+
+impl<const N: usize> Reader<N> for OneByOne<'_, N> {
+    #[inline]
+    fn read(&mut self) -> Seen {
+        let mut seen = Seen::default();
+        while let Some(record) = self.0.pop() {
+            seen.look(record[0], record[N - 1]);
+        }
         seen
     }
 }
