@@ -1,12 +1,15 @@
 //! What Skua's paths cost, next to what its peers cost.
 //!
 //! # Running
-//! 1. `cargo bench -p skua-benches` runs everything; `--bench pools` one target; a word after `--` the rows whose name has
-//!    it; `-- --test` each row once, without measuring.
+//! 1. `cargo bench -p skua-benches` runs everything; `--bench pools` one target of `pools`, `ring`, `receive`, `send` and `sink`; a
+//!    word after `--` the rows whose name has it; `-- --test` each row once, without measuring. `--features peers-c` adds
+//!    mimalloc and jemalloc to the pools' peers, and takes a C compiler.
 //! 2. `cargo run --release -p skua-benches --example rounds -- 5` runs everything five times and prints medians with
 //!    minimum and maximum over the rounds, and ratios.
-//! 3. `cargo run --release -p skua-benches --example receive_instructions` counts instructions per datagram, with
-//!    valgrind. One row of it for a look inside, function by function:
+//! 3. `cargo xtask instructions` counts the instructions of one call over 32 slots, records or datagrams. It takes valgrind and
+//!    gungraun-runner (`cargo install gungraun-runner --version 0.20.0`), and says so where one is missing.
+//! 4. `cargo run --release -p skua-benches --example receive_instructions` counts instructions per datagram, with
+//!    valgrind alone. One row of it for a look inside, function by function:
 //!    `valgrind --tool=callgrind target/release/examples/receive_instructions engine-plain 1000`.
 //!
 //! What receiving costs as a whole, over real sockets, is measured by the tool `throughput`: see `benches/README.md`.

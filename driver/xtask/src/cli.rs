@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{benches, c, c_header, ci, code, e2e, fuzz, image, loom, no_std, perf_scripts, wdk, wine};
+use crate::{
+    benches, c, c_header, ci, code, e2e, fuzz, image, instructions, loom, no_std, perf_scripts, wdk, wine,
+};
 
 /// What needs more than stable Rust: images for Windows, runs under Wine, end-to-end runs, no_std proofs, loom models,
 /// CI.
@@ -42,6 +44,8 @@ enum Task {
     E2e(E2eArguments),
     /// Fuzz what takes bytes from elsewhere: requests, records, rings.
     Fuzz(FuzzArguments),
+    /// Count the instructions of the engine's paths, by callgrind.
+    Instructions,
     /// Run the loom models of skua-pools.
     Loom,
     /// Build each kernel crate by itself for targets without std.
@@ -144,6 +148,7 @@ impl Arguments {
             Task::Ci => ci::run(),
             Task::E2e(arguments) => e2e::run(&arguments),
             Task::Fuzz(arguments) => fuzz::run(&arguments),
+            Task::Instructions => instructions::run(),
             Task::Loom => loom::run(),
             Task::NoStd => no_std::run(),
             Task::PerfScripts => perf_scripts::run(),

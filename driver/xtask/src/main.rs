@@ -37,6 +37,7 @@ mod code;
 mod e2e;
 mod fuzz;
 mod image;
+mod instructions;
 mod interrupt;
 mod loom;
 mod no_std;

@@ -51,6 +51,10 @@ pub(crate) const MOUNT: Tool = Tool::on_path("mount", "mount");
 
 /// Samples call stacks and counts events.
 pub(crate) const PERF: Tool = Tool::on_path("perf", "linux-perf");
+/// Counts instructions.
+pub(crate) const VALGRIND: Tool = Tool::on_path("valgrind", "valgrind");
+/// Runs the benches that are counted. Cargo installs it, not Debian.
+pub(crate) const GUNGRAUN_RUNNER: Tool = Tool::on_path("gungraun-runner", "");
 /// Fetches a sink's metrics.
 pub(crate) const CURL: Tool = Tool::on_path("curl", "curl");
 
@@ -103,6 +107,11 @@ impl Tool {
     /// Where it is; its bare name where it is not here, for an error that names it.
     pub(crate) fn path(self) -> PathBuf {
         self.find().unwrap_or_else(|| PathBuf::from(self.name))
+    }
+
+    /// Whether this machine has it.
+    pub(crate) fn is_here(self) -> bool {
+        self.find().is_some()
     }
 
     /// Searched once more in the administrator's folders, which an ordinary user's PATH lacks.
