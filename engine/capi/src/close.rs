@@ -140,6 +140,8 @@ unsafe fn close(
             unsafe { inside.tell(outstanding, seen, 0) };
             return Err(STATUS_IO_TIMEOUT);
         }
+        // Another close would wait for this one to leave, as this one does for others.
+        configuring.keep();
     }
     let block = loop {
         inside = match inside.end() {
@@ -150,6 +152,7 @@ unsafe fn close(
             let calls = inside.count().saturating_sub(1);
             // SAFETY: the caller's promise.
             unsafe { inside.tell(outstanding, None, calls) };
+            inside.may_configure();
             return Err(STATUS_IO_TIMEOUT);
         }
         pause(kernel, LOOK.min(until.units()));

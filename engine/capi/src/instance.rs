@@ -105,6 +105,11 @@ impl Instance {
         Ok(Configuring { instance: self })
     }
 
+    /// Takes back what [`Configuring::keep`] did.
+    pub(crate) fn may_configure(&self) {
+        self.busy.store(false, Ordering::Release);
+    }
+
     /// Frees an engine that nobody uses.
     ///
     /// # Safety
@@ -150,6 +155,11 @@ pub(crate) struct Configuring<'i> {
 }
 
 impl Configuring<'_> {
+    /// Keeps every other call from configuring after this value is gone, until [`Instance::may_configure`].
+    pub(crate) fn keep(self) {
+        core::mem::forget(self);
+    }
+
     pub(crate) fn client(&mut self) -> &mut Client {
         // SAFETY: this value has the busy mark, and is borrowed exclusively.
         unsafe { &mut *self.instance.client.get() }

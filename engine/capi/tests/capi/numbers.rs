@@ -5,7 +5,8 @@ use std::thread;
 
 use skua_capi::*;
 use skua_engine::abi::status::{
-    STATUS_DELETE_PENDING, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE, STATUS_SUCCESS,
+    STATUS_DELETE_PENDING, STATUS_DEVICE_BUSY, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_HANDLE,
+    STATUS_SUCCESS,
 };
 
 use crate::fixture::{Fixture, Handler, PATIENCE_MS, RETAIN, size};
@@ -114,6 +115,30 @@ fn a_socket_is_closed_while_others_send_by_it() {
             assert_eq!(closed, STATUS_SUCCESS);
         });
         fixture.close();
+    }
+}
+
+#[test]
+fn of_several_threads_one_closes() {
+    for _ in 0..50 {
+        let fixture = keeping();
+        let _open = fixture.socket();
+        let closed = AtomicU32::new(0);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    // SAFETY: an engine's memory; what is outstanding need not be known.
+                    match unsafe { SkuaClose(fixture.engine(), u32::MAX, std::ptr::null_mut()) } {
+                        STATUS_SUCCESS => drop(closed.fetch_add(1, Ordering::Relaxed)),
+                        other => {
+                            assert!(matches!(other, STATUS_DEVICE_BUSY | STATUS_INVALID_HANDLE), "{other}")
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(closed.load(Ordering::Relaxed), 1);
+        assert_eq!(fixture.kernel.memory_in_use(), 0);
     }
 }
 
