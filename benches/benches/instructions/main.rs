@@ -1,6 +1,14 @@
 //! Instructions, counted by callgrind: they repeat where times do not. `cargo bench -p skua-benches --bench instructions`
 //! takes valgrind and gungraun-runner. A count is that of one call over 32 slots, records or datagrams, warmed up before.
 
+#![expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    missing_docs,
+    unused_qualifications,
+    reason = "what gungraun's macros write"
+)]
+
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};

@@ -20,7 +20,9 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn criterion() -> Result<()> {
-    run_cargo(&["test", "--package", "skua-benches", "--benches"])
+    run_cargo(&["test", "--package", "skua-benches", "--benches"])?;
+    // Run only where its runner is, by `cargo xtask instructions`.
+    run_cargo(&["check", "--package", "skua-benches", "--bench", "instructions"])
 }
 
 fn throughput(arguments: &[&str]) -> Result<()> {
