@@ -79,9 +79,11 @@ impl Handler<HostKernel> for Keeper {
     }
 }
 
-/// Allocations while 2,000 datagrams come in and 2,000 go out.
-fn allocations(plant: bool) -> u64 {
-    let kernel = HostKernel::new(HostConfig::default().unverified());
+/// Allocations while 2,000 datagrams come in and 2,000 go out, where datagrams may gather for `moderation` and be joined.
+fn allocations(plant: bool, moderation: Duration) -> u64 {
+    let mut config = HostConfig::default().unverified();
+    config.provider.moderation = moderation;
+    let kernel = HostKernel::new(config);
     let passive = Passive::acquire(&kernel).unwrap();
     let registration = Registration::register(kernel.clone(), Events::Static, &passive).unwrap();
     let provider = registration.capture(Duration::from_secs(10), &passive).unwrap();
@@ -94,7 +96,7 @@ fn allocations(plant: bool) -> u64 {
         type_of_service: Info::Wanted,
         hop_limit: Info::Wanted,
         timestamp: Info::Wanted,
-        coalesced: Info::Off,
+        coalesced: if moderation.is_zero() { Info::Off } else { Info::Wanted },
     };
     let options = SocketOptions { wanted, ..SocketOptions::new("127.0.0.1:0".parse().unwrap()) };
     let socket = engine.open_socket(&provider, &options, &passive).unwrap();
@@ -144,6 +146,8 @@ fn allocations(plant: bool) -> u64 {
 
 #[test]
 fn receiving_and_sending_allocate_nothing_and_a_planted_allocation_is_found() {
-    assert!(allocations(true) > 0, "a handler that allocates was not noticed");
-    assert_eq!(allocations(false), 0);
+    assert!(allocations(true, Duration::ZERO) > 0, "a handler that allocates was not noticed");
+    for moderation in [Duration::ZERO, Duration::from_millis(1)] {
+        assert_eq!(allocations(false, moderation), 0, "{moderation:?}");
+    }
 }

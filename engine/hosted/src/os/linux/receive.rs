@@ -26,7 +26,7 @@ const _: () = assert!(ADDRESS_BYTES as usize == size_of::<SOCKADDR_INET>());
 
 /// Where the kernel joins datagrams, a batch is to be of so many bytes at most: they lie in a processor's cache still when
 /// they are read.
-const JOINED_BYTES: usize = 512 << 10;
+const JOINED_BYTES: usize = 256 << 10;
 
 /// Where the kernel puts the control messages of one slot.
 #[repr(C, align(64))]
