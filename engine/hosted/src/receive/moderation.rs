@@ -21,9 +21,11 @@ const FIRST_PART: u32 = 8;
 /// A rest is to fill this part of the buffer at most, which leaves three times as much for bursts.
 const BUFFER_PART: u32 = 4;
 /// And so many bytes of it at most: what gathers is to be in a processor's cache still when it is taken.
-const IN_CACHE: u32 = 256 << 10;
+const IN_CACHE: u32 = 512 << 10;
 /// Rests below this part of the longest do not pay: the buffer is too small for the rate.
 const SHORTEST_PART: u32 = 32;
+/// What is added to such a rest, as a part of the longest, each time that it is not taken: the rate may have changed.
+const REGAIN_PART: u32 = 1024;
 
 /// When a worker rests, and how long.
 #[derive(Debug)]
@@ -64,14 +66,17 @@ impl Moderation {
             self.next = self.longest / FIRST_PART;
             return None;
         }
-        // It stays so until datagrams cease to come.
-        (self.next >= self.longest / SHORTEST_PART).then_some(self.next)
+        if self.next < self.longest / SHORTEST_PART {
+            self.next += self.longest / REGAIN_PART;
+            return None;
+        }
+        Some(self.next)
     }
 
-    /// What a rest of the last length has let gather.
-    pub(super) fn learn(&mut self, backlog: Backlog) {
+    /// What a rest has let gather that took so long: longer than it was to be, where the worker had to wait for a processor.
+    pub(super) fn learn(&mut self, took: Duration, backlog: Backlog) {
         let most = (backlog.limit / BUFFER_PART).min(IN_CACHE);
-        let by_buffer = self.next.saturating_mul(most) / backlog.queued.max(1);
+        let by_buffer = took.saturating_mul(most) / backlog.queued.max(1);
         self.next = (self.next * 2).min(by_buffer).min(self.longest);
     }
 }
@@ -83,14 +88,14 @@ mod tests {
     const LONGEST: Duration = Duration::from_millis(1);
     const EMPTY: Backlog = Backlog { queued: 0, limit: 1 << 20 };
 
-    /// A worker that finds `per_look` datagrams every `gap`, or after its rest where that is longer; its rests.
+    /// The rests of a worker that finds a datagram every `gap`, and `backlog` after each rest.
     fn rests(moderation: &mut Moderation, looks: usize, gap: Duration, backlog: Backlog) -> Vec<Duration> {
         let mut now = moderation.emptied.unwrap_or_else(Instant::now);
         let look = |_| {
             now += gap;
             moderation.take(1);
             let rest = moderation.rest(now)?;
-            moderation.learn(backlog);
+            moderation.learn(rest, backlog);
             Some(rest)
         };
         (0..looks).filter_map(look).collect()
@@ -135,14 +140,27 @@ mod tests {
         rests(&mut moderation, 10, LONGEST / 10, EMPTY);
         assert_eq!(moderation.next, LONGEST);
         // The longest rest filled half of it.
-        moderation.learn(Backlog { queued: 500, limit: 1000 });
+        moderation.learn(LONGEST, Backlog { queued: 500, limit: 1000 });
         assert_eq!(moderation.next, LONGEST / 2);
-        moderation.learn(Backlog { queued: 250, limit: 1000 });
+        moderation.learn(LONGEST / 2, Backlog { queued: 250, limit: 1000 });
         assert_eq!(moderation.next, LONGEST / 2);
-        moderation.learn(Backlog { queued: 1000, limit: 1000 });
+        moderation.learn(LONGEST / 2, Backlog { queued: 1000, limit: 1000 });
         assert_eq!(moderation.next, LONGEST / 8);
-        moderation.learn(Backlog { queued: 10_000, limit: 1000 });
-        assert_eq!(rests(&mut moderation, 10, LONGEST / 10, EMPTY), [], "the buffer is too small for any");
+        // The same rate, found by a worker that was kept from its processor.
+        moderation.learn(LONGEST / 2, Backlog { queued: 1000, limit: 1000 });
+        assert_eq!(moderation.next, LONGEST / 8);
+    }
+
+    #[test]
+    fn there_is_none_while_the_buffer_is_too_small_for_the_rate() {
+        let mut moderation = Moderation::new(LONGEST).unwrap();
+        rests(&mut moderation, 10, LONGEST / 10, EMPTY);
+        let full = Backlog { queued: 10_000, limit: 1000 };
+        moderation.learn(LONGEST, full);
+        assert_eq!(rests(&mut moderation, 6, LONGEST / 10, full), []);
+        let retried = rests(&mut moderation, 10, LONGEST / 10, full);
+        assert_eq!(retried.len(), 1, "it is tried again now and then");
+        assert!(retried[0] <= LONGEST / 31);
         assert_eq!(rests(&mut moderation, 1, LONGEST * 100, EMPTY), []);
         assert_eq!(rests(&mut moderation, 3, LONGEST / 10, EMPTY)[0], LONGEST / 8, "there was none to take");
     }

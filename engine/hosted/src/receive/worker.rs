@@ -184,10 +184,11 @@ impl Worker {
         if !self.receiver.has_emptied() {
             return;
         }
-        let Some(rest) = moderation.rest(Instant::now()) else { return };
+        let now = Instant::now();
+        let Some(rest) = moderation.rest(now) else { return };
         self.socket.bell(self.index).rest(rest, || !self.socket.wants_delivery() || self.socket.is_ending());
         if let Some(backlog) = self.receiver.backlog() {
-            moderation.learn(backlog);
+            moderation.learn(now.elapsed(), backlog);
         }
     }
 
