@@ -17,12 +17,13 @@ impl Handler<HostKernel> for ReadFirst {
 
     #[inline]
     fn receive(&self, total: &mut u64, batch: &mut Batch<'_, HostKernel>) {
+        let mut sum = *total;
         while let Some(datagram) = batch.next_datagram() {
-            let mut bytes = [0; READ];
-            datagram.payload().copy_to(&mut bytes);
+            let bytes = datagram.payload().read::<READ>().unwrap_or_default();
             for word in bytes.as_chunks().0 {
-                *total = total.wrapping_add(u64::from_ne_bytes(*word));
+                sum = sum.wrapping_add(u64::from_ne_bytes(*word));
             }
         }
+        *total = sum;
     }
 }

@@ -91,9 +91,7 @@ impl<const N: usize> Counters<N> {
         fence(Ordering::Release);
         for (total, count) in totals.iter().zip(batch) {
             // A load and a store, no read-modify-write: there is one writer.
-            if *count != 0 {
-                total.store(load_own(total).wrapping_add(*count), Ordering::Relaxed);
-            }
+            total.store(load_own(total).wrapping_add(*count), Ordering::Relaxed);
         }
         version.store(now.wrapping_add(2), Ordering::Release);
     }

@@ -26,6 +26,9 @@
 //! OPEN exceeds every count, so `remaining` cannot reach 0 before all shards have been moved; afterwards nobody can
 //! enter, it only falls, and exactly one subtraction arrives at 0: that caller signals. Nothing here waits or retries.
 
+// UNSAFETY: picks a shard's word without looking for it twice.
+#![expect(unsafe_code, reason = "an index that was compared with the number of words needs no second check")]
+
 use crossbeam_utils::CachePadded;
 
 use crate::memory::{Memory, OutOfMemory, Tag};
@@ -103,7 +106,7 @@ impl<M: Memory> Rundown<M> {
     #[must_use = "entered only if true, and then `n` have to be released"]
     #[inline]
     pub fn acquire(&self, shard: u32, n: u32) -> bool {
-        let Some(word) = self.word(shard) else { return false };
+        let word = self.word(shard);
         // Leaves the line alone once closed. The addition below is what decides.
         if word.load(Ordering::Relaxed) & CLOSED != 0 {
             return false;
@@ -121,7 +124,7 @@ impl<M: Memory> Rundown<M> {
     /// Any.
     #[inline]
     pub fn release(&self, shard: u32, n: u32) -> Released {
-        let Some(word) = self.word(shard) else { return Released::Inside };
+        let word = self.word(shard);
         // Release: what was protected is touched before this; close acquires it from the same word.
         let before = word.fetch_sub(u64::from(n) * ONE, Ordering::Release);
         if before & CLOSED == 0 { Released::Inside } else { self.release_closed(n) }
@@ -184,9 +187,13 @@ impl<M: Memory> Rundown<M> {
         if before == u64::from(n) { Released::Last } else { Released::Inside }
     }
 
-    /// The word that counts for `shard`; `new` made at least one.
+    /// The word that counts for `shard`.
     #[inline]
-    fn word(&self, shard: u32) -> Option<&AtomicU64> {
-        self.shards.get(shard as usize).or(self.shards.first()).map(|word| &**word)
+    fn word(&self, shard: u32) -> &AtomicU64 {
+        let index = if (shard as usize) < self.shards.count() { shard as usize } else { 0 };
+        // SAFETY: `new` made at least one word, and `index` is that of one.
+        let word = unsafe { self.shards.base().add(index) };
+        // SAFETY: built by `new`, and lives as long as `self`.
+        unsafe { word.as_ref() }
     }
 }

@@ -75,17 +75,53 @@ impl Gate<'_> {
     #[inline]
     pub fn admit(&mut self, source: &Address, bytes: u32) -> Result<(), DropReason> {
         let key = Key::new(source);
-        if let Some(list) = &self.list
-            && !list.admits(key)
-        {
-            add(&self.counts.not_allowed, 1);
-            return Err(DropReason::NotAllowed);
-        }
+        self.allow_key(key)?;
         match &self.table {
             Some(table) => table.pass(key, bytes, self.now, &mut self.sampler),
             None if self.sampler.keep() => Ok(()),
             None => Err(DropReason::Sampled),
         }
+    }
+
+    /// Whether the allow-list is all there is: then [`Gate::allow`] says the same as [`Gate::admit`].
+    #[inline]
+    pub(crate) fn only_lists(&self) -> bool {
+        self.table.is_none() && self.sampler.keeps_all()
+    }
+
+    /// Asks the allow-list, and counts.
+    ///
+    /// # Errors
+    /// [`DropReason::NotAllowed`].
+    #[inline]
+    pub(crate) fn allow(&mut self, source: &Address) -> Result<(), DropReason> {
+        self.allow_key(Key::new(source))
+    }
+
+    /// The same for an IPv4 address as it lies in memory.
+    #[inline]
+    pub(crate) fn allow_v4(&mut self, word: u32) -> Result<(), DropReason> {
+        match &self.list {
+            Some(list) if list.usual_rule_holds(word) => Ok(()),
+            _ => self.allow(&Address::from_ipv4_word(word)),
+        }
+    }
+
+    #[inline]
+    fn allow_key(&mut self, key: Key) -> Result<(), DropReason> {
+        if let Some(list) = &mut self.list
+            && !list.admits(key)
+        {
+            add(&self.counts.not_allowed, 1);
+            return Err(DropReason::NotAllowed);
+        }
+        Ok(())
+    }
+
+    /// Whether there is a table that a second-level cache does not hold, so that a first pass of [`Gate::prefetch`] pays.
+    #[inline]
+    pub(crate) fn wants_prefetch(&self) -> bool {
+        self.table.as_ref().is_some_and(Table::is_large)
     }
 
     /// Brings near what [`Gate::admit`] of a datagram from this source is going to touch: for a first pass over the

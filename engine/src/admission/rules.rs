@@ -48,6 +48,13 @@ impl RuleWords {
         Prefix::from_parts(self.network.address(), self.mask.address().bits())
     }
 
+    /// Whether some address is in both prefixes.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (high, low) = (self.mask.high & other.mask.high, self.mask.low & other.mask.low);
+        (self.network.high ^ other.network.high) & high == 0
+            && (self.network.low ^ other.network.low) & low == 0
+    }
+
     pub(super) fn is_same_prefix(&self, other: &Self) -> bool {
         self.network == other.network && self.mask == other.mask
     }
@@ -91,6 +98,19 @@ impl Rule {
         let [_, mask_low] = &self.mask;
         key.low & load(mask_low) == load(network_low)
     }
+
+    /// An IPv4 rule to be asked first. A prefix as short as to reach into what all IPv4 addresses begin with has all of them.
+    fn as_usual<'a>(&self, count: &'a AtomicU64) -> Usual<'a> {
+        let [_, network_low] = &self.network;
+        let [_, mask_low] = &self.mask;
+        Usual { network: in_memory(load(network_low)), mask: in_memory(load(mask_low)), count }
+    }
+}
+
+/// The last four octets of an address, from its lower word, as an IPv4 address lies in memory.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
+fn in_memory(low: u64) -> u32 {
+    ((low >> 32) as u32).to_le()
 }
 
 /// A place in a shard's list: rule number i, and count number i, which is that of the rule whose cell is i.
@@ -113,14 +133,37 @@ pub(super) struct Shape {
     pub(super) ipv4: u32,
     /// From there to here IPv6.
     pub(super) total: u32,
+    /// No address is in two of the IPv4 prefixes, so that the rule which holds one is the first that does.
+    pub(super) disjoint: bool,
 }
 
 /// A shard's list during one batch.
+///
+/// Senders of one network come one after the other: the IPv4 rule that let the last one in is asked first, where the order of the
+/// rules leaves the choice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List<'a> {
     entries: &'a [Entry],
     ipv4: &'a [Entry],
     ipv6: &'a [Entry],
+    disjoint: bool,
+    usual: Usual<'a>,
+}
+
+/// The IPv4 rule that is asked first.
+#[derive(Clone, Copy, Debug)]
+struct Usual<'a> {
+    /// The address as it lies in memory, and which of its bits count. Without a rule, such that no address agrees.
+    network: u32,
+    mask: u32,
+    count: &'a AtomicU64,
+}
+
+/// What counts for no rule.
+static NOBODY: AtomicU64 = AtomicU64::new(0);
+
+impl Usual<'_> {
+    const NONE: Self = Usual { network: 1, mask: 0, count: &NOBODY };
 }
 
 impl<'a> List<'a> {
@@ -129,31 +172,43 @@ impl<'a> List<'a> {
     pub(super) fn new(entries: &'a [Entry], shape: Shape) -> Self {
         let in_use = entries.get(..shape.total as usize).unwrap_or_default();
         let (ipv4, ipv6) = in_use.split_at_checked(shape.ipv4 as usize).unwrap_or_default();
-        Self { entries, ipv4, ipv6 }
+        Self { entries, ipv4, ipv6, disjoint: shape.disjoint, usual: Usual::NONE }
+    }
+
+    /// Whether the rule that is asked first holds an IPv4 address, as it lies in memory; counts it if so.
+    #[inline]
+    pub(super) fn usual_rule_holds(&self, word: u32) -> bool {
+        let holds = word & self.usual.mask == self.usual.network;
+        if holds {
+            add(self.usual.count, 1);
+        }
+        holds
     }
 
     /// Whether a rule holds the address; the first that does counts it.
-    #[inline]
-    pub(super) fn admits(&self, key: Key) -> bool {
+    #[inline(never)]
+    pub(super) fn admits(&mut self, key: Key) -> bool {
         if key.is_ipv4() {
             // The upper half of every IPv4 network is that of every IPv4 address.
-            self.count_first(self.ipv4, |rule| rule.holds_low(key))
+            let Some(entry) = self.ipv4.iter().find(|entry| entry.rule.holds_low(key)) else { return false };
+            let count = self.count(entry);
+            if let Some(count) = count.filter(|_| self.disjoint) {
+                self.usual = entry.rule.as_usual(count);
+            }
+            true
         } else {
-            self.count_first(self.ipv6, |rule| rule.holds(key))
+            let Some(entry) = self.ipv6.iter().find(|entry| entry.rule.holds(key)) else { return false };
+            self.count(entry);
+            true
         }
     }
 
+    /// Counts a datagram for the rule of `entry`; where.
     #[inline]
-    fn count_first(&self, family: &[Entry], holds: impl Fn(&Rule) -> bool) -> bool {
-        for entry in family {
-            if holds(&entry.rule) {
-                if let Some(count) = count_of(self.entries, load(&entry.rule.cell)) {
-                    add(count, 1);
-                }
-                return true;
-            }
-        }
-        false
+    fn count(&self, entry: &Entry) -> Option<&'a AtomicU64> {
+        let count = count_of(self.entries, load(&entry.rule.cell))?;
+        add(count, 1);
+        Some(count)
     }
 }
 

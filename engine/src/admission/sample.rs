@@ -27,6 +27,12 @@ impl Sampler {
         }
     }
 
+    /// Whether N is 1, so that nothing is to be counted.
+    #[inline]
+    pub(super) fn keeps_all(&self) -> bool {
+        self.left == 0 && self.between == 0
+    }
+
     /// Whether this datagram is kept.
     #[inline]
     pub(super) fn keep(&mut self) -> bool {

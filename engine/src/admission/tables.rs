@@ -53,6 +53,7 @@ struct SharedShape {
     listed: AtomicBool,
     ipv4: AtomicU32,
     total: AtomicU32,
+    disjoint: AtomicBool,
 }
 
 impl<M: Memory> RuleTables<M> {
@@ -100,6 +101,7 @@ impl<M: Memory> RuleTables<M> {
         shared.listed.store(shape.listed, Ordering::Relaxed);
         shared.ipv4.store(shape.ipv4, Ordering::Relaxed);
         shared.total.store(shape.total, Ordering::Relaxed);
+        shared.disjoint.store(shape.disjoint, Ordering::Relaxed);
         if shape.listed {
             self.listed.store(true, Ordering::Relaxed);
         }
@@ -119,13 +121,16 @@ impl<M: Memory> RuleTables<M> {
         let (former, former_shape) = self.table(replacement.former());
         let former = former.get(..former_shape.load().total as usize).unwrap_or_default();
 
-        let mut shape = Shape { listed: true, ipv4: 0, total: 0 };
+        let mut shape = Shape { listed: true, ipv4: 0, total: 0, disjoint: true };
         for ipv4 in [true, false] {
             for prefix in prefixes.iter().filter(|prefix| prefix.is_ipv4() == ipv4) {
                 let mut words = RuleWords::new(prefix, NO_CELL, next);
                 let written = rules.get(..shape.total as usize).unwrap_or_default();
                 if written.iter().any(|rule| rule.load().is_same_prefix(&words)) {
                     continue;
+                }
+                if ipv4 && written.iter().any(|rule| rule.load().overlaps(&words)) {
+                    shape.disjoint = false;
                 }
                 if let Some(same) = former.iter().map(Rule::load).find(|rule| rule.is_same_prefix(&words)) {
                     words = same;
@@ -229,6 +234,7 @@ impl SharedShape {
             listed: self.listed.load(Ordering::Relaxed),
             ipv4: self.ipv4.load(Ordering::Relaxed),
             total: self.total.load(Ordering::Relaxed),
+            disjoint: self.disjoint.load(Ordering::Relaxed),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::address::{Address, Endpoint};
 use crate::reason::DropReason;
 use crate::receive::coalesced::Split;
 use crate::receive::payload::Payload;
+use crate::receive::shape::Shape;
+use crate::socket::options::Wanted;
 
 /// Datagrams handled together. The masks of [`Marks`](crate::receive::batch::Marks) are one word of this many bits.
 pub(crate) const BATCH: usize = 32;
@@ -23,7 +25,7 @@ pub(crate) const BATCH: usize = 32;
 ///
 /// # Invariants
 /// `node` is lent, and its remote address is one that [`remote_is_known`] knows; `first`, `extent` and `rest` lie in what it
-/// lends. `rest` holds something only where bytes lie beyond the first span.
+/// lends. `rest` means something only where bytes lie beyond the first span.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     node: NonNull<WSK_DATAGRAM_INDICATION>,
@@ -44,6 +46,35 @@ impl Entry {
     /// Scratch that holds no datagram yet.
     pub(crate) const VACANT: Self =
         Self { node: NonNull::dangling(), first: NonNull::dangling(), extent: 0, rest: null_mut() };
+
+    /// A datagram in one span.
+    ///
+    /// # Safety
+    /// As the type's invariant has it.
+    #[inline]
+    pub(super) unsafe fn whole(
+        node: NonNull<WSK_DATAGRAM_INDICATION>,
+        first: NonNull<u8>,
+        length: usize,
+    ) -> Self {
+        Self { node, first, extent: length as u64, rest: null_mut() }
+    }
+
+    /// The same, written over another entry. What that left in `rest` stays: there is nothing beyond the span.
+    ///
+    /// # Safety
+    /// As the type's invariant has it.
+    #[inline]
+    pub(super) unsafe fn hold(
+        &mut self,
+        node: NonNull<WSK_DATAGRAM_INDICATION>,
+        first: NonNull<u8>,
+        length: usize,
+    ) {
+        self.node = node;
+        self.first = first;
+        self.extent = length as u64;
+    }
 
     /// A datagram as its payload describes it.
     #[inline]
@@ -93,6 +124,12 @@ impl Entry {
         u32::from((self.extent >> 32) as u16)
     }
 
+    /// Where its first byte lies.
+    #[inline]
+    pub(super) fn address(&self) -> *const u8 {
+        self.first.as_ptr()
+    }
+
     /// Its bytes.
     #[inline]
     pub(crate) fn payload(&self) -> Payload<'static> {
@@ -115,6 +152,19 @@ impl Entry {
             AF_INET6 => unsafe { v6_source(at) }.address,
             _ => Address::UNSPECIFIED,
         }
+    }
+
+    /// The same in network order as one word, if it is of IPv4 and came that way.
+    #[inline]
+    pub(crate) fn source_v4(&self) -> Option<u32> {
+        let at = self.remote_address();
+        // SAFETY: by the invariant of an entry.
+        if unsafe { family(at) } != AF_INET {
+            return None;
+        }
+        // SAFETY: a whole address of the family.
+        let v4 = unsafe { at.cast::<SOCKADDR_IN>().read_unaligned() };
+        Some(v4.sin_addr.S_addr)
     }
 
     /// Who sent it.
@@ -154,7 +204,18 @@ fn extent(first_length: u32, beyond: u32) -> u64 {
 #[inline]
 pub(crate) unsafe fn remote_is_known(address: *const SOCKADDR) -> bool {
     // SAFETY: the caller's promise; every address begins with its family.
-    !address.is_null() && matches!(unsafe { family(address) }, AF_INET | AF_INET6)
+    !address.is_null() && is_internet(unsafe { family(address) })
+}
+
+/// IPv4 is asked for first, which is all that an IPv4 socket hears.
+#[inline]
+fn is_internet(family: u16) -> bool {
+    family == AF_INET || is_v6(family)
+}
+
+#[inline(never)]
+fn is_v6(family: u16) -> bool {
+    family == AF_INET6
 }
 
 /// # Safety
@@ -208,11 +269,13 @@ unsafe impl Send for Node {}
 /// The datagrams of the round in progress, in the shard because kernel stacks are small.
 ///
 /// # Invariants
-/// `entries` up to `count` are of this round. Where `spread` is all ones, `facts` has those of each entry at its index; where
+/// `entries` up to `count` are of this round, and `bytes` is the sum of their lengths. Where `spread` is all ones, `facts` has those of each entry at its index; where
 /// it is 0, the first holds for all.
 pub(crate) struct Scratch {
     pub entries: [Entry; BATCH],
     pub count: usize,
+    /// Payload bytes of the entries.
+    pub bytes: u64,
     pub facts: [Facts; BATCH],
     pub spread: usize,
     /// Indications without an entry that would give them back: refused before the handler, or split and at their end. One for
@@ -222,6 +285,9 @@ pub(crate) struct Scratch {
     pub skipped: u32,
     /// A coalesced buffer whose parts are not all handed on yet.
     pub split: Option<Split>,
+    /// The control messages that came last, if they were all that `shape_of` asks for.
+    pub shape: Shape,
+    pub shape_of: Wanted,
 }
 
 impl Scratch {
@@ -230,11 +296,14 @@ impl Scratch {
         Self {
             entries: [Entry::VACANT; BATCH],
             count: 0,
+            bytes: 0,
             facts: [facts; BATCH],
             spread: 0,
             without: ArrayVec::new_const(),
             skipped: 0,
             split: None,
+            shape: Shape::NONE,
+            shape_of: Wanted::default(),
         }
     }
 
@@ -242,6 +311,7 @@ impl Scratch {
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.count = 0;
+        self.bytes = 0;
         self.without.clear();
         self.skipped = 0;
     }
@@ -272,6 +342,7 @@ impl Scratch {
         if let Some(place) = self.entries.get_mut(self.count) {
             *place = entry;
             self.count += 1;
+            self.bytes += u64::from(entry.length());
         }
     }
 
@@ -298,26 +369,43 @@ impl Scratch {
         mut refused: impl FnMut(DropReason),
     ) {
         let before = self.skipped;
-        let mut kept = 0;
-        for index in 0..self.count.min(BATCH) {
-            let entry = self.entries[index];
-            match admit(&entry) {
+        // Nothing is moved until the first is refused.
+        let mut refusal = None;
+        let mut kept = self.count.min(BATCH);
+        for (index, entry) in self.entries().iter().enumerate() {
+            if let Err(reason) = admit(entry) {
+                (refusal, kept) = (Some(reason), index);
+                break;
+            }
+        }
+        let Some(reason) = refusal else { return };
+        let first = kept;
+        self.take_out(first, before);
+        refused(reason);
+        for index in first + 1..self.count.min(BATCH) {
+            match admit(&self.entries[index]) {
                 Ok(()) => {
-                    if kept != index {
-                        self.move_down(index, kept);
-                    }
+                    self.move_down(index, kept);
                     kept += 1;
                 }
                 Err(reason) => {
+                    self.take_out(index, before);
                     refused(reason);
-                    self.skipped |= position(before, index);
-                    if !entry.is_part() {
-                        self.set_aside(entry.node);
-                    }
                 }
             }
         }
         self.count = kept;
+    }
+
+    /// Notes that the entry with this index goes no further; `before` is `skipped` when the indices were right.
+    #[cold]
+    fn take_out(&mut self, index: usize, before: u32) {
+        let Some(entry) = self.entries.get(index).copied() else { return };
+        self.bytes = self.bytes.wrapping_sub(u64::from(entry.length()));
+        self.skipped |= position(before, index);
+        if !entry.is_part() {
+            self.set_aside(entry.node);
+        }
     }
 
     /// The positions, among all datagrams of the round, of those entries whose bits are set and of those without an entry.

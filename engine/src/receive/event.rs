@@ -96,7 +96,7 @@ unsafe fn rounds<K: Kernel, H: Handler<K>>(
     let bound = socket.bound();
     let arrival = Arrival::new(&socket.kernel);
     let common = Facts::new(bound.address, list_flags(flags));
-    let asked = socket.wanted.any().then_some(Asked { wanted: &socket.wanted, common });
+    let asked = socket.is_told.then_some(Asked { wanted: &socket.wanted, common });
     shard.scratch.share(common);
     if asked.is_some() {
         shard.scratch.spread = usize::MAX;

@@ -15,7 +15,8 @@ use crate::reason::DropReason;
 use crate::receive::ancillary::Ancillary;
 use crate::receive::coalesced::Split;
 use crate::receive::entry::{Entry, Facts, Scratch, remote_is_known};
-use crate::receive::payload::Payload;
+use crate::receive::payload::{Payload, in_one_span};
+use crate::receive::shape::Shape;
 use crate::socket::options::{Info, Wanted};
 
 /// What is asked of a list's datagrams besides their bytes.
@@ -40,27 +41,90 @@ pub(crate) unsafe fn gather<K: Kernel>(
     mut next: *mut WSK_DATAGRAM_INDICATION,
 ) -> *mut WSK_DATAGRAM_INDICATION {
     scratch.clear();
-    while let Some(node) = NonNull::new(next) {
-        if !scratch.has_room() {
-            break;
-        }
+    loop {
+        // SAFETY: the caller's promise.
+        let stopped = unsafe { gather_usual(scratch, tally, &mut next) };
+        let Some(node) = stopped.filter(|_| scratch.has_room()) else { return next };
+        // SAFETY: the caller's promise.
+        next = unsafe { node.as_ref() }.Next;
+        // SAFETY: the indication is lent.
+        unsafe { unusual(kernel, scratch, tally, node) };
+    }
+}
+
+/// Takes usual datagrams until the round is full, the list at its end, or one is not usual; what it stopped at.
+///
+/// # Safety
+/// As for [`gather`].
+#[inline]
+unsafe fn gather_usual(
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+    next: &mut *mut WSK_DATAGRAM_INDICATION,
+) -> Option<Node> {
+    let free = scratch.entries.get_mut(scratch.count..).unwrap_or_default().as_mut_ptr_range();
+    let mut place = free.start;
+    let (mut sum, mut lengths) = (0_usize, 0_usize);
+    let mut at = *next;
+    while place != free.end
+        && let Some(node) = NonNull::new(at)
+    {
         // SAFETY: the caller's promise.
         let indication = unsafe { node.as_ref() };
-        // SAFETY: the buffer is part of the lent indication.
-        let payload = unsafe { Payload::in_one_span(&indication.Buffer) };
-        // SAFETY: the address is part of the lent indication.
-        let is_known = unsafe { remote_is_known(indication.RemoteAddress) };
-        match payload {
-            Some(payload) if is_known => {
-                prefetch(payload.address());
-                scratch.push(Entry::new(node, &payload));
-            }
-            // SAFETY: the indication is lent.
-            _ => unsafe { unusual(kernel, scratch, tally, node) },
-        }
-        next = indication.Next;
+        // SAFETY: the indication is lent.
+        let Some((first, length)) = (unsafe { usual(indication) }) else { break };
+        prefetch(first.as_ptr());
+        // SAFETY: one of the free entries.
+        let entry = unsafe { &mut *place };
+        // SAFETY: `usual` found these bytes, and knew the address; lengths beyond a datagram's are taken out below.
+        unsafe { entry.hold(node, first, length) };
+        // SAFETY: at most at the end of the free entries.
+        place = unsafe { place.add(1) };
+        sum = sum.wrapping_add(length);
+        lengths |= length;
+        at = indication.Next;
     }
-    next
+    *next = at;
+    // SAFETY: both are of the free entries.
+    scratch.count += unsafe { place.offset_from_unsigned(free.start) };
+    scratch.bytes += sum as u64;
+    // All bits of the longest datagram are ones, so that one bit more in any length shows in all of them together.
+    if lengths > LONGEST {
+        weed(scratch, tally);
+    }
+    NonNull::new(at)
+}
+
+/// The longest datagram, in bytes.
+const LONGEST: usize = u16::MAX as usize;
+
+/// Takes out the entries that are longer than any datagram.
+#[cold]
+#[inline(never)]
+fn weed(scratch: &mut Scratch, tally: &mut Tally) {
+    let check = |entry: &Entry| {
+        // SAFETY: the node is lent.
+        let indication = unsafe { entry.node().as_ref() };
+        if indication.Buffer.Length > LONGEST { Err(DropReason::Oversize) } else { Ok(()) }
+    };
+    scratch.retain(check, |reason| {
+        tally.indicated += 1;
+        tally.refuse(reason);
+    });
+    scratch.bytes = scratch.entries().iter().map(|entry| u64::from(entry.length())).sum();
+}
+
+/// Where the bytes of the usual datagram lie, and their number, which may yet be more than a datagram's: in one span that is
+/// mapped, from a sender whose address can be read. `None` for any other, also for one that is no good.
+///
+/// # Safety
+/// The indication is lent.
+#[inline]
+unsafe fn usual(indication: &WSK_DATAGRAM_INDICATION) -> Option<(NonNull<u8>, usize)> {
+    // SAFETY: the buffer is part of the lent indication.
+    let (first, length) = unsafe { in_one_span(&indication.Buffer) }?;
+    // SAFETY: the address is part of the lent indication.
+    unsafe { remote_is_known(indication.RemoteAddress) }.then_some((first, length))
 }
 
 /// A datagram in several spans or without a mapping, or one that is no good.
@@ -115,6 +179,10 @@ pub(crate) unsafe fn gather_with_facts<K: Kernel>(
     mut next: *mut WSK_DATAGRAM_INDICATION,
 ) -> *mut WSK_DATAGRAM_INDICATION {
     scratch.clear();
+    if scratch.shape_of != *asked.wanted {
+        // Learned of a socket that asked for something else.
+        (scratch.shape, scratch.shape_of) = (Shape::NONE, *asked.wanted);
+    }
     go_on_splitting(scratch);
     while scratch.split.is_none()
         && let Some(node) = NonNull::new(next)
@@ -147,26 +215,71 @@ unsafe fn take<K: Kernel>(
 ) -> Result<(), DropReason> {
     // SAFETY: the caller's promise.
     let indication = unsafe { node.as_ref() };
+    let (control, length) = (indication.ControlInfo, indication.ControlInfoLength);
+    let Scratch { shape, facts, count, .. } = &mut *scratch;
+    let Some(facts) = facts.get_mut(*count) else { return Ok(()) };
     // SAFETY: the control data is part of the lent indication.
-    let said = unsafe { Ancillary::read(indication.ControlInfo, indication.ControlInfoLength) };
+    if !unsafe { shape.read(control, length, &asked.common, facts) } {
+        // SAFETY: the caller's promise.
+        return unsafe { take_parsed(kernel, asked, scratch, tally, node) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { take_entry(kernel, scratch, node) }
+}
+
+/// [`take`] of an indication whose control data is not of the shape that the last one's was.
+///
+/// # Safety
+/// The indication is lent.
+#[inline(never)]
+unsafe fn take_parsed<K: Kernel>(
+    kernel: &K,
+    asked: &Asked<'_>,
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+    node: Node,
+) -> Result<(), DropReason> {
+    // SAFETY: the caller's promise.
+    let indication = unsafe { node.as_ref() };
+    let (control, length) = (indication.ControlInfo, indication.ControlInfoLength);
+    // SAFETY: the control data is part of the lent indication.
+    let said = unsafe { Ancillary::read(control, length) };
     let said = said.map_err(|_| DropReason::Malformed)?;
-    let facts = describe(&asked.common, &said, asked.wanted, tally)?;
+    let (facts, is_whole) = describe(&asked.common, &said, asked.wanted, tally)?;
     if let Some(size) = said.coalesced
         && (size as usize) < indication.Buffer.Length
     {
         // SAFETY: the caller's promise.
         return unsafe { split(kernel, scratch, node, size, &facts) };
     }
-    // SAFETY: the address is part of the lent indication.
-    let is_known = unsafe { remote_is_known(indication.RemoteAddress) };
-    // SAFETY: the buffer is part of the lent indication.
-    let payload = match unsafe { Payload::in_one_span(&indication.Buffer) } {
-        Some(payload) if is_known => payload,
+    if is_whole {
+        // SAFETY: the control data is part of the lent indication.
+        scratch.shape = unsafe { Shape::of(control, length) }.unwrap_or(Shape::NONE);
+    }
+    if let Some(place) = scratch.facts.get_mut(scratch.count) {
+        *place = facts;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { take_entry(kernel, scratch, node) }
+}
+
+/// Adds the entry of an indication whose facts are in their place.
+///
+/// # Safety
+/// The indication is lent.
+#[inline]
+unsafe fn take_entry<K: Kernel>(kernel: &K, scratch: &mut Scratch, node: Node) -> Result<(), DropReason> {
+    // SAFETY: the caller's promise.
+    let indication = unsafe { node.as_ref() };
+    // SAFETY: the caller's promise.
+    let entry = match unsafe { usual(indication) }.filter(|&(_, length)| length <= LONGEST) {
+        // SAFETY: `usual` found these bytes, and knew the address.
+        Some((first, length)) => unsafe { Entry::whole(node, first, length) },
         // SAFETY: the caller's promise.
-        _ => unsafe { checked(kernel, node) }?,
+        None => Entry::new(node, &unsafe { checked(kernel, node) }?),
     };
-    prefetch(payload.address());
-    scratch.push_with(Entry::new(node, &payload), &facts);
+    prefetch(entry.address());
+    scratch.push(entry);
     Ok(())
 }
 
@@ -213,14 +326,14 @@ fn go_on_splitting(scratch: &mut Scratch) {
     scratch.set_aside(split.node());
 }
 
-/// Takes over what the control messages said, and notices what they did not.
+/// Takes over what the control messages said, and notices what they did not; whether they said all that was asked for.
 #[inline]
 fn describe(
     common: &Facts,
     said: &Ancillary,
     wanted: &Wanted,
     tally: &mut Tally,
-) -> Result<Facts, DropReason> {
+) -> Result<(Facts, bool), DropReason> {
     let missing = [
         (wanted.packet_info, said.destination.is_none()),
         (wanted.type_of_service, said.type_of_service.is_none()),
@@ -230,16 +343,18 @@ fn describe(
     if missing.contains(&(Info::Required, true)) {
         return Err(DropReason::MissingInfo);
     }
-    if missing.contains(&(Info::Wanted, true)) {
+    let is_whole = !missing.contains(&(Info::Wanted, true));
+    if !is_whole {
         tally.miss_info();
     }
     let (local, interface) = said.destination.unwrap_or((common.local, common.interface));
-    Ok(Facts {
+    let facts = Facts {
         local,
         time: said.time.unwrap_or_default(),
         interface,
         type_of_service: said.type_of_service.unwrap_or_default(),
         hop_limit: said.hop_limit.unwrap_or_default(),
         flags: common.flags,
-    })
+    };
+    Ok((facts, is_whole))
 }

@@ -9,3 +9,4 @@ pub(crate) mod gather;
 pub(crate) mod payload;
 pub(crate) mod retained;
 pub(crate) mod round;
+pub(crate) mod shape;

@@ -53,28 +53,6 @@ impl Payload<'_> {
         Payload { first: data, first_length: length, length, rest: null_mut(), lent: PhantomData }
     }
 
-    /// The usual datagram: in one span that is mapped already. `None` for any other, also for one that is no good.
-    ///
-    /// # Safety
-    /// `buffer` is part of an indication that is lent for `'a`.
-    ///
-    /// # IRQL
-    /// At most DISPATCH_LEVEL.
-    #[inline]
-    pub(super) unsafe fn in_one_span<'a>(buffer: &WSK_BUF) -> Option<Payload<'a>> {
-        let WSK_BUF { Mdl: mdl, Offset: offset, Length: length } = *buffer;
-        let length = u32::from(u16::try_from(length).ok()?);
-        // SAFETY: the MDL is part of the lent indication, and nobody maps it meanwhile.
-        let mdl = unsafe { mdl.as_ref() }?;
-        if mdl.MdlFlags & MAPPED == 0 || u64::from(offset) + u64::from(length) > u64::from(mdl.ByteCount) {
-            return None;
-        }
-        let start = NonNull::new(mdl.MappedSystemVa.cast::<u8>())?;
-        // SAFETY: `offset` lies within the bytes that are mapped there.
-        let first = unsafe { start.add(offset as usize) };
-        Some(Payload { first, first_length: length, length, rest: null_mut(), lent: PhantomData })
-    }
-
     /// Checks what `buffer` describes against its MDL chain, and maps what is not mapped.
     ///
     /// # Errors
@@ -250,6 +228,28 @@ impl Payload<'_> {
         first + unsafe { self.copy_rest(to, 0, room.min(self.len()) - first) }
     }
 
+    /// The first `N` bytes; `None` where the datagram has fewer.
+    ///
+    /// # IRQL
+    /// At most DISPATCH_LEVEL.
+    #[inline]
+    #[must_use]
+    pub fn read<const N: usize>(&self) -> Option<[u8; N]> {
+        if N <= self.first_length as usize {
+            // SAFETY: the span is mapped for `first_length` bytes; an array of octets has no alignment to keep.
+            return Some(unsafe { self.first.cast::<[u8; N]>().read() });
+        }
+        if N > self.len() {
+            return None;
+        }
+        let mut bytes = [0; N];
+        // By value, so that a payload that is read only here needs no place in memory.
+        let Self { first, first_length, length, rest, .. } = *self;
+        // SAFETY: `bytes` is writable for N bytes, and the spans are this payload's.
+        let copied = unsafe { copy_spans(first, first_length, length, rest, bytes.as_mut_ptr(), N) };
+        (copied == N).then_some(bytes)
+    }
+
     /// Copies what comes after the first `skip` bytes into `to`; how many bytes were there.
     ///
     /// # IRQL
@@ -301,6 +301,50 @@ impl Payload<'_> {
         }
         copied
     }
+}
+
+/// [`Payload::copy_to_ptr`] of a payload in its parts.
+///
+/// # Safety
+/// The spans are a payload's, and `to` as [`Payload::copy_to_ptr`] wants it.
+#[cold]
+#[inline(never)]
+unsafe fn copy_spans(
+    first: NonNull<u8>,
+    first_length: u32,
+    length: u32,
+    rest: *mut MDL,
+    to: *mut u8,
+    room: usize,
+) -> usize {
+    // SAFETY: the caller's promise.
+    let payload = unsafe { Payload::from_spans(first, first_length, length, rest) };
+    // SAFETY: the caller's promise.
+    unsafe { payload.copy_to_ptr(to, room) }
+}
+
+/// Where a buffer begins, and its length, if it lies in one span that is mapped. `None` for any other, also for one that is no
+/// good. The length is what the buffer says: it is for the caller to see that it is no more than a datagram's, and only then
+/// do the bytes lie there.
+///
+/// # Safety
+/// `buffer` is part of a lent indication.
+#[inline]
+pub(super) unsafe fn in_one_span(buffer: &WSK_BUF) -> Option<(NonNull<u8>, usize)> {
+    let WSK_BUF { Mdl: mdl, Offset: offset, Length: length } = *buffer;
+    // SAFETY: the MDL is part of the lent indication, and nobody maps it meanwhile.
+    let mdl = unsafe { mdl.as_ref() }?;
+    if mdl.MdlFlags & MAPPED == 0 {
+        return None;
+    }
+    // A length that makes this wrap is more than a datagram's.
+    if (offset as usize).wrapping_add(length) > mdl.ByteCount as usize {
+        return None;
+    }
+    // An MDL with one of these flags has a system address: MmGetSystemAddressForMdlSafe takes it unseen (wdm.h).
+    let start = mdl.MappedSystemVa.cast::<u8>().wrapping_add(offset as usize);
+    // SAFETY: an offset into memory that is mapped does not lead to null.
+    Some((unsafe { NonNull::new_unchecked(start) }, length))
 }
 
 /// Maps the chain from `mdl` on until it holds `wanted` bytes.

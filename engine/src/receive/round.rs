@@ -6,6 +6,7 @@ use crate::engine::shard::Shard;
 use crate::handler::{Batch, Handler};
 use crate::kernel::Kernel;
 use crate::receive::batch::{Arrival, Marks, Round};
+use crate::receive::entry::Entry;
 use crate::socket::core::SocketCore;
 
 /// Hands the entries in the shard's scratch to the handler, less those that are not let in, and counts them. What the handler
@@ -29,7 +30,7 @@ pub(crate) fn run<K: Kernel, H: Handler<K>>(
     if handed == 0 {
         return marks;
     }
-    shard.tally.bytes += entries.iter().map(|entry| u64::from(entry.length())).sum::<u64>();
+    shard.tally.bytes += shard.scratch.bytes;
     shard.tally.batches += 1;
     let round = Round {
         engine: &engine.core,
@@ -55,8 +56,19 @@ pub(crate) fn run<K: Kernel, H: Handler<K>>(
 fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K, H>, now: u64) {
     let Shard { admission: part, scratch, tally, .. } = shard;
     let Some(mut gate) = part.as_mut().and_then(|part| admission.begin(part, now)) else { return };
-    for entry in scratch.entries() {
-        gate.prefetch(&entry.source());
+    if gate.wants_prefetch() {
+        for entry in scratch.entries() {
+            gate.prefetch(&entry.source());
+        }
     }
-    scratch.retain(|entry| gate.admit(&entry.source(), entry.length()), |reason| tally.refuse(reason));
+    let refused = |reason| tally.refuse(reason);
+    if gate.only_lists() {
+        let allow = |entry: &Entry| match entry.source_v4() {
+            Some(word) => gate.allow_v4(word),
+            None => gate.allow(&entry.source()),
+        };
+        scratch.retain(allow, refused);
+    } else {
+        scratch.retain(|entry| gate.admit(&entry.source(), entry.length()), refused);
+    }
 }

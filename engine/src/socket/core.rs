@@ -50,8 +50,9 @@ pub(crate) struct SocketCore<K: Kernel> {
     pub control: Request<K>,
     /// For WskCloseSocket: a close must not depend on memory that may be exhausted.
     pub close: Operation<K>,
-    /// What control messages the datagrams should carry.
+    /// What control messages the datagrams should carry, and whether any.
     pub wanted: Wanted,
+    pub is_told: bool,
     /// Where everything goes that is sent to no other address.
     pub remote: Option<SocketAddr>,
     /// The number under which records name the socket.
@@ -83,6 +84,7 @@ impl<K: Kernel> SocketCore<K> {
             sends_drained: UnsafeCell::new(zeroed()),
             wanted: options.wanted,
             remote: options.remote(),
+            is_told: options.wanted.any(),
             id: options.id,
             lends: true,
             is_ipv6: options.local.is_ipv6(),

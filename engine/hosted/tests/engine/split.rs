@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use skua_engine::{Config, DropReason, Info, Retention, SocketOptions};
+use skua_engine::{Config, DropReason, Info, Retention, SocketOptions, Wanted};
 use skua_hosted::{Control, Facts, HostConfig, Indicated, Injected};
 
 use crate::fixture::{Client, Ends, Policy, RecorderEngine, Socket, told};
@@ -101,6 +101,19 @@ fn a_length_beyond_the_chain_is_malformed_and_spares_its_neighbours() {
 }
 
 #[test]
+fn what_is_longer_than_a_datagram_is_oversize_even_if_it_is_there() {
+    let bench = Bench::new(Policy::Consume, &plain());
+    let of = |length: usize| injected(vec![vec![7; length]]);
+    bench.inject(&[of(1), of(65_536), of(2), of(70_000), of(65_535)]);
+    for length in [1, 2, 65_535] {
+        assert_eq!(bench.ends.next().payload.len(), length);
+    }
+    let stats = bench.engine.stats();
+    assert_eq!((stats.indicated, stats.dropped(DropReason::Oversize), stats.bytes), (5, 2, 65_538));
+    bench.finish();
+}
+
+#[test]
 fn damaged_control_data_is_malformed() {
     let bench = Bench::new(Policy::Consume, &told("127.0.0.1:0"));
     let bytes = vec![0xff; 24];
@@ -131,6 +144,63 @@ fn missing_control_data_is_counted_if_wanted_and_dropped_if_required() {
         assert_eq!(seen.local.ip().to_string(), "192.0.2.1");
         bench.finish();
     }
+}
+
+#[test]
+fn what_one_socket_is_told_stands_for_no_other() {
+    let client = Client::new(HostConfig::loopback(2));
+    let (engine, ends) = client.engine(Policy::Consume, &Config::default());
+    let ask = |packet_info, type_of_service| {
+        let wanted = Wanted { packet_info, type_of_service, ..Wanted::default() };
+        client.listen(&engine, &SocketOptions { wanted, ..plain() })
+    };
+    let sockets =
+        [ask(Info::Off, Info::Required), ask(Info::Required, Info::Required), ask(Info::Wanted, Info::Off)];
+    let facts = Facts { type_of_service: Some(0xb8), ..Facts::default() };
+    let datagram = Injected { control: Control::Facts(facts), ..injected(vec![b"x".to_vec()]) };
+    for _ in 0..2 {
+        for socket in &sockets {
+            client.kernel.inject(&socket.local_address(), 1, &[datagram.clone(), datagram.clone()]);
+        }
+    }
+    let stats = engine.stats();
+    assert_eq!((stats.accepted, stats.dropped(DropReason::MissingInfo), stats.without_info), (8, 4, 4));
+    for _ in 0..8 {
+        assert_eq!(ends.next().type_of_service, 0xb8);
+    }
+    for socket in sockets {
+        client.close(socket);
+    }
+    drop(engine);
+    client.finish();
+}
+
+#[test]
+fn control_data_may_change_its_shape_from_datagram_to_datagram() {
+    let bench = Bench::new(Policy::Consume, &told("127.0.0.1:0"));
+    let shapes: Vec<Facts> = (0..16_u8)
+        .map(|bits| Facts {
+            destination: (bits & 1 != 0).then(|| ("192.0.2.1".parse().unwrap(), u32::from(bits))),
+            type_of_service: (bits & 2 != 0).then_some(bits),
+            hop_limit: (bits & 4 != 0).then_some(bits + 100),
+            time: (bits & 8 != 0).then_some(u64::from(bits) + 1000),
+            coalesced: None,
+        })
+        .collect();
+    let list: Vec<_> = shapes
+        .iter()
+        .flat_map(|facts| [facts, facts, facts])
+        .map(|&facts| Injected { control: Control::Facts(facts), ..injected(vec![b"x".to_vec()]) })
+        .collect();
+    bench.inject(&list);
+    for facts in shapes.iter().flat_map(|facts| [facts, facts, facts]) {
+        let seen = bench.ends.next();
+        assert_eq!(seen.interface, facts.destination.map_or(0, |(_, interface)| interface));
+        assert_eq!(seen.type_of_service, facts.type_of_service.unwrap_or(0));
+        assert_eq!(seen.hop_limit, facts.hop_limit.unwrap_or(0));
+        assert!(facts.time.is_none_or(|time| seen.time == time));
+    }
+    bench.finish();
 }
 
 #[test]

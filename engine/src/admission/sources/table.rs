@@ -13,6 +13,10 @@ use crate::reason::DropReason;
 /// Most rows that a shard's table may have.
 pub(in crate::admission) const MAX_ROWS: u32 = 1 << 24;
 
+/// Bytes of rows that are taken to be near enough without asking for them ahead: a quarter of a second-level cache of 1 MiB, which
+/// others use too.
+const NEAR: usize = 256 << 10;
+
 /// Sets for at least `rows` rows; never one alone, see [`VacantSets`].
 pub(in crate::admission) fn sets_for(rows: u32) -> usize {
     match (rows as usize).div_ceil(WAYS) {
@@ -105,6 +109,12 @@ impl<'a> Table<'a> {
             return Err(DropReason::Sampled);
         }
         Ok(())
+    }
+
+    /// Whether the rows are more than caches near the processor hold.
+    #[inline]
+    pub(in crate::admission) fn is_large(&self) -> bool {
+        size_of_val(self.sets) > NEAR
     }
 
     /// Asks for the line of the row that [`Table::pass`] of this address looks at first, and for that of the tags, which
