@@ -7,7 +7,7 @@ use skua_pools::Memory;
 use super::generations::UNFETCHED;
 use super::key::Key;
 use super::limits::{ShardLimits, SharedLimits};
-use super::rules::{Entry, List, Shape, add, load};
+use super::rules::{Entry, List, Shape, Usual, add, load};
 use super::sample::Sampler;
 use super::sources::{Other, Rows, Table};
 use super::tables::RuleTables;
@@ -60,6 +60,8 @@ pub struct Gate<'a> {
     now: u64,
     /// `None` where everyone is let in.
     list: Option<List<'a>>,
+    /// The rule of the list that is asked first.
+    usual: Usual<'a>,
     /// `None` where nobody is counted.
     table: Option<Table<'a>>,
 }
@@ -72,10 +74,12 @@ impl Gate<'_> {
     ///
     /// # IRQL
     /// At most DISPATCH_LEVEL.
-    #[inline]
+    #[inline(always)]
     pub fn admit(&mut self, source: &Address, bytes: u32) -> Result<(), DropReason> {
         let key = Key::new(source);
-        self.allow_key(key)?;
+        if self.list.is_some() {
+            self.allow_key(key)?;
+        }
         match &self.table {
             Some(table) => table.pass(key, bytes, self.now, &mut self.sampler),
             None if self.sampler.keep() => Ok(()),
@@ -101,16 +105,18 @@ impl Gate<'_> {
     /// The same for an IPv4 address as it lies in memory.
     #[inline]
     pub(crate) fn allow_v4(&mut self, word: u32) -> Result<(), DropReason> {
-        match &self.list {
-            Some(list) if list.usual_rule_holds(word) => Ok(()),
-            _ => self.allow(&Address::from_ipv4_word(word)),
-        }
+        if self.usual.holds(word) { Ok(()) } else { self.look_up(word) }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn look_up(&mut self, word: u32) -> Result<(), DropReason> {
+        self.allow(&Address::from_ipv4_word(word))
+    }
+
+    #[inline(never)]
     fn allow_key(&mut self, key: Key) -> Result<(), DropReason> {
-        if let Some(list) = &mut self.list
-            && !list.admits(key)
+        if let Some(list) = &self.list
+            && !list.admits(key, &mut self.usual)
         {
             add(&self.counts.not_allowed, 1);
             return Err(DropReason::NotAllowed);
@@ -148,6 +154,7 @@ impl<'a> Gate<'a> {
             kept,
             now: *now,
             list: shape.listed.then(|| List::new(part.entries, *shape)),
+            usual: Usual::NONE,
             table: metered.then(|| part.rows.table(table)),
         }
     }

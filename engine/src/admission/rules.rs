@@ -138,21 +138,18 @@ pub(super) struct Shape {
 }
 
 /// A shard's list during one batch.
-///
-/// Senders of one network come one after the other: the IPv4 rule that let the last one in is asked first, where the order of the
-/// rules leaves the choice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List<'a> {
     entries: &'a [Entry],
     ipv4: &'a [Entry],
     ipv6: &'a [Entry],
     disjoint: bool,
-    usual: Usual<'a>,
 }
 
-/// The IPv4 rule that is asked first.
+/// The IPv4 rule that is asked first: the one that let the last sender in, where the order of the rules leaves the choice. Senders of
+/// one network come one after the other.
 #[derive(Clone, Copy, Debug)]
-struct Usual<'a> {
+pub(super) struct Usual<'a> {
     /// The address as it lies in memory, and which of its bits count. Without a rule, such that no address agrees.
     network: u32,
     mask: u32,
@@ -163,7 +160,18 @@ struct Usual<'a> {
 static NOBODY: AtomicU64 = AtomicU64::new(0);
 
 impl Usual<'_> {
-    const NONE: Self = Usual { network: 1, mask: 0, count: &NOBODY };
+    /// A rule that holds nobody.
+    pub(super) const NONE: Self = Usual { network: 1, mask: 0, count: &NOBODY };
+
+    /// Whether it holds an IPv4 address, as it lies in memory; counts it if so.
+    #[inline]
+    pub(super) fn holds(&self, word: u32) -> bool {
+        let holds = word & self.mask == self.network;
+        if holds {
+            add(self.count, 1);
+        }
+        holds
+    }
 }
 
 impl<'a> List<'a> {
@@ -172,28 +180,17 @@ impl<'a> List<'a> {
     pub(super) fn new(entries: &'a [Entry], shape: Shape) -> Self {
         let in_use = entries.get(..shape.total as usize).unwrap_or_default();
         let (ipv4, ipv6) = in_use.split_at_checked(shape.ipv4 as usize).unwrap_or_default();
-        Self { entries, ipv4, ipv6, disjoint: shape.disjoint, usual: Usual::NONE }
-    }
-
-    /// Whether the rule that is asked first holds an IPv4 address, as it lies in memory; counts it if so.
-    #[inline]
-    pub(super) fn usual_rule_holds(&self, word: u32) -> bool {
-        let holds = word & self.usual.mask == self.usual.network;
-        if holds {
-            add(self.usual.count, 1);
-        }
-        holds
+        Self { entries, ipv4, ipv6, disjoint: shape.disjoint }
     }
 
     /// Whether a rule holds the address; the first that does counts it.
-    #[inline(never)]
-    pub(super) fn admits(&mut self, key: Key) -> bool {
+    pub(super) fn admits(&self, key: Key, usual: &mut Usual<'a>) -> bool {
         if key.is_ipv4() {
             // The upper half of every IPv4 network is that of every IPv4 address.
             let Some(entry) = self.ipv4.iter().find(|entry| entry.rule.holds_low(key)) else { return false };
             let count = self.count(entry);
             if let Some(count) = count.filter(|_| self.disjoint) {
-                self.usual = entry.rule.as_usual(count);
+                *usual = entry.rule.as_usual(count);
             }
             true
         } else {

@@ -47,20 +47,7 @@ impl Entry {
     pub(crate) const VACANT: Self =
         Self { node: NonNull::dangling(), first: NonNull::dangling(), extent: 0, rest: null_mut() };
 
-    /// A datagram in one span.
-    ///
-    /// # Safety
-    /// As the type's invariant has it.
-    #[inline]
-    pub(super) unsafe fn whole(
-        node: NonNull<WSK_DATAGRAM_INDICATION>,
-        first: NonNull<u8>,
-        length: usize,
-    ) -> Self {
-        Self { node, first, extent: length as u64, rest: null_mut() }
-    }
-
-    /// The same, written over another entry. What that left in `rest` stays: there is nothing beyond the span.
+    /// Makes it a datagram in one span. What another left in `rest` stays: there is nothing beyond the span.
     ///
     /// # Safety
     /// As the type's invariant has it.
@@ -371,15 +358,17 @@ impl Scratch {
         let before = self.skipped;
         // Nothing is moved until the first is refused.
         let mut refusal = None;
-        let mut kept = self.count.min(BATCH);
-        for (index, entry) in self.entries().iter().enumerate() {
+        let mut rest = self.entries().iter();
+        for entry in rest.by_ref() {
             if let Err(reason) = admit(entry) {
-                (refusal, kept) = (Some(reason), index);
+                refusal = Some(reason);
                 break;
             }
         }
+        let left = rest.len();
         let Some(reason) = refusal else { return };
-        let first = kept;
+        let first = self.count.saturating_sub(left + 1);
+        let mut kept = first;
         self.take_out(first, before);
         refused(reason);
         for index in first + 1..self.count.min(BATCH) {

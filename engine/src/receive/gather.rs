@@ -272,12 +272,19 @@ unsafe fn take_entry<K: Kernel>(kernel: &K, scratch: &mut Scratch, node: Node) -
     // SAFETY: the caller's promise.
     let indication = unsafe { node.as_ref() };
     // SAFETY: the caller's promise.
-    let entry = match unsafe { usual(indication) }.filter(|&(_, length)| length <= LONGEST) {
+    if let Some((first, length)) = unsafe { usual(indication) }
+        && length <= LONGEST
+        && let Some(place) = scratch.entries.get_mut(scratch.count)
+    {
+        prefetch(first.as_ptr());
         // SAFETY: `usual` found these bytes, and knew the address.
-        Some((first, length)) => unsafe { Entry::whole(node, first, length) },
-        // SAFETY: the caller's promise.
-        None => Entry::new(node, &unsafe { checked(kernel, node) }?),
-    };
+        unsafe { place.hold(node, first, length) };
+        scratch.count += 1;
+        scratch.bytes += length as u64;
+        return Ok(());
+    }
+    // SAFETY: the caller's promise.
+    let entry = Entry::new(node, &unsafe { checked(kernel, node) }?);
     prefetch(entry.address());
     scratch.push(entry);
     Ok(())

@@ -1,10 +1,11 @@
 //! A round: up to [`BATCH`](crate::receive::entry::BATCH) datagrams of one source, through admission and handler.
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Gate};
 use crate::engine::EngineBlock;
 use crate::engine::shard::Shard;
 use crate::handler::{Batch, Handler};
 use crate::kernel::Kernel;
+use crate::reason::DropReason;
 use crate::receive::batch::{Arrival, Marks, Round};
 use crate::receive::entry::Entry;
 use crate::socket::core::SocketCore;
@@ -65,10 +66,17 @@ fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K
     if gate.only_lists() {
         let allow = |entry: &Entry| match entry.source_v4() {
             Some(word) => gate.allow_v4(word),
-            None => gate.allow(&entry.source()),
+            None => allow_other(&mut gate, entry),
         };
         scratch.retain(allow, refused);
     } else {
         scratch.retain(|entry| gate.admit(&entry.source(), entry.length()), refused);
     }
+}
+
+/// A source that came as no IPv4 address.
+#[cold]
+#[inline(never)]
+fn allow_other(gate: &mut Gate<'_>, entry: &Entry) -> Result<(), DropReason> {
+    gate.allow(&entry.source())
 }
