@@ -108,7 +108,6 @@ impl Rule {
 }
 
 /// The last four octets of an address, from its lower word, as an IPv4 address lies in memory.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
 fn in_memory(low: u64) -> u32 {
     ((low >> 32) as u32).to_le()
 }
