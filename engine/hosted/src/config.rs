@@ -172,10 +172,84 @@ pub enum Transport {
     Portable,
     /// Memory of this process: a table of addresses that belongs to the kernel instance.
     Loopback,
+    /// As [`Transport::Os`], but UDP datagrams are lent straight from the ring of a packet socket (AF_PACKET, TPACKET_V3):
+    /// see [`PacketRing`].
+    #[cfg(target_os = "linux")]
+    PacketRing(PacketRing),
+}
+
+/// How [`Transport::PacketRing`] receives. It takes CAP_NET_RAW, and Linux 6.2 or newer for senders that join datagrams.
+///
+/// A packet socket with a ring, filtered for the socket's port, takes a copy of each packet behind VLANs, bridges and
+/// bonds and before netfilter; the indications lead into that copy. An ordinary socket, which drops all it gets, claims
+/// the port, joins groups, and sends. So:
+///
+/// * Rules of iptables and nftables (prerouting, input) and connection tracking do not see what is received here, nor does
+///   rp_filter; XDP, tc and the ingress hook of nftables do.
+/// * Checksums that neither kernel nor hardware has checked are checked here.
+/// * Fragments of IPv4 are put together by the kernel; those of IPv6 are not, and each datagram that came in fragments is lost.
+/// * What a sender or the network card has joined (UDP_SEGMENT, GRO) is indicated in parts, or as one with
+///   UDP_COALESCED_INFO where the client asks for that.
+/// * Datagrams to a group or to all that this host itself sends by another interface than loopback are lost: a packet
+///   socket is not shown them.
+/// * Addresses cannot be shared (SO_REUSEADDR).
+/// * A block goes back to the kernel when all its indications were released. While half of the blocks are held, datagrams
+///   are copied; a block that is still held when the ring comes round stops it, and what has no room then is lost.
+///
+/// SO_RCVBUF before bind is the size of the ring of each worker, in steps of 512 KiB and at least 2 MiB. What is lost is
+/// counted as on other transports; [`HostKernel::packet_ring_losses`](crate::HostKernel::packet_ring_losses) says why.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PacketRing {
+    /// Datagrams are indicated when 512 KiB of them have come, or after so many ms: 1 to 1,000. A tick of the kernel's timer
+    /// comes on top.
+    pub block_timeout: u16,
+}
+
+#[cfg(target_os = "linux")]
+impl Default for PacketRing {
+    /// 8 ms.
+    fn default() -> Self {
+        Self { block_timeout: 8 }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl PacketRing {
+    /// Whether this process may receive so: an error of kind PermissionDenied where it lacks CAP_NET_RAW.
+    ///
+    /// # Errors
+    /// What the system says of opening a packet socket.
+    pub fn check() -> std::io::Result<()> {
+        crate::os::check_packet_ring()
+    }
+}
+
+/// Datagrams that were sent to sockets over [`Transport::PacketRing`] and lost, by reason.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PacketRingLosses {
+    /// The ring had no room. Of frames of several datagrams that were lost so each counts one, until the socket rests.
+    pub ring_full: u64,
+    /// Came in fragments that are not put together.
+    pub fragmented: u64,
+    /// Their checksum was wrong.
+    pub bad_checksum: u64,
+    /// Their lengths contradicted each other.
+    pub malformed: u64,
+    /// Not all of them fitted into a block.
+    pub truncated: u64,
+    /// Reached the claiming socket and were never seen in the ring: what came after the intake had ended, what this host
+    /// sent to a group or to all, and the rest of frames of several datagrams that found no room. Known once the socket rests.
+    pub unseen: u64,
 }
 
 impl Transport {
     const fn has_workers(self) -> bool {
-        cfg!(target_os = "linux") && matches!(self, Self::Os)
+        #[cfg(target_os = "linux")]
+        return matches!(self, Self::Os | Self::PacketRing(_));
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 }

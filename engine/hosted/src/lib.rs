@@ -59,6 +59,7 @@
 //! # Types
 //!
 //! * [`HostKernel`], [`HostConfig`], [`ProviderConfig`], [`Transport`]: the kernel and what it is made with.
+//! * `PacketRing`, `PacketRingLosses`: on Linux, receiving from a packet socket's ring.
 //! * [`ntoskrnl`]: routines for drivers in other languages, which the engine has no use for.
 //! * [`Executive`]: routines of another kernel, where clients run on one.
 //! * [`Process`], [`Token`], [`Sid`]: on whose behalf sockets are created; [`HostKernel::create_process`],
@@ -96,6 +97,8 @@ mod transports;
 mod verifier;
 
 pub use config::{HostConfig, ProviderConfig, Transport};
+#[cfg(target_os = "linux")]
+pub use config::{PacketRing, PacketRingLosses};
 pub use inject::{Control, Facts, Indicated, Injected, Prepared, Stage};
 pub use kernel::{Attached, Executive, HostKernel, Impersonating, Outstanding, Process, TagUse};
 pub use security::{Sid, Token};

@@ -25,7 +25,7 @@ pub(crate) mod event;
 mod executive;
 pub(crate) mod irp;
 pub(crate) mod lock;
-mod mdl;
+pub(crate) mod mdl;
 mod memory;
 mod outstanding;
 pub(crate) mod process;

@@ -3,9 +3,12 @@
 
 use std::io::IoSlice;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 
 use skua_engine::abi::status::{NTSTATUS, STATUS_NOT_SUPPORTED};
 
+#[cfg(target_os = "linux")]
+use crate::config::PacketRingLosses;
 use crate::config::{ProviderConfig, Transport};
 use crate::loopback::Loopback;
 use crate::receive::BlockRef;
@@ -26,6 +29,8 @@ mod windows;
 
 #[cfg(target_os = "linux")]
 use self::linux::interfaces;
+#[cfg(target_os = "linux")]
+pub(crate) use self::linux::packet_ring::check as check_packet_ring;
 use self::portable::Portable;
 #[cfg(windows)]
 use self::windows::interfaces;
@@ -35,6 +40,8 @@ pub(crate) fn stack(provider: &ProviderConfig) -> Box<dyn Stack> {
     match provider.transport {
         #[cfg(target_os = "linux")]
         Transport::Os => Box::new(linux::Linux),
+        #[cfg(target_os = "linux")]
+        Transport::PacketRing(ring) => Box::new(linux::packet_ring::PacketRings(ring)),
         #[cfg(windows)]
         Transport::Os => Box::new(windows::Windows),
         #[cfg(not(any(target_os = "linux", windows)))]
@@ -137,6 +144,17 @@ pub(crate) trait StackSocket: StackEndpoint {
 
     /// Datagrams that reached the socket and were dropped by the stack, as far as it can tell.
     fn lost(&self) -> Option<u64>;
+
+    /// What was lost by reason, of a socket that receives from a ring.
+    #[cfg(target_os = "linux")]
+    fn ring_losses(&self) -> PacketRingLosses {
+        PacketRingLosses::default()
+    }
+
+    /// The memory that receivers lend besides blocks.
+    fn lent_memory(&self) -> Vec<Range<usize>> {
+        Vec::new()
+    }
 }
 
 /// Receives datagrams of one worker into blocks. A slot is a place in the batch that holds one block.
@@ -158,6 +176,14 @@ pub(crate) trait Receiver: Send {
     fn backlog(&self) -> Option<Backlog> {
         None
     }
+
+    /// Whether it lends memory of its own, so that it wants to hear of every block that comes back.
+    fn lends(&self) -> bool {
+        false
+    }
+
+    /// These blocks, where there is one, were given back: nobody reads any more what they lead to.
+    fn take_back(&mut self, _blocks: &[Option<BlockRef>]) {}
 
     /// Throws away what is still queued after [`StackSocket::end`], and says how much that was. Blocks are scratch.
     fn discard(&mut self) -> u64;

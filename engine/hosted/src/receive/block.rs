@@ -10,6 +10,9 @@
 //!
 //! A datagram of up to 2,048 bytes touches the block alone; a longer one continues in the tail, which is address space
 //! until then. Both MDLs are always chained: `WSK_BUF.Length` says how much of them is the datagram.
+//!
+//! A receiver that has memory of its own lends that instead: the tail MDL, which has room for any datagram's pages, is
+//! aimed at it, and is all there is of the chain.
 
 // UNSAFETY: blocks are raw memory that the stack, the client and a worker use in turn.
 #![expect(unsafe_code, reason = "lent memory is reached by address")]
@@ -29,11 +32,19 @@ use socket2::MaybeUninitSlice;
 
 use super::ancillary::ControlWriter;
 use crate::HostKernel;
+use crate::buffer::Piece;
+#[cfg(target_os = "linux")]
+use crate::kernel::mdl::build_for_non_paged_pool;
 
 /// Bytes of a datagram that lie in the block itself.
 pub(crate) const HEAD_BYTES: usize = 2048;
 /// Bytes that continue elsewhere: with the head, more than any UDP payload.
 pub(crate) const TAIL_BYTES: usize = 65_536 - HEAD_BYTES;
+/// The same, as an MDL has it.
+#[cfg(target_os = "linux")]
+const TAIL_LENGTH: u32 = 65_536 - 2048;
+#[cfg(target_os = "linux")]
+const _: () = assert!(TAIL_LENGTH as usize == TAIL_BYTES);
 /// Bytes for control messages: PKTINFO of IPv6 (40), and 24 each for traffic class, ECN, hop limit, time and the size of
 /// joined datagrams.
 pub(crate) const CONTROL_BYTES: usize = 160;
@@ -118,6 +129,57 @@ impl BlockRef {
         [MaybeUninitSlice::new(head), MaybeUninitSlice::new(tail)]
     }
 
+    /// Has the indication lead to `bytes` at `at` instead of the block's own memory, and notes `control` and `delivery` as
+    /// [`BlockRef::fill`] does.
+    ///
+    /// # Safety
+    /// The memory stays as it is until [`BlockRef::let_go`], which comes after the block came back.
+    #[cfg(target_os = "linux")]
+    pub(crate) unsafe fn aim(self, at: NonNull<u8>, bytes: usize, control: usize, delivery: u32) {
+        let mdl = self.tail_mdl();
+        let length = u32::try_from(bytes).unwrap_or_default();
+        // SAFETY: the worker has the block, and the MDL has room for the pages of 64 KiB wherever they begin.
+        unsafe { mm_initialize_mdl(mdl, at.as_ptr().cast(), length) };
+        // SAFETY: as above.
+        unsafe { build_for_non_paged_pool(mdl) };
+        self.write(mdl, bytes, control, delivery);
+    }
+
+    /// Where the memory is that the block was aimed at.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn aimed(self) -> Option<NonNull<u8>> {
+        // SAFETY: the worker has the block.
+        let at = unsafe { (*self.tail_mdl()).MappedSystemVa };
+        NonNull::new(at.cast()).filter(|at| at.as_ptr() != self.tail())
+    }
+
+    /// The block leads nowhere from now on, until it is aimed again or [`BlockRef::restore`]d.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn let_go(self) {
+        // SAFETY: the worker has the block.
+        unsafe { (*self.tail_mdl()).MappedSystemVa = self.tail().cast() };
+    }
+
+    /// The block leads to its own memory again.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn restore(self) {
+        let mdl = self.tail_mdl();
+        // SAFETY: the worker has the block.
+        unsafe { mm_initialize_mdl(mdl, self.tail().cast(), TAIL_LENGTH) };
+        // SAFETY: as above.
+        unsafe { build_for_non_paged_pool(mdl) };
+    }
+
+    /// The first `length` bytes of payload, wherever they are.
+    pub(crate) fn pieces(self, length: usize) -> [Piece; 2] {
+        #[cfg(target_os = "linux")]
+        if let Some(at) = self.aimed() {
+            return [Piece { at: at.as_ptr(), bytes: length }, Piece { at: self.tail(), bytes: 0 }];
+        }
+        let head = Piece { at: self.head(), bytes: length.min(HEAD_BYTES) };
+        [head, Piece { at: self.tail(), bytes: length.saturating_sub(HEAD_BYTES) }]
+    }
+
     /// Copies a payload in that lies in two pieces.
     pub(crate) fn write_pieces(self, pieces: [&[u8]; 2]) {
         self.write_at(0, pieces);
@@ -186,14 +248,18 @@ impl BlockRef {
     ///
     /// The whole indication is written: a client uses `Next` as its own while it has one.
     pub(crate) fn fill(self, length: usize, control: usize, delivery: u32) {
-        // SAFETY: the worker has the block.
-        unsafe { *self.delivery_word() = delivery };
         // SAFETY: as in `address`.
         let head_mdl = unsafe { &raw mut (*self.0.as_ptr()).head_mdl };
+        self.write(head_mdl.cast(), length, control, delivery);
+    }
+
+    fn write(self, mdl: *mut MDL, length: usize, control: usize, delivery: u32) {
+        // SAFETY: the worker has the block.
+        unsafe { *self.delivery_word() = delivery };
         let control_info = if control == 0 { std::ptr::null_mut() } else { self.control().cast::<CMSGHDR>() };
         let indication = WSK_DATAGRAM_INDICATION {
             Next: std::ptr::null_mut(),
-            Buffer: WSK_BUF { Mdl: head_mdl.cast(), Offset: 0, Length: length },
+            Buffer: WSK_BUF { Mdl: mdl, Offset: 0, Length: length },
             ControlInfo: control_info,
             ControlInfoLength: u32::try_from(control).unwrap_or_default(),
             RemoteAddress: self.address().as_ptr().cast(),
@@ -242,6 +308,12 @@ impl BlockRef {
 
     pub(super) fn is_lent(self) -> bool {
         self.lent().load(Ordering::Acquire) == 1
+    }
+
+    #[cfg(target_os = "linux")]
+    fn tail_mdl(self) -> *mut MDL {
+        // SAFETY: as in `address`.
+        unsafe { &raw mut (*self.0.as_ptr()).tail_mdl }.cast()
     }
 
     fn delivery_word(self) -> *mut u32 {

@@ -10,9 +10,9 @@ use skua_engine::abi::sockaddr::{AF_INET6, PSOCKADDR, SOCKADDR_IN, SOCKADDR_IN6}
 use skua_engine::abi::status::{NTSTATUS, STATUS_BUFFER_OVERFLOW, STATUS_SUCCESS};
 use skua_engine::abi::wsk::WSK_BUF;
 
-use super::block::{BlockRef, HEAD_BYTES};
+use super::block::BlockRef;
 use crate::HostKernel;
-use crate::buffer::{Piece, scatter};
+use crate::buffer::scatter;
 use crate::socket::pending::Progress;
 
 /// Where a client wants one datagram.
@@ -41,12 +41,8 @@ impl ReceiveRequest {
     pub(crate) fn take(&self, kernel: &HostKernel, block: BlockRef, delivery: u32) -> (NTSTATUS, usize) {
         let indication = block.filled();
         let length = indication.Buffer.Length;
-        let source = [
-            Piece { at: block.head(), bytes: length.min(HEAD_BYTES) },
-            Piece { at: block.tail(), bytes: length.saturating_sub(HEAD_BYTES) },
-        ];
         // SAFETY: the client lent the buffer until the request completes.
-        let copied = match unsafe { scatter(kernel, &self.buffer, source) } {
+        let copied = match unsafe { scatter(kernel, &self.buffer, block.pieces(length)) } {
             Ok(copied) => copied,
             Err(status) => return (status, 0),
         };

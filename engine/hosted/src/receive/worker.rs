@@ -134,6 +134,9 @@ impl Worker {
                 self.wait(|| socket.wants_datagrams());
                 continue;
             }
+            if self.receiver.lends() {
+                self.take_returned();
+            }
             match self.refill() {
                 0 => self.wait(|| socket.arena().is_some_and(|arena| arena.has_returned(self.index))),
                 ready => self.receive(ready),
@@ -152,10 +155,14 @@ impl Worker {
             Received::Datagrams(count) => {
                 self.errors = 0;
                 let limit = self.socket.controls.options().coalesce();
-                if limit > 0 {
+                // What is lent cannot be written behind.
+                if limit > 0 && !self.receiver.lends() {
                     coalesce::join(&mut self.slots[..count], &mut self.spare, limit);
                 }
                 self.deliver(count);
+                if self.receiver.lends() {
+                    self.receiver.take_back(&self.slots[..count]);
+                }
                 self.moderate(count);
             }
             Received::Quiet => self.errors = 0,
@@ -197,16 +204,24 @@ impl Worker {
         self.socket.bell(self.index).wait(|| self.socket.is_closing() || ready());
     }
 
+    /// Takes the blocks that clients gave back.
+    fn take_returned(&mut self) {
+        let Some(arena) = self.socket.arena() else { return };
+        let (spare, receiver) = (&mut self.spare, &mut self.receiver);
+        arena.take_returned(self.index, |block| {
+            receiver.take_back(&[Some(block)]);
+            spare.push(block);
+        });
+    }
+
     /// Fills the slots from the front with what blocks there are, and says how many have one.
     fn refill(&mut self) -> usize {
         for slot in 0..self.slots.len() {
             if self.slots[slot].is_some() {
                 continue;
             }
-            if self.spare.is_empty()
-                && let Some(arena) = self.socket.arena()
-            {
-                arena.take_returned(self.index, |block| self.spare.push(block));
+            if self.spare.is_empty() {
+                self.take_returned();
             }
             let block =
                 self.spare.pop().or_else(|| self.slots[slot + 1..].iter_mut().rev().find_map(Option::take));
@@ -260,7 +275,7 @@ impl Worker {
 
     /// A host gives each worker of a socket a broadcast; the first one's counts.
     fn is_copy(&self, block: BlockRef) -> bool {
-        self.index > 0 && block.delivery() & MSG_BCAST != 0
+        self.index > 0 && block.delivery() & MSG_BCAST != 0 && !self.receiver.lends()
     }
 
     /// Where the run of slots that can be indicated as one list with `first` ends: the flags concern a whole list.

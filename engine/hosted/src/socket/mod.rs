@@ -27,6 +27,8 @@ mod table;
 
 use self::datagram::DatagramSocket;
 use crate::HostKernel;
+#[cfg(target_os = "linux")]
+use crate::config::PacketRingLosses;
 use crate::kernel::lock::hold;
 use crate::stream::StreamSocket;
 
@@ -44,6 +46,8 @@ pub(crate) struct Sockets {
     filtered_by_closed: AtomicU64,
     /// How often hosts have told sockets that are closed that nobody listens. Written with `open` locked.
     refused_to_closed: AtomicU64,
+    #[cfg(target_os = "linux")]
+    ring_losses_by_closed: Mutex<PacketRingLosses>,
 }
 
 impl Sockets {
@@ -60,6 +64,8 @@ impl Sockets {
         }
         self.filtered_by_closed.fetch_add(socket.filtered(), Ordering::Relaxed);
         self.refused_to_closed.fetch_add(socket.wire().refused(), Ordering::Relaxed);
+        #[cfg(target_os = "linux")]
+        hold(&self.ring_losses_by_closed).add(&socket.wire().ring_losses());
         open.retain(|known| !std::ptr::eq(Arc::as_ptr(known), socket));
     }
 
@@ -87,6 +93,14 @@ impl Sockets {
         let wanted =
             |socket: &&Arc<StreamSocket>| local.is_none_or(|local| socket.local().as_ref() == Some(local));
         hold(&self.streams).values().filter(wanted).cloned().collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn ring_losses(&self) -> PacketRingLosses {
+        let open = hold(&self.open);
+        let mut losses = *hold(&self.ring_losses_by_closed);
+        open.iter().for_each(|socket| losses.add(&socket.wire().ring_losses()));
+        losses
     }
 
     fn filtered(&self) -> u64 {
@@ -138,6 +152,14 @@ impl HostKernel {
         self.sockets().refused()
     }
 
+    /// What [`HostKernel::lost_below`] has over [`Transport::PacketRing`](crate::Transport::PacketRing), by reason; all zero
+    /// over other transports.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn packet_ring_losses(&self) -> PacketRingLosses {
+        self.sockets().ring_losses()
+    }
+
     /// As [`HostKernel::lost_below`] for the open sockets that are bound to `local`. `None` too when there is none.
     #[must_use]
     pub fn lost_below_at(&self, local: &SocketAddr) -> Option<u64> {
@@ -181,6 +203,8 @@ impl HostKernel {
     #[must_use]
     pub fn receive_buffers(&self, local: &SocketAddr) -> Vec<Range<usize>> {
         let sockets = self.sockets().bound(Some(local));
-        sockets.iter().filter_map(|socket| socket.arena()).flat_map(|arena| arena.payload_ranges()).collect()
+        let blocks =
+            sockets.iter().filter_map(|socket| socket.arena()).flat_map(|arena| arena.payload_ranges());
+        blocks.chain(sockets.iter().flat_map(|socket| socket.wire().lent_memory())).collect()
     }
 }

@@ -8,6 +8,7 @@ mod errors;
 pub(super) mod interfaces;
 mod meminfo;
 pub(super) mod options;
+pub(super) mod packet_ring;
 mod receive;
 mod segments;
 mod send;
