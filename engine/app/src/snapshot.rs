@@ -36,6 +36,8 @@ pub(crate) struct Snapshot {
     pub(crate) written: u64,
     /// What the stack below dropped before it reached the provider; `None` where the host cannot tell.
     pub(crate) lost_below: Option<u64>,
+    /// The reasons of what was lost below, each with its count; none where the host does not give any.
+    pub(crate) lost_by: Vec<(&'static str, u64)>,
     /// The rings, one a shard.
     pub(crate) rings: Vec<RingFill>,
     /// The sources with the most datagrams, most first.

@@ -150,6 +150,23 @@ impl FromStr for Delay {
     }
 }
 
+/// How long a block of a packet ring may take to fill, in ms.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BlockTimeout(pub(crate) u16);
+
+#[cfg(target_os = "linux")]
+impl FromStr for BlockTimeout {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        const WANTED: QuantityError = QuantityError("a time from 1ms to 1s in whole ms, such as 8ms");
+        let Span(time) = text.parse().map_err(|_| WANTED)?;
+        let is_whole = time.subsec_nanos().is_multiple_of(1_000_000);
+        u16::try_from(time.as_millis()).ok().filter(|ms| is_whole && *ms <= 1000).map(Self).ok_or(WANTED)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +201,17 @@ mod tests {
         assert_eq!("1/10".parse::<Sample>().map(|s| s.0.get()), Ok(10));
         for text in ["1/0", "2/3", "10", "1/", "1/-1"] {
             assert!(text.parse::<Sample>().is_err(), "{text}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_block_waits_for_a_millisecond_to_a_second() {
+        for (text, ms) in [("1ms", 1), ("8ms", 8), ("1s", 1000)] {
+            assert_eq!(text.parse(), Ok(BlockTimeout(ms)), "{text}");
+        }
+        for text in ["0ms", "500us", "1500us", "1001ms", "8", "1m"] {
+            assert!(text.parse::<BlockTimeout>().is_err(), "{text}");
         }
     }
 

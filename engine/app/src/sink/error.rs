@@ -30,6 +30,10 @@ pub(crate) enum StartError {
     /// The sink's settings or memory.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Packet sockets cannot be opened.
+    #[cfg(target_os = "linux")]
+    #[error("--packet-ring: no packet socket: {0}; run as root, or `setcap cap_net_raw+ep` on the program")]
+    PacketRing(io::Error),
     /// A socket could not be opened.
     #[error(transparent)]
     Listen(#[from] OpenSocketError),

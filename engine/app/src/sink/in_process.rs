@@ -9,6 +9,8 @@ use skua_engine::{
     DatagramSocket, Engine, Events, Info, Membership, Passive, Provider, Registration, Sink, SinkConfig,
     SocketOptions, Wanted,
 };
+#[cfg(target_os = "linux")]
+use skua_hosted::Transport;
 use skua_hosted::{HostConfig, HostKernel};
 
 use super::alarm::Alarm;
@@ -47,6 +49,9 @@ pub(crate) struct InProcess {
     alarm: Alarm,
     shape: Shape,
     workers: usize,
+    /// Whether datagrams come from a packet ring.
+    #[cfg(target_os = "linux")]
+    has_ring: bool,
     started: Instant,
 }
 
@@ -63,6 +68,9 @@ struct EngineCounts {
     kernel: HostKernel,
     addresses: Vec<SocketAddr>,
     workers: usize,
+    /// Whether datagrams come from a packet ring.
+    #[cfg(target_os = "linux")]
+    has_ring: bool,
     started: Instant,
 }
 
@@ -74,7 +82,7 @@ impl InProcess {
     pub(crate) fn open(args: &SinkArgs) -> Result<Self, StartError> {
         let config = sink_config(args)?;
         let alarm = Alarm::default();
-        let kernel = HostKernel::new(host_config(args));
+        let kernel = HostKernel::new(host_config(args)?);
         let started = Instant::now();
         let passive = passive(&kernel)?;
         let registration = Registration::register(kernel.clone(), Events::Static, &passive)?;
@@ -106,6 +114,8 @@ impl InProcess {
                 filter: settings::filter_in_words(&args.allow, args.source_rate, args.sample),
             },
             workers: usize::from(args.workers),
+            #[cfg(target_os = "linux")]
+            has_ring: args.packet_ring,
             started,
         })
     }
@@ -139,6 +149,8 @@ impl Intake for InProcess {
             kernel: self.kernel.clone(),
             addresses: self.addresses.clone(),
             workers: self.workers,
+            #[cfg(target_os = "linux")]
+            has_ring: self.has_ring,
             started: self.started,
         })
     }
@@ -178,6 +190,7 @@ impl Counts for EngineCounts {
             drops: stats.drops,
             published: self.engine.handler().stats().published,
             lost_below: self.kernel.lost_below(),
+            lost_by: self.lost_by(),
             ..Snapshot::default()
         };
         self.add_sources(&mut snapshot);
@@ -190,6 +203,23 @@ impl Counts for EngineCounts {
 }
 
 impl EngineCounts {
+    /// The reasons for which datagrams did not come out of a packet ring.
+    fn lost_by(&self) -> Vec<(&'static str, u64)> {
+        #[cfg(target_os = "linux")]
+        if self.has_ring {
+            let losses = self.kernel.packet_ring_losses();
+            return vec![
+                ("ring_full", losses.ring_full),
+                ("fragmented", losses.fragmented),
+                ("bad_checksum", losses.bad_checksum),
+                ("malformed", losses.malformed),
+                ("truncated", losses.truncated),
+                ("unseen", losses.unseen),
+            ];
+        }
+        Vec::new()
+    }
+
     /// One source has a row in each shard that heard it.
     fn add_sources(&self, snapshot: &mut Snapshot) {
         let mut sources = Sources::default();
@@ -219,11 +249,15 @@ fn sink_config(args: &SinkArgs) -> Result<SinkConfig, StartError> {
     Ok(config)
 }
 
-fn host_config(args: &SinkArgs) -> HostConfig {
+fn host_config(args: &SinkArgs) -> Result<HostConfig, StartError> {
     let mut config = HostConfig::with_workers(u32::from(args.workers)).unverified();
     config.provider.moderation = args.moderation.0;
     config.provider.batch = BATCH;
-    config
+    #[cfg(target_os = "linux")]
+    if let Some(ring) = settings::packet_ring(args)? {
+        config.provider.transport = Transport::PacketRing(ring);
+    }
+    Ok(config)
 }
 
 fn socket_options(args: &SinkArgs, id: usize, local: SocketAddr) -> SocketOptions<'static> {

@@ -6,9 +6,13 @@ use std::num::NonZeroU32;
 
 use skua_engine::admission::{self, AdmissionConfig, Allow, Prefix};
 use skua_engine::{Config, SinkConfig};
+#[cfg(target_os = "linux")]
+use skua_hosted::PacketRing;
 use skua_record::RecordHeader;
 
 use super::error::StartError;
+#[cfg(target_os = "linux")]
+use crate::cli::SinkArgs;
 use crate::cli::{Group, Interface, Rate, Sample, Size};
 
 /// Rows of the source table, in each shard: 320 KiB.
@@ -45,6 +49,19 @@ pub(crate) fn sink_config(ring: Size, snaplen: u16) -> Result<SinkConfig, RingTo
         host_id: host_id(),
         boot_id: boot_id(),
     })
+}
+
+/// The ring that `--packet-ring` asks for.
+///
+/// # Errors
+/// [`StartError::PacketRing`] where this process may not have one.
+#[cfg(target_os = "linux")]
+pub(crate) fn packet_ring(args: &SinkArgs) -> Result<Option<PacketRing>, StartError> {
+    if !args.packet_ring {
+        return Ok(None);
+    }
+    PacketRing::check().map_err(StartError::PacketRing)?;
+    Ok(Some(PacketRing { block_timeout: args.block_timeout.0 }))
 }
 
 /// The engine's settings: no sends, nothing kept beyond the callback. An empty allow-list allows everyone.

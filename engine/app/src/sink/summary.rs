@@ -19,7 +19,8 @@ pub(crate) struct Summary<'a> {
 impl Serialize for Summary<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let totals = self.totals;
-        let fields = 13 + usize::from(totals.verdict.is_some());
+        let optional = [totals.verdict.is_some(), !totals.lost_by.is_empty()];
+        let fields = 13 + optional.into_iter().map(usize::from).sum::<usize>();
         let mut object = serializer.serialize_struct("Summary", fields)?;
         object.serialize_field("seconds", &totals.at.as_secs_f64())?;
         object.serialize_field("sockets", &Sockets(&totals.sockets))?;
@@ -33,6 +34,9 @@ impl Serialize for Summary<'_> {
         object.serialize_field("retained", &totals.retained)?;
         object.serialize_field("drops", &Drops(totals))?;
         object.serialize_field("lost_below", &totals.lost_below)?;
+        if !totals.lost_by.is_empty() {
+            object.serialize_field("lost_by", &Reasons(&totals.lost_by))?;
+        }
         object.serialize_field("sources", &totals.sources)?;
         if let Some(verdict) = &totals.verdict {
             object.serialize_field("verify", verdict)?;
@@ -50,6 +54,15 @@ impl Serialize for Sockets<'_> {
             local: SocketAddr,
         }
         serializer.collect_seq(self.0.iter().map(|&local| Socket { local }))
+    }
+}
+
+/// Counts by reason.
+struct Reasons<'a>(&'a [(&'static str, u64)]);
+
+impl Serialize for Reasons<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
     }
 }
 
@@ -81,6 +94,14 @@ impl fmt::Display for Summary<'_> {
             totals.sources,
         )?;
         write!(f, "; {}; lost below us {}", DropLine(totals), LostBelow(totals.lost_below))?;
+        let mut separator = " (";
+        for (reason, count) in totals.lost_by.iter().filter(|(_, count)| *count > 0) {
+            write!(f, "{separator}{reason} {count}")?;
+            separator = ", ";
+        }
+        if separator == ", " {
+            f.write_str(")")?;
+        }
         if let Some(ring) = totals.rings.first() {
             let capacity = Size(usize::try_from(ring.capacity).unwrap_or(usize::MAX));
             write!(f, "; {} worker(s), ring {capacity} each", totals.workers)?;
@@ -164,6 +185,17 @@ mod tests {
         let value = serde_json::to_value(Summary { totals: &totals }).unwrap();
         assert_eq!(value["lost_below"], 3);
         assert_eq!(value["verify"]["lost"], 0);
+    }
+
+    #[test]
+    fn why_it_was_lost_below_is_there_where_it_is_known() {
+        let lost_by = vec![("ring_full", 2), ("fragmented", 0), ("bad_checksum", 1)];
+        let totals = Snapshot { lost_below: Some(3), lost_by, ..totals() };
+        let summary = Summary { totals: &totals };
+        assert!(summary.to_string().contains("lost below us 3 (ring_full 2, bad_checksum 1); "), "{summary}");
+        let value = serde_json::to_value(summary).unwrap();
+        assert_eq!(value["lost_by"]["ring_full"], 2);
+        assert_eq!(value["lost_by"]["fragmented"], 0);
     }
 
     #[test]
