@@ -46,6 +46,8 @@ pub(crate) const IP: Tool = Tool::on_path("ip", "iproute2");
 pub(crate) const UNSHARE: Tool = Tool::on_path("unshare", "util-linux");
 /// Runs a program in one.
 pub(crate) const NSENTER: Tool = Tool::on_path("nsenter", "util-linux");
+/// Runs a program without a capability.
+pub(crate) const SETPRIV: Tool = Tool::on_path("setpriv", "util-linux");
 /// Mounts a file system of a bounded size.
 pub(crate) const MOUNT: Tool = Tool::on_path("mount", "mount");
 

@@ -29,14 +29,15 @@ impl Case {
 pub(super) struct Room {
     skua: PathBuf,
     tcp: PathBuf,
+    ring: PathBuf,
     folder: TempDir,
 }
 
 impl Room {
-    pub(super) fn new(skua: PathBuf, tcp: PathBuf) -> Result<Self> {
+    pub(super) fn new(skua: PathBuf, tcp: PathBuf, ring: PathBuf) -> Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("skua-e2e-").tempdir().context("cannot make a folder")?;
-        Ok(Self { skua, tcp, folder })
+        Ok(Self { skua, tcp, ring, folder })
     }
 
     /// A file in the case's folder.
@@ -52,6 +53,11 @@ impl Room {
     /// The client of WSK that speaks TCP.
     pub(super) fn tcp(&self) -> &Path {
         &self.tcp
+    }
+
+    /// The client of WSK that keeps what it is lent from a packet ring.
+    pub(super) fn ring(&self) -> &Path {
+        &self.ring
     }
 
     /// The binary under test as a command, in a namespace when there is one.

@@ -61,6 +61,7 @@ pub(crate) fn run(arguments: &E2eArguments) -> Result<()> {
         tool::IP,
         tool::UNSHARE,
         tool::NSENTER,
+        tool::SETPRIV,
         tool::MOUNT,
         tool::SCRIPT,
         tool::CURL,
@@ -69,12 +70,13 @@ pub(crate) fn run(arguments: &E2eArguments) -> Result<()> {
     let skua = build()?;
     // As `cargo test` has built it already.
     let tcp = build_at(&["--package", "skua-hosted", "--example", "tcp"], "debug/examples/tcp")?;
+    let ring = build_at(&["--package", "skua-hosted", "--example", "ring"], "debug/examples/ring")?;
 
     let mut failed = Vec::new();
     for case in chosen {
         interrupt::check()?;
         let start = Instant::now();
-        let outcome = Room::new(skua.clone(), tcp.clone()).and_then(|room| (case.run)(&room));
+        let outcome = Room::new(skua.clone(), tcp.clone(), ring.clone()).and_then(|room| (case.run)(&room));
         let seconds = start.elapsed().as_secs_f64();
         match outcome {
             Ok(()) => println!("{:24} ok      {seconds:5.1} s  {}", case.name, case.proves),

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::process::{self, Process};
 use crate::{interrupt, tool};
@@ -91,6 +91,14 @@ impl Namespace {
         let mut command = tool::NSENTER.command();
         command.args(["--net", "--mount", "--target", &self.holder.id().to_string(), "--"]);
         command
+    }
+
+    /// The hardware address of an interface inside.
+    pub(super) fn hardware_address(&self, interface: &str) -> Result<String> {
+        let link = self.ip(&format!("link show dev {interface}"))?;
+        let mut words = link.split_whitespace().skip_while(|word| *word != "link/ether");
+        let address = words.nth(1).with_context(|| format!("{interface} has no hardware address: {link}"))?;
+        Ok(address.to_owned())
     }
 
     fn ip(&self, arguments: &str) -> Result<String> {

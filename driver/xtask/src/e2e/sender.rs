@@ -20,6 +20,9 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// Sends through sockets of its own and writes down each datagram that a socket took.
 const PYTHON_SENDER: &str = include_str!("sender.py");
 
+/// Sends frames made by hand.
+const PYTHON_FRAMES: &str = include_str!("frames.py");
+
 /// A run of the Python sender.
 pub(super) struct Sender<'a> {
     pub(super) to: Vec<SocketAddr>,
@@ -84,6 +87,46 @@ impl Sender<'_> {
         process::run(&mut command, LIMIT)?.success()?;
         read_manifest(&manifest)
     }
+}
+
+/// What is to become of a frame that was made by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// It is indicated.
+    Lent,
+    /// It is counted as lost below.
+    Lost,
+    /// It is none of the sink's.
+    Passed,
+}
+
+/// Sends frames made by hand from one end of a pair of interfaces to the other, which has this hardware address, and says
+/// what is to become of each, by the name that is its payload.
+pub(super) fn frames(
+    room: &Room,
+    namespace: &Namespace,
+    interface: &str,
+    hardware: &str,
+    addresses: [&str; 4],
+    port: u16,
+) -> Result<Vec<(String, Fate)>> {
+    let script = room.file("frames.py");
+    fs::write(&script, PYTHON_FRAMES).context("cannot write the sender of frames")?;
+    let mut command = run_in(Some(namespace), tool::PYTHON);
+    command.arg(&script).args([interface, hardware]).args(addresses).arg(port.to_string());
+    let told = process::run(&mut command, LIMIT)?.success()?.stdout;
+    told.lines()
+        .map(|line| {
+            let (name, fate) = line.split_once(' ').with_context(|| format!("not a frame: {line}"))?;
+            let fate = match fate {
+                "lent" => Fate::Lent,
+                "lost" => Fate::Lost,
+                "passed" => Fate::Passed,
+                other => bail!("not a fate: {other}"),
+            };
+            Ok((name.to_owned(), fate))
+        })
+        .collect()
 }
 
 /// `logger`, one syslog message a line.

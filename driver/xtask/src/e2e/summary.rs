@@ -38,6 +38,9 @@ pub(crate) struct Summary {
     pub(crate) retained: u64,
     pub(crate) drops: BTreeMap<String, u64>,
     pub(crate) lost_below: Option<u64>,
+    /// Why, where the sink can tell.
+    #[serde(default)]
+    pub(crate) lost_by: BTreeMap<String, u64>,
     pub(crate) sources: u64,
 }
 

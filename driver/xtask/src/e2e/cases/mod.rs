@@ -7,6 +7,7 @@ mod errors;
 mod generator;
 mod networks;
 mod overload;
+mod packet_rings;
 mod senders;
 mod streams;
 
@@ -21,6 +22,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         overload::CASES,
         endings::CASES,
         networks::CASES,
+        packet_rings::CASES,
         generator::CASES,
         errors::CASES,
         streams::CASES,

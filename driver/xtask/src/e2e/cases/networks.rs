@@ -30,17 +30,17 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "multicast-ipv6", proves: "the same over IPv6", run: multicast_v6 },
 ];
 
-const SINK_ENDS: [End; 2] = [
+pub(super) const SINK_ENDS: [End; 2] = [
     End { interface: "inner0", addresses: &["10.77.0.1/24", "fd77:0::1/64"] },
     End { interface: "inner1", addresses: &["10.77.1.1/24", "fd77:1::1/64"] },
 ];
-const SENDER_ENDS: [End; 2] = [
+pub(super) const SENDER_ENDS: [End; 2] = [
     End { interface: "outer0", addresses: &["10.77.0.2/24", "fd77:0::2/64"] },
     End { interface: "outer1", addresses: &["10.77.1.2/24", "fd77:1::2/64"] },
 ];
 
 /// A namespace for the sink and one for the sender, with two networks between them.
-fn hosts() -> Result<(Namespace, Namespace)> {
+pub(super) fn hosts() -> Result<(Namespace, Namespace)> {
     let (sink, sender) = (Namespace::open()?, Namespace::open()?);
     for (inner, outer) in SINK_ENDS.iter().zip(&SENDER_ENDS) {
         sink.connect(inner, &sender, outer)?;
