@@ -51,7 +51,7 @@ pub(crate) enum What {
 /// How much is measured, where it is not said otherwise.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Preset {
-    /// What a user would pick, over loopback, in at most 3 minutes
+    /// What a user would pick, over loopback, in at most 3 minutes where nothing disturbs
     Laptop,
     /// Every receiver over every path, size and rate: hours
     Full,
@@ -117,6 +117,10 @@ pub(crate) struct RunArguments {
     /// Bytes of receive buffer that every receiver asks for.
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     pub(crate) receive_buffer: u32,
+
+    /// How often at most a measurement is made again that other work disturbed.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=100))]
+    pub(crate) repeats: u32,
 
     /// Have a network namespace even for lo, whose loopback nobody else uses.
     #[arg(long)]

@@ -68,9 +68,6 @@ pub(super) fn latency(
     })
 }
 
-/// How often a disturbed measurement is made again.
-const REPEATS: u32 = 2;
-
 struct Measured {
     sent: Sent,
     taken: Taken,
@@ -89,7 +86,7 @@ impl Measured {
         latency: bool,
     ) -> Result<Self> {
         let mut best = Self::take(contestant, case, network, setting, latency)?;
-        for _ in 0..REPEATS {
+        for _ in 0..setting.repeats {
             if best.disturbance <= DISTURBED {
                 break;
             }

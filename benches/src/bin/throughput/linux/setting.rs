@@ -26,6 +26,8 @@ pub(crate) struct Setting {
     pub(crate) sender_core: usize,
     pub(crate) receiver_core: usize,
     pub(crate) receive_buffer: u32,
+    /// How often at most a disturbed measurement is made again.
+    pub(crate) repeats: u32,
     /// Whether loopback is also that of a namespace of its own.
     pub(crate) namespaces: bool,
     /// Empty: to be found.
@@ -99,6 +101,7 @@ impl Setting {
             sender_core: arguments.sender_core,
             receiver_core: arguments.receiver_core,
             receive_buffer: arguments.receive_buffer,
+            repeats: arguments.repeats,
             namespaces: arguments.namespaces,
             skua: arguments.skua.clone().unwrap_or_default(),
         })
@@ -131,6 +134,7 @@ impl Setting {
             sender_core: 0,
             receiver_core: 1,
             receive_buffer: 16 << 20,
+            repeats: 2,
             namespaces: false,
             skua: PathBuf::new(),
         };
