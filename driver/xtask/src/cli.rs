@@ -24,7 +24,7 @@ enum Task {
     BenchSmoke,
     /// Build the engine's library for drivers in C, libskua_kernel.a, on this machine.
     BuildCapi,
-    /// Build skua.sys and skua.exe for Windows, on this machine.
+    /// Build skua.sys, the example's forward.sys, and skua.exe for Windows, on this machine.
     BuildSys(BuildArguments),
     /// Build the C libraries, and compile and run their tests with gcc and clang.
     C(CArguments),
@@ -32,9 +32,9 @@ enum Task {
     CHeader(HeaderArguments),
     /// Compare what the images import with the lists in this tree, and check what Windows asks of a driver's image.
     CheckImage(ImageArguments),
-    /// Find every panic left in skua.sys; fail for one that is reached at DISPATCH_LEVEL or that no list allows.
+    /// Find every panic left in the drivers; fail for one that is reached at DISPATCH_LEVEL or that no list allows.
     CheckPanics,
-    /// Find the deepest stack below what skua.sys has called at DISPATCH_LEVEL; fail where it is too deep.
+    /// Find the deepest stack below what the drivers have called at DISPATCH_LEVEL; fail where it is too deep.
     CheckStack,
     /// Type-check the driver's `wdk` feature against bindings made from mingw-w64's headers.
     CheckWdk,

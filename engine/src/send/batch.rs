@@ -74,19 +74,31 @@ pub struct SendBatch<'s, K: Kernel, H: Handler<K>> {
 }
 
 impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
+    /// An empty batch, in the place that [`SendBatch::enter`] took.
     pub(crate) fn new(
         block: &'s SocketBlock<K, H>,
         dispatch: &'s Dispatch<'s, K>,
         remote: SocketAddr,
-        control: Control,
-    ) -> Result<Self, SendError> {
+    ) -> Self {
+        let is_fixed = block.core.remote == Some(remote);
+        let remote = SOCKADDR_INET::from(remote);
+        let control = Control::EMPTY;
+        Self { block, dispatch, remote, is_fixed, control, first: None, last: None, datagrams: 0 }
+    }
+
+    /// Enters the socket's rundown, for a batch that is made next: apart from it, so that a batch, which is large, is made
+    /// where it stays.
+    pub(crate) fn enter(block: &SocketBlock<K, H>, dispatch: &Dispatch<'_, K>) -> Result<(), SendError> {
         let stopping = block.core.stopping.load(Ordering::Relaxed);
         if stopping || !block.core.rundown.acquire(dispatch.processor(), 1) {
             return Err(SendError::Closing);
         }
-        let is_fixed = block.core.remote == Some(remote);
-        let remote = SOCKADDR_INET::from(remote);
-        Ok(Self { block, dispatch, remote, is_fixed, control, first: None, last: None, datagrams: 0 })
+        Ok(())
+    }
+
+    /// The control messages that go out with it.
+    pub(crate) fn control(&mut self) -> &mut Control {
+        &mut self.control
     }
 
     /// Adds a datagram: `fill` gets all of a context's bytes and returns how many of them the datagram has. Where the
@@ -136,6 +148,7 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
     ///
     /// # IRQL
     /// DISPATCH_LEVEL.
+    #[inline(never)]
     pub fn push_retained(&mut self, retained: Retained<K>) -> Result<(), SendError> {
         let lent = retained.buffer().filter(|_| self.block.engine.core.send_lent);
         let Some(buffer) = lent else {
@@ -217,7 +230,9 @@ impl<'s, K: Kernel, H: Handler<K>> SendBatch<'s, K, H> {
     ///
     /// # IRQL
     /// DISPATCH_LEVEL.
-    pub(crate) fn send(mut self) -> Result<usize, SendError> {
+    // By reference and in a frame of its own: a batch is large, and handlers send from inside their callbacks.
+    #[inline(never)]
+    pub(crate) fn send(&mut self) -> Result<usize, SendError> {
         let Some(first) = self.first.take() else { return Ok(0) };
         let datagrams = self.datagrams;
         let processor = self.dispatch.processor();

@@ -86,13 +86,18 @@ impl<K: Kernel> SendContext<K> {
     ///
     /// # IRQL
     /// At most DISPATCH_LEVEL.
+    #[inline(never)]
     pub(crate) unsafe fn settle(&self, status: NTSTATUS) {
         // SAFETY: the caller's promise.
-        let loan = unsafe { self.loan.get().replace(Loan::None) };
+        let loan = unsafe { &mut *self.loan.get() };
         match loan {
             Loan::None => return,
-            Loan::Retained(retained) => drop(retained),
-            Loan::Callers(callers) => callers.give_back(status),
+            // Dropped where it lies: it is large for a stack at DISPATCH_LEVEL.
+            Loan::Retained(_) => *loan = Loan::None,
+            &mut Loan::Callers(callers) => {
+                *loan = Loan::None;
+                callers.give_back(status);
+            }
         }
         let buffer = WSK_BUF { Mdl: self.own.as_ptr(), Offset: 0, Length: 0 };
         // SAFETY: the caller's promise.
@@ -105,6 +110,7 @@ pub(crate) enum Loan<K: Kernel> {
     /// The context's own.
     None,
     /// The provider's, which was kept for this.
+    #[expect(dead_code, reason = "held until the send is over, and then dropped")]
     Retained(Retained<K>),
     /// The caller's.
     Callers(CallersBuffer),

@@ -36,41 +36,41 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) const EMPTY: Self = Self { bytes: [0; CONTROL_BYTES], length: 0 };
 
-    /// The messages for a send to `remote`; `None` if the source is of another family. An IPv4 remote takes those of IPv4,
-    /// also on a dual-stack socket.
+    /// Makes these the messages for a send to `remote`; false if the source is of another family. An IPv4 remote takes those of
+    /// IPv4, also on a dual-stack socket. In place, because they are large for a stack at DISPATCH_LEVEL.
     ///
     /// # IRQL
     /// At most DISPATCH_LEVEL.
-    pub(crate) fn new(options: &SendOptions, remote: &Endpoint) -> Option<Self> {
-        let mut control = Self::EMPTY;
+    pub(crate) fn set(&mut self, options: &SendOptions, remote: &Endpoint) -> bool {
+        self.length = 0;
         if *options == SendOptions::default() {
-            return Some(control);
+            return true;
         }
         let is_ipv4 = remote.address.as_ipv4().is_some();
         if let Some((source, interface)) = options.source {
             let source = Address::from(source);
             if source.as_ipv4().is_some() != is_ipv4 {
-                return None;
+                return false;
             }
-            control.push_source(is_ipv4, source, interface);
+            self.push_source(is_ipv4, source, interface);
         }
         if let Some(octet) = options.type_of_service {
             let message = if is_ipv4 { ControlMessage::IP_TOS } else { ControlMessage::IPV6_TCLASS };
-            control.push(message, &i32::from(octet).to_ne_bytes());
+            self.push(message, &i32::from(octet).to_ne_bytes());
         }
         if let Some(octet) = options.hop_limit {
             let message = if is_ipv4 { ControlMessage::IP_TTL } else { ControlMessage::IPV6_HOPLIMIT };
-            control.push(message, &i32::from(octet).to_ne_bytes());
+            self.push(message, &i32::from(octet).to_ne_bytes());
         }
         if let Some(bytes) = options.segment {
-            control.push(ControlMessage::UDP_SEND_MSG_SIZE, &bytes.to_ne_bytes());
+            self.push(ControlMessage::UDP_SEND_MSG_SIZE, &bytes.to_ne_bytes());
         }
         let lone = SendOptions { source: options.source, ..SendOptions::default() } == *options;
         if lone {
             // Some systems lose a lone packet information message before filters see it; an empty second one keeps it.
-            control.push(if is_ipv4 { ControlMessage::IP_OPTIONS } else { ControlMessage::IPV6_RTHDR }, &[]);
+            self.push(if is_ipv4 { ControlMessage::IP_OPTIONS } else { ControlMessage::IPV6_RTHDR }, &[]);
         }
-        Some(control)
+        true
     }
 
     /// Address and length as WskSendTo takes them: null and 0 if there is none.
@@ -94,7 +94,7 @@ impl Control {
         }
     }
 
-    /// Appends a message. There is room for all that [`Control::new`] appends.
+    /// Appends a message. There is room for all that [`Control::set`] appends.
     fn push(&mut self, message: ControlMessage, payload: &[u8]) {
         let header = CMSGHDR::new(message, payload.len());
         let start = self.length as usize;
@@ -116,6 +116,12 @@ mod tests {
     use super::*;
     use crate::abi::cmsg::wsa_cmsg_len;
 
+    fn control(options: &SendOptions, remote: &Endpoint) -> Control {
+        let mut control = Control::EMPTY;
+        assert!(control.set(options, remote));
+        control
+    }
+
     fn messages(control: &Control) -> Vec<(ControlMessage, usize)> {
         let mut found = Vec::new();
         let mut at = 0;
@@ -135,8 +141,8 @@ mod tests {
 
     #[test]
     fn nothing_said_is_no_control_data() {
-        let (address, length) =
-            Control::new(&SendOptions::default(), &remote("192.0.2.1:9")).unwrap().as_raw();
+        let mut control = control(&SendOptions::default(), &remote("192.0.2.1:9"));
+        let (address, length) = control.as_raw();
         assert!(address.is_null() && length == 0);
     }
 
@@ -144,7 +150,7 @@ mod tests {
     fn a_lone_source_has_a_companion() {
         let options =
             SendOptions { source: Some(("192.0.2.2".parse().unwrap(), 3)), ..SendOptions::default() };
-        let said = messages(&Control::new(&options, &remote("192.0.2.1:9")).unwrap());
+        let said = messages(&control(&options, &remote("192.0.2.1:9")));
         assert_eq!(said, [(ControlMessage::IP_PKTINFO, 8), (ControlMessage::IP_OPTIONS, 0)]);
     }
 
@@ -156,7 +162,7 @@ mod tests {
             hop_limit: Some(7),
             segment: Some(1200),
         };
-        let said = messages(&Control::new(&options, &remote("[2001:db8::1]:9")).unwrap());
+        let said = messages(&control(&options, &remote("[2001:db8::1]:9")));
         let kinds: Vec<_> = said.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(
             kinds,
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn a_mapped_remote_takes_ipv4_messages() {
         let options = SendOptions { type_of_service: Some(1), ..SendOptions::default() };
-        let said = messages(&Control::new(&options, &remote("[::ffff:192.0.2.1]:9")).unwrap());
+        let said = messages(&control(&options, &remote("[::ffff:192.0.2.1]:9")));
         assert_eq!(said, [(ControlMessage::IP_TOS, 4)]);
     }
 }

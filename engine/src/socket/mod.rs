@@ -33,7 +33,7 @@ use crate::nbl::NblList;
 use crate::processor::Dispatch;
 use crate::send::batch::{SendBatch, SendError};
 use crate::send::context::CallersBuffer;
-use crate::send::control::{Control, SendOptions};
+use crate::send::control::SendOptions;
 use block::SocketBlock;
 
 /// A bound datagram socket. Opened by [`Engine::open_socket`](crate::Engine::open_socket).
@@ -101,9 +101,12 @@ impl<K: Kernel, H: Handler<K>> DatagramSocket<K, H> {
         fill: impl FnOnce(&mut SendBatch<'_, K, H>) -> R,
     ) -> Result<(R, usize), SendError> {
         let remote = self.in_family(remote)?;
-        let control = Control::new(options, &Endpoint::from(remote)).ok_or(SendError::Family)?;
         Dispatch::with(&self.core().kernel, |dispatch| {
-            let mut batch = SendBatch::new(&self.block, dispatch, remote, control)?;
+            SendBatch::enter(&self.block, dispatch)?;
+            let mut batch = SendBatch::new(&self.block, dispatch, remote);
+            if !batch.control().set(options, &Endpoint::from(remote)) {
+                return Err(SendError::Family);
+            }
             let filled = fill(&mut batch);
             batch.send().map(|sent| (filled, sent))
         })

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use skua_engine::{DropReason, Kernel};
-use skua_forward::{Action, Forwarder, Rule, Rules, Settings, Side, run};
+use skua_forward::{Action, Forwarder, Rule, Settings, Side, run};
 use skua_hosted::{HostConfig, HostKernel};
 
 /// Forwards datagrams between two sockets, without copying them.
@@ -42,12 +42,11 @@ struct Arguments {
 fn main() -> Result<(), Box<dyn Error>> {
     let Arguments { listen, inner, to, mut rules, under_way, seconds } = Arguments::parse();
     rules.extend(to.map(|to| Rule { side: Side::Outer, source: None, action: Action::Forward(to) }));
-    let rules = Rules::new(&rules).ok_or("too many rules")?;
     let inner = inner.unwrap_or_else(|| match listen {
         SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
         SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
     });
-    let settings = Settings { local: [listen, inner], rules, under_way };
+    let settings = Settings { local: [listen, inner], rules: &rules, under_way };
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let told = interrupted()?;
     let wait = |longest: Duration| {

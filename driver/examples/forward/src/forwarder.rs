@@ -4,23 +4,23 @@ use core::net::SocketAddr;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
-use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES};
+use skua_engine::abi::status::{NTSTATUS, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER};
 use skua_engine::{
     CloseError, Config, DatagramSocket, Engine, Kernel, OpenSocketError, OutletBusy, Passive, Provider,
     Retention, SocketOptions, Stats,
 };
 use skua_pools::OutOfMemory;
 
-use crate::relay::Relay;
-use crate::rule::{MOST_RULES, Rules, Side};
+use crate::relay::{MOST_RULES, Relay};
+use crate::rule::{Rule, Side};
 
 /// What a forwarder is opened with.
-#[derive(Clone, Debug)]
-pub struct Settings {
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'r> {
     /// Where the sockets are bound, outer and inner. Port 0 takes a free one.
     pub local: [SocketAddr; 2],
-    /// Who may pass, and where to.
-    pub rules: Rules,
+    /// Who may pass, and where to: the first rule that fits decides. At most [`MOST_RULES`].
+    pub rules: &'r [Rule],
     /// Datagrams that may be under way at once on each processor, and sends at once in all. A datagram is under way from its
     /// indication until its send has completed; it lies in the network card's memory meanwhile, so this is a small number.
     pub under_way: u32,
@@ -30,6 +30,9 @@ pub struct Settings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// There are too many rules.
+    #[error("a table has at most {MOST_RULES} rules, not {0}")]
+    TooManyRules(usize),
     /// Nonpaged pool is exhausted.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
@@ -50,6 +53,7 @@ impl OpenError {
     /// The status a driver returns for it.
     pub fn status(&self) -> NTSTATUS {
         match self {
+            Self::TooManyRules(_) => STATUS_INVALID_PARAMETER,
             Self::OutOfMemory(_) => STATUS_INSUFFICIENT_RESOURCES,
             Self::Engine(error) => error.status(),
             Self::Socket { error, .. } => error.status(),
@@ -62,8 +66,6 @@ impl OpenError {
 pub struct ForwardStats {
     /// The engine's own counts.
     pub engine: Stats,
-    /// Datagrams that each rule decided about.
-    pub hits: [u64; MOST_RULES],
     /// Datagrams handed to the other side's socket.
     pub forwarded: u64,
     /// Datagrams that were let through and could not be sent.
@@ -86,11 +88,14 @@ impl<K: Kernel> Forwarder<K> {
     /// PASSIVE_LEVEL.
     pub fn open(
         provider: &Provider<K>,
-        settings: &Settings,
+        settings: &Settings<'_>,
         passive: &Passive<'_>,
     ) -> Result<Self, OpenError> {
         let kernel = provider.kernel();
-        let relay = Relay::new(kernel, settings.rules.clone(), passive)?;
+        if settings.rules.len() > MOST_RULES {
+            return Err(OpenError::TooManyRules(settings.rules.len()));
+        }
+        let relay = Relay::new(kernel, settings.rules, passive)?;
         let config = Config {
             send_slots: settings.under_way,
             // Nothing is copied into a context: all that is sent is lent.
@@ -132,16 +137,17 @@ impl<K: Kernel> Forwarder<K> {
     #[must_use]
     pub fn stats(&self) -> ForwardStats {
         let relay = self.engine.handler();
-        let mut hits = [0; MOST_RULES];
-        for (hits, counted) in hits.iter_mut().zip(&relay.hits) {
-            *hits = counted.load(Ordering::Relaxed);
-        }
         ForwardStats {
             engine: self.engine.stats(),
-            hits,
             forwarded: relay.forwarded.load(Ordering::Relaxed),
             not_sent: relay.not_sent.load(Ordering::Relaxed),
         }
+    }
+
+    /// Datagrams that the `index`th rule decided about; `None` behind the last.
+    #[must_use]
+    pub fn hits(&self, index: usize) -> Option<u64> {
+        self.engine.handler().hits(index)
     }
 
     /// Ends forwarding and closes both sockets, in the order that teardown needs:

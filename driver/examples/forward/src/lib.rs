@@ -9,7 +9,7 @@
 //! 1. [`run`] registers with WSK, waits for the provider, and opens a [`Forwarder`] for each of its [`Settings`].
 //! 2. [`Forwarder::open`] opens an engine with a [`Relay`] as its handler, and the two sockets, which it puts into the relay's
 //!    outlets.
-//! 3. [`Relay::receive`](skua_engine::Handler::receive) asks the [`Rules`] about each datagram, and sends those that may pass
+//! 3. [`Relay::receive`](skua_engine::Handler::receive) asks the [`Rule`]s about each datagram, and sends those that may pass
 //!    from inside the callback.
 //! 4. [`Forwarder::close`] takes the sockets out of the outlets, then closes them; [`run`] closes the registration and returns.
 //!
@@ -23,6 +23,6 @@ mod rule;
 mod service;
 
 pub use forwarder::{ForwardStats, Forwarder, OpenError, Settings, Unfinished};
-pub use relay::Relay;
-pub use rule::{Action, MOST_RULES, Rule, RuleError, Rules, Side};
+pub use relay::{MOST_RULES, Relay};
+pub use rule::{Action, Rule, RuleError, Side, first};
 pub use service::{MOST_FORWARDERS, ServiceError, run};

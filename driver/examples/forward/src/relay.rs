@@ -3,51 +3,82 @@
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use skua_engine::{Batch, DropReason, Handler, Kernel, Outlet, Passive, Retained, SendBatch, SendOptions};
-use skua_pools::OutOfMemory;
+use arrayvec::ArrayVec;
+use skua_engine::{Batch, DropReason, Handler, Kernel, Outlet, Passive, Retained, SendOptions};
+use skua_pools::{OutOfMemory, Slab, Tag};
 
-use crate::rule::{Action, MOST_RULES, Rules, Side};
+use crate::rule::{Action, Rule, Side, first};
+
+const TAG: Tag = Tag::new(b"FwRu");
+
+/// The most rules of a relay.
+pub const MOST_RULES: usize = 16;
 
 /// Forwards what its rules let through.
+///
+/// The engine is given a handler by value and moves it to where it stays, so what is large is not in the handler itself: kernel
+/// stacks are small.
 pub struct Relay<K: Kernel> {
-    rules: Rules,
+    lines: Slab<Line, K>,
     /// The socket of each side, to send by. Put in and taken out by the [`Forwarder`](crate::Forwarder).
     pub(crate) outlets: [Outlet<K, Self>; 2],
-    /// Datagrams that each rule decided about.
-    pub(crate) hits: [AtomicU64; MOST_RULES],
     /// Datagrams handed to the other side's socket.
     pub(crate) forwarded: AtomicU64,
     /// Datagrams kept to be sent that could not be: no send context, or the socket is closing.
     pub(crate) not_sent: AtomicU64,
 }
 
-/// What one processor counts within a batch, added up at its end.
-#[derive(Default)]
-pub struct Counts {
+/// A rule, and how many datagrams it decided about.
+struct Line {
+    rule: Rule,
+    hits: AtomicU64,
+}
+
+/// What belongs to one processor.
+pub struct Shard<K: Kernel> {
+    /// Datagrams that pass. Empty between batches: nobody would give them back once their socket has stopped.
+    passing: ArrayVec<Passing<K>, ROUND>,
+    /// What is counted within a batch, added up at its end.
     hits: [u32; MOST_RULES],
     forwarded: u32,
     not_sent: u32,
 }
 
-/// A datagram on its way, and where to.
-type Passing<K> = (SocketAddr, Retained<K>);
+/// A datagram that passes.
+struct Passing<K: Kernel> {
+    to: SocketAddr,
+    /// `None` once it is on its way.
+    kept: Option<Retained<K>>,
+}
+
+/// Datagrams that are judged before they are sent.
+const ROUND: usize = 4;
 
 impl<K: Kernel> Relay<K> {
-    /// A relay whose outlets are empty.
+    /// A relay whose outlets are empty. Rules beyond [`MOST_RULES`] are not counted.
     ///
     /// # Errors
     /// Nonpaged pool is exhausted.
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
-    pub fn new(kernel: &K, rules: Rules, passive: &Passive<'_>) -> Result<Self, OutOfMemory> {
+    pub fn new(kernel: &K, rules: &[Rule], passive: &Passive<'_>) -> Result<Self, OutOfMemory> {
+        let line = |index: usize| Line {
+            // There are as many lines as rules.
+            rule: rules.get(index).copied().unwrap_or(Rule::DROP),
+            hits: AtomicU64::new(0),
+        };
         Ok(Self {
-            rules,
+            lines: Slab::new(kernel.clone(), TAG, rules.len(), line)?,
             outlets: [Outlet::new(kernel, passive)?, Outlet::new(kernel, passive)?],
-            hits: Default::default(),
             forwarded: AtomicU64::new(0),
             not_sent: AtomicU64::new(0),
         })
+    }
+
+    /// Datagrams that the `index`th rule decided about; `None` behind the last.
+    pub(crate) fn hits(&self, index: usize) -> Option<u64> {
+        self.lines.get(index).map(|line| line.hits.load(Ordering::Relaxed))
     }
 
     /// The outlet of `side`.
@@ -59,87 +90,91 @@ impl<K: Kernel> Relay<K> {
         }
     }
 
-    /// Judges datagrams up to one that passes, which stays in the memory that it came in. What the rules drop is counted as
+    /// Judges the next datagrams. One that passes stays in the memory that it came in. What the rules drop is counted as
     /// `handler`, what no rule is about as `not_allowed`, what would go beyond the retention budget as `retain_budget`.
-    fn next_passing(&self, side: Side, counts: &mut Counts, batch: &mut Batch<'_, K>) -> Option<Passing<K>> {
-        while let Some(datagram) = batch.next_datagram() {
-            let Some((rule, action)) = self.rules.find(side, &datagram.remote()) else {
+    // Frames of their own, here and below, one after the other and not one in the other: kernel stacks are small.
+    #[inline(never)]
+    fn judge(&self, side: Side, shard: &mut Shard<K>, batch: &mut Batch<'_, K>) {
+        while !shard.passing.is_full() {
+            let Some(datagram) = batch.next_datagram() else { return };
+            let rules = self.lines.iter().map(|line| &line.rule);
+            let Some((rule, action)) = first(rules, side, &datagram.remote()) else {
                 datagram.refuse(DropReason::NotAllowed);
                 continue;
             };
-            if let Some(hits) = counts.hits.get_mut(rule) {
+            if let Some(hits) = shard.hits.get_mut(rule) {
                 *hits += 1;
             }
             match action {
                 Action::Drop => datagram.refuse(DropReason::Handler),
+                // A refusal is counted by the engine, and there is room for what is kept.
                 Action::Forward(to) => {
-                    // A refusal is counted by the engine.
                     if let Ok(kept) = datagram.retain() {
-                        return Some((to, kept));
+                        drop(shard.passing.try_push(Passing { to, kept: Some(kept) }));
                     }
                 }
             }
         }
-        None
     }
 
-    /// Adds a datagram to what goes out next. Its memory goes back when the send completes, or at once if there is no context
-    /// for it.
-    fn push(out: &mut SendBatch<'_, K, Self>, kept: Retained<K>, counts: &mut Counts) {
-        match out.push_retained(kept) {
-            Ok(()) => counts.forwarded += 1,
-            Err(_) => counts.not_sent += 1,
+    /// Sends what passes. Neighbours with one destination go out by one call.
+    #[inline(never)]
+    fn send(&self, side: Side, shard: &mut Shard<K>) {
+        let outlet = self.outlet(side);
+        let mut passing = shard.passing.iter_mut().peekable();
+        while let Some(&mut &mut Passing { to, .. }) = passing.peek_mut() {
+            let (mut pushed, mut refused) = (0, 0);
+            let sent = outlet.with(|socket| {
+                socket.send_batch(to, &SendOptions::default(), |out| {
+                    while let Some(next) = passing.next_if(|next| next.to == to) {
+                        // Its memory goes back when the send completes, or at once if there is no context for it.
+                        match next.kept.take().map(|kept| out.push_retained(kept)) {
+                            Some(Ok(())) => pushed += 1,
+                            _ => refused += 1,
+                        }
+                    }
+                })
+            });
+            if pushed + refused == 0 {
+                // The socket is closing, or cannot send there. This one goes back with the rest of the round.
+                refused = 1;
+                passing.next();
+            }
+            let total = if matches!(sent, Some(Ok(_))) { &mut shard.forwarded } else { &mut shard.not_sent };
+            *total += pushed;
+            shard.not_sent += refused;
         }
+        shard.passing.clear();
     }
 
-    fn add_up(&self, counts: &mut Counts) {
-        let add = |total: &AtomicU64, count: u32| {
-            if count != 0 {
-                total.fetch_add(count.into(), Ordering::Relaxed);
+    fn add_up(&self, shard: &mut Shard<K>) {
+        let add = |total: &AtomicU64, count: &mut u32| {
+            if *count != 0 {
+                total.fetch_add((*count).into(), Ordering::Relaxed);
+                *count = 0;
             }
         };
-        for (total, count) in self.hits.iter().zip(counts.hits) {
-            add(total, count);
+        for (line, count) in self.lines.iter().zip(&mut shard.hits) {
+            add(&line.hits, count);
         }
-        add(&self.forwarded, counts.forwarded);
-        add(&self.not_sent, counts.not_sent);
-        *counts = Counts::default();
+        add(&self.forwarded, &mut shard.forwarded);
+        add(&self.not_sent, &mut shard.not_sent);
     }
 }
 
 impl<K: Kernel> Handler<K> for Relay<K> {
-    type Shard = Counts;
+    type Shard = Shard<K>;
 
-    fn shard(&self, _processor: u32, _passive: &Passive<'_>) -> Counts {
-        Counts::default()
+    fn shard(&self, _processor: u32, _passive: &Passive<'_>) -> Shard<K> {
+        Shard { passing: ArrayVec::new(), hits: [0; MOST_RULES], forwarded: 0, not_sent: 0 }
     }
 
-    fn receive(&self, counts: &mut Counts, batch: &mut Batch<'_, K>) {
+    fn receive(&self, shard: &mut Shard<K>, batch: &mut Batch<'_, K>) {
         let side = Side::of_id(batch.socket());
-        let outlet = self.outlet(side.other());
-        // Neighbours with one destination go out by one call; the first with another waits here.
-        let mut waiting = None;
-        while let Some((to, first)) = waiting.take().or_else(|| self.next_passing(side, counts, batch)) {
-            let before = counts.forwarded;
-            let sent = outlet.with(|socket| {
-                socket.send_batch(to, &SendOptions::default(), |out| {
-                    Self::push(out, first, counts);
-                    while let Some((next_to, next)) = self.next_passing(side, counts, batch) {
-                        if next_to != to {
-                            waiting = Some((next_to, next));
-                            break;
-                        }
-                        Self::push(out, next, counts);
-                    }
-                })
-            });
-            if !matches!(sent, Some(Ok(_))) {
-                // What was pushed was not taken; what was not even pushed is `first`, which has gone back.
-                let pushed = counts.forwarded - before;
-                counts.forwarded = before;
-                counts.not_sent += pushed.max(1);
-            }
+        while !batch.is_empty() {
+            self.judge(side, shard, batch);
+            self.send(side.other(), shard);
         }
-        self.add_up(counts);
+        self.add_up(shard);
     }
 }

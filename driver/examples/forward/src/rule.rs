@@ -4,12 +4,8 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 
-use arrayvec::ArrayVec;
 use skua_engine::Endpoint;
 use skua_engine::admission::Prefix;
-
-/// The most rules of a table.
-pub const MOST_RULES: usize = 16;
 
 /// One of the two sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +55,11 @@ pub struct Rule {
     pub source: Option<Prefix>,
     /// What becomes of it.
     pub action: Action,
+}
+
+impl Rule {
+    /// Drops whatever comes in on the outer side.
+    pub(crate) const DROP: Self = Self { side: Side::Outer, source: None, action: Action::Drop };
 }
 
 /// Why a text is not a rule.
@@ -128,32 +129,18 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A table of rules, of which the first that fits decides.
-#[derive(Clone, Debug, Default)]
-pub struct Rules(ArrayVec<Rule, MOST_RULES>);
-
-impl Rules {
-    /// A table of these rules; `None` if there are more than [`MOST_RULES`].
-    #[must_use]
-    pub fn new(rules: &[Rule]) -> Option<Self> {
-        rules.try_into().ok().map(Self)
-    }
-
-    /// The rules, in order.
-    #[must_use]
-    pub fn as_slice(&self) -> &[Rule] {
-        &self.0
-    }
-
-    /// The first rule about a datagram that `remote` sent to `side`, and its index.
-    ///
-    /// # IRQL
-    /// Any.
-    #[must_use]
-    pub fn find(&self, side: Side, remote: &Endpoint) -> Option<(usize, Action)> {
-        let fits = |rule: &Rule| {
-            rule.side == side && rule.source.as_ref().is_none_or(|source| source.contains(&remote.address))
-        };
-        self.0.iter().enumerate().find(|(_, rule)| fits(rule)).map(|(index, rule)| (index, rule.action))
-    }
+/// The first of `rules` about a datagram that `remote` sent to `side`: its index, and what it says.
+///
+/// # IRQL
+/// Any.
+#[must_use]
+pub fn first<'r>(
+    rules: impl IntoIterator<Item = &'r Rule>,
+    side: Side,
+    remote: &Endpoint,
+) -> Option<(usize, Action)> {
+    let fits = |rule: &Rule| {
+        rule.side == side && rule.source.as_ref().is_none_or(|source| source.contains(&remote.address))
+    };
+    rules.into_iter().enumerate().find(|(_, rule)| fits(rule)).map(|(index, rule)| (index, rule.action))
 }

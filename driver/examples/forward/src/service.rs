@@ -66,7 +66,7 @@ impl ServiceError {
 /// PASSIVE_LEVEL.
 pub fn run<K: Kernel>(
     kernel: &K,
-    settings: &[Settings],
+    settings: &[Settings<'_>],
     mut wait: impl FnMut(Duration) -> bool,
     mut report: impl FnMut(&[Forwarder<K>]),
 ) -> Result<(), ServiceError> {
@@ -101,7 +101,7 @@ fn capture<K: Kernel>(
 
 fn forward<K: Kernel>(
     provider: &Provider<K>,
-    settings: &[Settings],
+    settings: &[Settings<'_>],
     passive: &Passive<'_>,
     wait: &mut impl FnMut(Duration) -> bool,
     report: &mut impl FnMut(&[Forwarder<K>]),

@@ -1,8 +1,8 @@
-//! `cargo xtask check-panics`: which panics are left in the driver, and that none is reached at DISPATCH_LEVEL.
+//! `cargo xtask check-panics`: which panics are left in each driver, and that none is reached at DISPATCH_LEVEL.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::program::{Program, Target};
 use super::reach::Reach;
@@ -14,8 +14,11 @@ const HANDLER: &str = "rust_begin_unwind";
 
 /// Prints what was looked at, and fails for a panic that is reached at DISPATCH_LEVEL or that the list does not allow.
 pub(crate) fn run() -> Result<()> {
-    let program = Program::load(&image::folder())?;
-    println!("{}", check(&program, &Rules::of_the_tree()?)?);
+    for lists in Rules::of_the_tree() {
+        let (driver, rules) = lists?;
+        let program = Program::load(&image::folder(), driver)?;
+        println!("{driver}.sys: {}", check(&program, &rules).with_context(|| driver.to_owned())?);
+    }
     Ok(())
 }
 

@@ -59,15 +59,15 @@ impl Function {
 }
 
 impl Program {
-    /// Reads `folder`/skua.sys and the map beside it.
-    pub(super) fn load(folder: &Path) -> Result<Self> {
+    /// Reads the .sys called `driver` in `folder`, and the map beside it.
+    pub(super) fn load(folder: &Path, driver: &str) -> Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
             fs::read(&path)
                 .with_context(|| format!("cannot read {}; cargo xtask build-sys makes it", path.display()))
         };
-        let bytes = read("skua.sys")?;
-        Self::read(&bytes, &String::from_utf8_lossy(&read("skua.map")?))
+        let bytes = read(&format!("{driver}.sys"))?;
+        Self::read(&bytes, &String::from_utf8_lossy(&read(&format!("{driver}.map"))?))
     }
 
     /// Reads the image `bytes`, which the linker describes in `map`.

@@ -7,12 +7,26 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::program::{Function, Program, Target};
 
-/// The IRQL at which others call functions of the driver.
-const LEVELS: &str = include_str!("rules/levels.txt");
-/// Where calls by pointer go.
-const POINTERS: &str = include_str!("rules/pointers.txt");
-/// Functions that may panic.
-const PANICS: &str = include_str!("rules/panics.txt");
+/// The lists of each driver: the IRQL at which others call its functions, where its calls by pointer go, which of its functions
+/// may panic.
+const LISTS: [(&str, [&str; 3]); 2] = [
+    (
+        "skua",
+        [
+            include_str!("rules/skua/levels.txt"),
+            include_str!("rules/skua/pointers.txt"),
+            include_str!("rules/skua/panics.txt"),
+        ],
+    ),
+    (
+        "forward",
+        [
+            include_str!("rules/forward/levels.txt"),
+            include_str!("rules/forward/pointers.txt"),
+            include_str!("rules/forward/panics.txt"),
+        ],
+    ),
+];
 
 /// The lists.
 pub(super) struct Rules {
@@ -42,9 +56,12 @@ pub(super) enum PointsAt {
 pub(super) struct Pattern(String);
 
 impl Rules {
-    /// The lists in this tree.
-    pub(super) fn of_the_tree() -> Result<Self> {
-        Self::parse(LEVELS, POINTERS, PANICS)
+    /// The lists in this tree, with the driver that each is about.
+    pub(super) fn of_the_tree() -> impl Iterator<Item = Result<(&'static str, Self)>> {
+        LISTS.iter().map(|(driver, [levels, pointers, panics])| {
+            let rules = Self::parse(levels, pointers, panics);
+            Ok((*driver, rules.with_context(|| format!("the lists of {driver}"))?))
+        })
     }
 
     pub(super) fn parse(levels: &str, pointers: &str, panics: &str) -> Result<Self> {
@@ -213,7 +230,9 @@ mod tests {
 
     #[test]
     fn the_lists_of_the_tree_can_be_read() {
-        Rules::of_the_tree().map(drop).unwrap();
+        for lists in Rules::of_the_tree() {
+            lists.map(drop).unwrap();
+        }
     }
 
     #[test]

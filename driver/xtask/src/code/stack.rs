@@ -1,6 +1,6 @@
 //! `cargo xtask check-stack`: how deep the stack gets below what is called at DISPATCH_LEVEL.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::program::Program;
 use super::reach::Reach;
@@ -13,9 +13,12 @@ const LIMIT: u64 = 2048;
 
 /// Prints the deepest path below each root, and fails where one is deeper than allowed, recursive or unknown.
 pub(crate) fn run() -> Result<()> {
-    let program = Program::load(&image::folder())?;
-    let deepest = check(&program, &Rules::of_the_tree()?)?;
-    println!("{deepest}");
+    for lists in Rules::of_the_tree() {
+        let (driver, rules) = lists?;
+        let program = Program::load(&image::folder(), driver)?;
+        let deepest = check(&program, &rules).with_context(|| driver.to_owned())?;
+        println!("{driver}.sys\n{deepest}");
+    }
     Ok(())
 }
 

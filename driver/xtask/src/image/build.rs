@@ -25,13 +25,18 @@ struct Program {
 
 const SKUA: Program = Program { package: "skua-app", built: "skua.exe", name: "skua.exe" };
 const SHIM: Program = Program { package: "skua-wine", built: "skua_wine.dll", name: "ntosshim.exe" };
+/// Drivers, by their package, which is also what the image is called: skua.sys and the example of an embedder's.
+const DRIVER: &str = "skua";
+const EXAMPLE: &str = "forward";
+
 const HAMMER: Program = Program { package: "skua-hammer", built: "hammer.exe", name: "hammer.exe" };
 
-/// Makes skua.sys with its PDB and map, and skua.exe.
+/// Makes skua.sys and the example's forward.sys, each with its PDB and map, and skua.exe.
 pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
     require()?;
     let folder = super::folder();
-    driver(&arguments.features, &folder)?;
+    driver(DRIVER, &arguments.features, &folder)?;
+    driver(EXAMPLE, &[], &folder)?;
     programs(&[SKUA], &folder)
 }
 
@@ -40,8 +45,9 @@ pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
 pub(crate) fn run_for_wine() -> Result<()> {
     require()?;
     let folder = super::folder();
-    driver(&["self-test".to_owned()], &folder.join("self-test"))?;
-    driver(&[], &folder)?;
+    driver(DRIVER, &["self-test".to_owned()], &folder.join("self-test"))?;
+    driver(DRIVER, &[], &folder)?;
+    driver(EXAMPLE, &[], &folder)?;
     run_for_c()?;
     programs(&[SKUA, SHIM, HAMMER], &folder)?;
     // Nothing but names that are forwarded: there is no code to begin at.
@@ -57,11 +63,11 @@ pub(crate) fn require() -> Result<()> {
     tool::require(&targets.iter().flat_map(Target::tools).collect::<Vec<_>>())
 }
 
-/// Builds the kernel image with `features`, and puts skua.sys, skua.pdb and skua.map into `folder`.
-fn driver(features: &[String], folder: &Path) -> Result<()> {
+/// Builds the kernel image `package` with `features`, and puts its .sys, .pdb and .map into `folder`.
+fn driver(package: &str, features: &[String], folder: &Path) -> Result<()> {
     let target = Target::kernel();
     let mut command = target.cargo("rustc")?;
-    command.args(["--package", "skua", "--profile", "image"]);
+    command.args(["--package", package, "--profile", "image"]);
     if !features.is_empty() {
         command.args(["--features", &features.join(",")]);
     }
@@ -69,8 +75,8 @@ fn driver(features: &[String], folder: &Path) -> Result<()> {
     command.args(["--", "-Clink-arg=/MAP"]);
     process::run_shown(&mut command, LIMIT)?;
     let built = target.output("image")?.join("deps");
-    for (from, to) in [("skua.dll", "skua.sys"), ("skua.pdb", "skua.pdb"), ("skua.map", "skua.map")] {
-        put(&built.join(from), &folder.join(to))?;
+    for (from, to) in [("dll", "sys"), ("pdb", "pdb"), ("map", "map")] {
+        put(&built.join(format!("{package}.{from}")), &folder.join(format!("{package}.{to}")))?;
     }
     Ok(())
 }

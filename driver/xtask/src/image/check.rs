@@ -11,11 +11,11 @@ use super::pe::Image;
 use crate::cli::ImageArguments;
 
 /// What build-sys makes.
-const IMAGES: [&str; 2] = ["skua.sys", "skua.exe"];
+const IMAGES: [&str; 3] = ["skua.sys", "forward.sys", "skua.exe"];
 /// What `cargo xtask wine` makes besides; not there if it never ran.
 const STAND_INS: [&str; 2] = ["ntosshim.exe", "wskio.sys"];
-/// The image that must be what Windows asks of a driver.
-const DRIVER: &str = "skua.sys";
+/// How images are called that must be what Windows asks of a driver, and are no stand-ins.
+const DRIVERS: [&str; 2] = ["skua.sys", "forward.sys"];
 
 /// Flags that every image must have: it may be loaded anywhere, and its data is never run.
 const FLAGS: [(pe::DllFlags, &str); 2] = [
@@ -59,7 +59,7 @@ fn violations(name: &str, bytes: &[u8], list: &List) -> Result<Vec<String>> {
     let image = Image::parse(bytes).with_context(|| name.to_owned())?;
     let mut found = list.differences(&image.imports()?);
     pages(&image, &mut found)?;
-    if name == DRIVER {
+    if DRIVERS.contains(&name) {
         driver(&image, &mut found)?;
     }
     Ok(found)
@@ -139,7 +139,7 @@ mod tests {
         let mut bytes = Sample::driver().write();
         change(&mut bytes);
         sign(&mut bytes);
-        found(DRIVER, &bytes)
+        found(DRIVERS[0], &bytes)
     }
 
     fn put(bytes: &mut [u8], at: usize, what: &[u8]) {
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn nothing_is_wrong_with_a_driver_as_it_should_be() {
-        assert_eq!(found(DRIVER, &Sample::driver().write()), [""; 0]);
+        assert_eq!(found(DRIVERS[0], &Sample::driver().write()), [""; 0]);
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         let mut bytes = Sample::driver().write();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
-        let found = found(DRIVER, &bytes);
+        let found = found(DRIVERS[0], &bytes);
         assert!(found.len() == 1 && found[0].starts_with("states the checksum"), "{found:?}");
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn an_import_that_is_not_listed_is_found() {
         let mut sample = Sample::driver();
         sample.imports.push(("hal.dll", "KeStall"));
-        let found = found(DRIVER, &sample.write());
+        let found = found(DRIVERS[0], &sample.write());
         assert_eq!(found, ["imports hal.dll, which is not on its list"]);
     }
 
@@ -212,6 +212,6 @@ mod tests {
 
     #[test]
     fn what_is_no_image_is_an_error() {
-        violations(DRIVER, b"MZ and nothing else", &List::parse("")).map(drop).unwrap_err();
+        violations(DRIVERS[0], b"MZ and nothing else", &List::parse("")).map(drop).unwrap_err();
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::pe::Import;
 
 /// Every list in the tree, by the name of the image it belongs to.
-const LISTS: [(&str, &str); 4] = [
+const LISTS: [(&str, &str); 5] = [
     ("skua.sys", include_str!("imports/skua.sys.txt")),
+    ("forward.sys", include_str!("imports/forward.sys.txt")),
     ("skua.exe", include_str!("imports/skua.exe.txt")),
     ("ntosshim.exe", include_str!("imports/ntosshim.exe.txt")),
     ("wskio.sys", include_str!("imports/wskio.sys.txt")),

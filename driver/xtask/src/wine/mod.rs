@@ -107,7 +107,7 @@ fn run_one(check: &Check, prefix: &Prefix, images: &Path) -> Result<()> {
     });
     if outcome.is_err() {
         prefix.reboot()?;
-        for name in std::iter::once("skua").chain(checks::CLIENTS) {
+        for name in std::iter::once("skua").chain(checks::services()) {
             Service::forget(prefix, name);
         }
     }

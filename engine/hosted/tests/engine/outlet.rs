@@ -113,15 +113,15 @@ fn an_outlet_takes_one_socket_in_its_life() {
     let engine = open(&client, None);
     assert!(engine.handler().outlet.with(|_| ()).is_none(), "there is none yet");
     connect(&engine, socket(&client, &engine));
-    let second = engine.handler().outlet.connect(socket(&client, &engine)).err().expect("there is one");
+    let second = engine.handler().outlet.connect(socket(&client, &engine)).expect_err("there is one");
     close(&client, second);
     close(&client, take(&client, &engine).expect("the first"));
-    let late = engine.handler().outlet.connect(socket(&client, &engine)).err().expect("there was one");
+    let late = engine.handler().outlet.connect(socket(&client, &engine)).expect_err("there was one");
     close(&client, late);
 
     let never = open(&client, None);
     assert!(take(&client, &never).is_none());
-    let late = never.handler().outlet.connect(socket(&client, &never)).err().expect("it was asked back");
+    let late = never.handler().outlet.connect(socket(&client, &never)).expect_err("it was asked back");
     close(&client, late);
     drop((engine, never));
     client.finish();

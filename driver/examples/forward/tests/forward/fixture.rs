@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use skua_engine::{Events, Passive, Provider, Registration};
-use skua_forward::{ForwardStats, Forwarder, Rule, Rules, Settings, Unfinished};
+use skua_forward::{ForwardStats, Forwarder, Rule, Settings, Unfinished};
 use skua_hosted::middleware::Middleware;
 use skua_hosted::{HostConfig, HostKernel};
 
@@ -44,7 +44,7 @@ impl Client {
 
     pub(crate) fn open(&self, rules: &[String], under_way: u32) -> Forwarder<HostKernel> {
         let passive = Passive::acquire(&self.kernel).unwrap();
-        Forwarder::open(&self.provider, &settings(rules, under_way), &passive).unwrap()
+        Forwarder::open(&self.provider, &settings(&table(rules), under_way), &passive).unwrap()
     }
 
     pub(crate) fn close(&self, forwarder: Forwarder<HostKernel>) -> ForwardStats {
@@ -67,14 +67,13 @@ impl Client {
     }
 }
 
-pub(crate) fn table(rules: &[String]) -> Rules {
-    let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-    Rules::new(&rules).unwrap()
+pub(crate) fn table(rules: &[String]) -> Vec<Rule> {
+    rules.iter().map(|rule| rule.parse().unwrap()).collect()
 }
 
-pub(crate) fn settings(rules: &[String], under_way: u32) -> Settings {
+pub(crate) fn settings(rules: &[Rule], under_way: u32) -> Settings<'_> {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    Settings { local: [any, any], rules: table(rules), under_way }
+    Settings { local: [any, any], rules, under_way }
 }
 
 /// A socket that is nobody's of Skua, on any port of this address.

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use skua_forward::{Forwarder, MOST_FORWARDERS, ServiceError, run};
+use skua_forward::{Forwarder, MOST_FORWARDERS, MOST_RULES, OpenError, ServiceError, run};
 use skua_hosted::fault::FaultLoop;
 use skua_hosted::{HostConfig, HostKernel};
 
-use crate::fixture::{next, peer, settings};
+use crate::fixture::{next, peer, settings, table};
 
 fn empty(kernel: &HostKernel) {
     let outstanding = kernel.outstanding();
@@ -19,6 +19,7 @@ fn a_service_forwards_until_it_is_told_to_stop_and_leaves_nothing() {
     let kernel = HostKernel::new(HostConfig::default());
     let (outside, inside) = (peer("127.0.0.1"), peer("127.0.0.1"));
     let rules = [format!("outer any forward {}", inside.local_addr().unwrap())];
+    let rules = table(&rules);
     let both = [settings(&rules, 4), settings(&rules, 4)];
     let rounds = Cell::new(0);
     let passed = Cell::new(0);
@@ -59,6 +60,16 @@ fn more_settings_than_places_are_refused() {
 }
 
 #[test]
+fn a_table_with_too_many_rules_is_refused_and_a_full_one_is_not() {
+    let kernel = HostKernel::new(HostConfig::default());
+    let rules = vec![table(&["outer any drop".to_owned()])[0]; MOST_RULES + 1];
+    let refused = run(&kernel, &[settings(&rules, 4)], |_| true, |_| ());
+    assert_eq!(refused, Err(ServiceError::Open(OpenError::TooManyRules(MOST_RULES + 1))));
+    run(&kernel, &[settings(&rules[1..], 4)], |_| true, |_| ()).unwrap();
+    empty(&kernel);
+}
+
+#[test]
 fn an_address_that_is_taken_ends_the_service_with_what_was_wrong() {
     let kernel = HostKernel::new(HostConfig::default());
     let taken = peer("127.0.0.1");
@@ -79,7 +90,7 @@ fn a_life_in_which_any_call_fails_once_ends_with_nothing_left() {
                 // A capture that failed once is tried again.
                 rounds.get() > 1
             };
-            let rules = ["outer any drop".to_owned(), "inner any forward 127.0.0.1:9".to_owned()];
+            let rules = table(&["outer any drop".to_owned(), "inner any forward 127.0.0.1:9".to_owned()]);
             // Whatever it says, it has left nothing, which the loop checks.
             let _said = run(kernel, &[settings(&rules, 4)], wait, |_| ());
         })

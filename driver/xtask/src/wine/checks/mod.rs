@@ -3,6 +3,7 @@
 mod clients;
 mod conformance;
 mod datagrams;
+mod embedded;
 mod faults;
 mod hostile;
 mod loading;
@@ -12,7 +13,12 @@ mod services;
 mod system;
 
 use super::check::Check;
-pub(super) use clients::CLIENTS;
+use clients::CLIENTS;
+
+/// Services besides skua that a check may leave behind.
+pub(super) fn services() -> impl Iterator<Item = &'static str> {
+    CLIENTS.into_iter().chain([embedded::NAME])
+}
 
 /// Every check, in the order in which they run.
 pub(super) fn all() -> impl Iterator<Item = &'static Check> {
@@ -26,6 +32,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Check> {
         hostile::CHECKS,
         services::CHECKS,
         clients::CHECKS,
+        embedded::CHECKS,
         faults::CHECKS,
     ]
     .into_iter()
