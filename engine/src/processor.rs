@@ -13,6 +13,7 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -117,18 +118,34 @@ impl<K: Kernel> Drop for Dispatch<'_, K> {
     }
 }
 
+/// Writes a field of a value that is being made where it stays: `place` is a pointer with room for it, and the caller's.
+macro_rules! write_field {
+    ($place:ident.$field:ident = $value:expr) => {{
+        let value = $value;
+        // SAFETY: the caller's place.
+        let field = unsafe { &raw mut (*$place).$field };
+        // SAFETY: as above; what is in it is not a value yet.
+        unsafe { field.write(value) };
+    }};
+}
+pub(crate) use write_field;
+
 /// One value for each processor, entered by the thread that holds the processor.
 ///
 /// # Invariants
 /// A cell's value is touched only between `enter` and the drop of its [`Entered`].
+///
+/// # Invariants
+/// The first `made` values are made.
 pub(crate) struct PerProcessor<T, K: Kernel> {
     cells: Slab<CachePadded<Cell<T>>, K>,
+    made: usize,
 }
 
 /// A processor's cell. `entered` is written only by the thread that holds the processor, so plain loads and stores do.
 struct Cell<T> {
     entered: AtomicBool,
-    value: UnsafeCell<T>,
+    value: UnsafeCell<MaybeUninit<T>>,
 }
 
 // SAFETY: a value is reached by one thread at a time, the one that holds its processor, hence `T: Send` is enough.
@@ -140,22 +157,31 @@ impl<T, K: Kernel> PerProcessor<T, K> {
         Slab::<CachePadded<Cell<T>>, K>::bytes(count as usize)
     }
 
-    /// Makes one value for each of `count` processors.
+    /// Makes one value for each of `count` processors: `make` writes it where it stays, because it may be large for a kernel's
+    /// stack.
+    ///
+    /// # Safety
+    /// `make` makes a value in the place that it is given.
     ///
     /// # IRQL
     /// PASSIVE_LEVEL.
-    pub(crate) fn new(
+    pub(crate) unsafe fn new(
         kernel: &K,
         tag: Tag,
         count: u32,
-        mut value: impl FnMut(u32) -> T,
+        mut make: impl FnMut(u32, *mut T),
     ) -> Result<Self, OutOfMemory> {
-        let cells = Slab::new(kernel.clone(), tag, count as usize, |index| {
-            #[expect(clippy::cast_possible_truncation, reason = "below `count`, which is a u32")]
-            let value = value(index as u32);
-            CachePadded::new(Cell { entered: AtomicBool::new(false), value: UnsafeCell::new(value) })
+        let cells = Slab::new(kernel.clone(), tag, count as usize, |_| {
+            let value = UnsafeCell::new(MaybeUninit::uninit());
+            CachePadded::new(Cell { entered: AtomicBool::new(false), value })
         })?;
-        Ok(Self { cells })
+        let mut values = Self { cells, made: 0 };
+        for processor in 0..count {
+            let Some(cell) = values.cells.get(processor as usize) else { break };
+            make(processor, cell.value.get().cast());
+            values.made += 1;
+        }
+        Ok(values)
     }
 
     /// The value of the processor that `dispatch` holds. `None` when it is entered further up this thread's stack, or
@@ -174,6 +200,15 @@ impl<T, K: Kernel> PerProcessor<T, K> {
     }
 }
 
+impl<T, K: Kernel> Drop for PerProcessor<T, K> {
+    fn drop(&mut self) {
+        for cell in self.cells.iter_mut().take(self.made) {
+            // SAFETY: made, and dropped once.
+            unsafe { cell.value.get_mut().assume_init_drop() };
+        }
+    }
+}
+
 /// The value of the processor that the thread holds, until this is dropped.
 pub(crate) struct Entered<'a, T> {
     cell: &'a Cell<T>,
@@ -186,7 +221,9 @@ impl<T> Deref for Entered<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the thread holds the processor and no other `Entered` of it exists: `entered` was false.
-        unsafe { &*self.cell.value.get() }
+        let value = unsafe { &*self.cell.value.get() };
+        // SAFETY: every cell's value is made before anybody can enter.
+        unsafe { value.assume_init_ref() }
     }
 }
 
@@ -194,7 +231,9 @@ impl<T> DerefMut for Entered<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and `self` is borrowed exclusively.
-        unsafe { &mut *self.cell.value.get() }
+        let value = unsafe { &mut *self.cell.value.get() };
+        // SAFETY: as in `deref`.
+        unsafe { value.assume_init_mut() }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::process::{self, Finished, Process};
 use crate::{cargo, tool, toolchain};
 
 /// The targets: what is in driver/fuzz/fuzz_targets.
-pub(crate) const TARGETS: [&str; 4] = ["device", "packet", "protocol", "ring"];
+pub(crate) const TARGETS: [&str; 5] = ["device", "nbl", "packet", "protocol", "ring"];
 
 /// How long each is fuzzed, in seconds, if nothing else is said.
 pub(crate) const SECONDS: u32 = 60;

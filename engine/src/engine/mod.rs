@@ -20,12 +20,10 @@ use crate::buffers::Copies;
 use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::{Passive, PerProcessor};
-use crate::receive::batch::Lending;
-use crate::receive::entry::Scratch;
 use crate::send::context::SendPool;
 use crate::stats::Stats;
 use ledger::{Elsewhere, Ledger};
-use shard::Shard;
+use shard::{Parts, Shard};
 use tally::Tally;
 
 const ENGINE_TAG: Tag = Tag::new(b"SkEn");
@@ -160,13 +158,10 @@ impl<K: Kernel, H: Handler<K>> Engine<K, H> {
         shards: u32,
         passive: &Passive<'_>,
     ) -> Result<PerProcessor<Shard<K, H>, K>, OutOfMemory> {
-        PerProcessor::new(kernel, SHARD_TAG, shards, |processor| Shard {
+        Shard::for_each_processor(kernel, SHARD_TAG, shards, |processor| Parts {
             handler: handler.shard(processor, passive),
             admission: admission.shard(processor),
-            tally: Tally::default(),
             sends: core.sends.as_ref().and_then(SendPool::magazine),
-            lending: Lending::default(),
-            scratch: Scratch::new(),
         })
     }
 

@@ -12,6 +12,7 @@ use crate::abi::nt::MDL;
 use crate::abi::sockaddr::{AF_INET, AF_INET6, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6};
 use crate::abi::wsk::WSK_DATAGRAM_INDICATION;
 use crate::address::{Address, Endpoint};
+use crate::processor::write_field;
 use crate::reason::DropReason;
 use crate::receive::coalesced::Split;
 use crate::receive::payload::Payload;
@@ -278,20 +279,31 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn new() -> Self {
-        let facts = Facts::new(Address::UNSPECIFIED, RecordFlags::empty());
-        Self {
-            entries: [Entry::VACANT; BATCH],
-            count: 0,
-            bytes: 0,
-            facts: [facts; BATCH],
-            spread: 0,
-            without: ArrayVec::new_const(),
-            skipped: 0,
-            split: None,
-            shape: Shape::NONE,
-            shape_of: Wanted::default(),
+    /// Makes one in place, because it is too large for a kernel's stack.
+    ///
+    /// # Safety
+    /// `place` has room for one, and is the caller's.
+    pub(crate) unsafe fn write_at(place: *mut Self) {
+        // SAFETY: a field of the place.
+        let entries = unsafe { &raw mut (*place).entries }.cast::<Entry>();
+        // SAFETY: as above.
+        let facts = unsafe { &raw mut (*place).facts }.cast::<Facts>();
+        for index in 0..BATCH {
+            // SAFETY: below the array's length.
+            unsafe { entries.wrapping_add(index).write(Entry::VACANT) };
+            // SAFETY: as above.
+            unsafe {
+                facts.wrapping_add(index).write(Facts::new(Address::UNSPECIFIED, RecordFlags::empty()))
+            };
         }
+        write_field!(place.count = 0);
+        write_field!(place.bytes = 0);
+        write_field!(place.spread = 0);
+        write_field!(place.without = ArrayVec::new_const());
+        write_field!(place.skipped = 0);
+        write_field!(place.split = None);
+        write_field!(place.shape = Shape::NONE);
+        write_field!(place.shape_of = Wanted::default());
     }
 
     /// Begins a round.
@@ -437,6 +449,8 @@ fn position(skipped: u32, index: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use core::mem::MaybeUninit;
+
     use super::*;
 
     #[test]
@@ -445,7 +459,12 @@ mod tests {
         assert_eq!(position(0b0001_0110, 0), 1);
         assert_eq!(position(0b0001_0110, 1), 1 << 3);
         assert_eq!(position(0b0001_0110, 2), 1 << 5);
-        let scratch = Scratch { skipped: 0b0001_0110, ..Scratch::new() };
+        let mut scratch = MaybeUninit::uninit();
+        // SAFETY: room for one.
+        unsafe { Scratch::write_at(scratch.as_mut_ptr()) };
+        // SAFETY: made just now.
+        let mut scratch = unsafe { scratch.assume_init() };
+        scratch.skipped = 0b0001_0110;
         assert_eq!(scratch.by_position(0b101), 0b0001_0110 | 1 | 1 << 5);
     }
 }

@@ -177,7 +177,8 @@ impl<K: Kernel> Forwarder<K> {
         }
         let mut outstanding = None;
         for socket in taken.into_iter().flatten() {
-            outstanding = socket.close(deadline, passive).err().or(outstanding);
+            let error = socket.close(deadline, passive).err();
+            outstanding = outstanding.or(error);
         }
         match (busy, outstanding) {
             (Some(busy), _) => Err(Unfinished::Outlet { busy, forwarder: self }),

@@ -52,7 +52,7 @@ struct Passing<K: Kernel> {
 }
 
 /// Datagrams that are judged before they are sent.
-const ROUND: usize = 4;
+const ROUND: usize = 2;
 
 impl<K: Kernel> Relay<K> {
     /// A relay whose outlets are empty. Rules beyond [`MOST_RULES`] are not counted.

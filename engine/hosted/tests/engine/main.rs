@@ -6,6 +6,7 @@ mod coalesced;
 mod faults;
 mod fixture;
 mod forward;
+mod hostile;
 #[path = "../shared/layer.rs"]
 mod layer;
 mod listener;

@@ -17,6 +17,7 @@ use skua_engine::{BeyondBudget, Config, DropReason, Passive, Retention, SendErro
 use skua_hosted::{HostConfig, HostKernel};
 
 use crate::fixture::{Client, PATIENCE, Policy, Recorder, RecorderEngine, told, wait_for};
+use crate::hostile;
 use crate::packets::{Packet, Packets};
 
 const UDP_HEADER: u32 = 8;
@@ -285,6 +286,22 @@ fn lists_are_sent_by_one_call_out_of_their_own_memory() {
     client.finish();
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn lists_made_of_any_bytes_are_handed_on_sent_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        hostile::receive_and_send_any(&bytes);
+    }
+}
+
+#[test]
+fn lists_that_once_were_of_interest_are_handed_on_sent_or_refused() {
+    for bytes in hostile::SEEDS {
+        hostile::receive_and_send_any(bytes);
+    }
+}
+
 /// Packets of any bytes, cut anywhere, some of them claiming any length.
 fn any_packet() -> impl Strategy<Value = Packet> {
     let data = prop::collection::vec(any::<u8>(), 0..200);
@@ -294,7 +311,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         .prop_map(|(data, cuts, before, claims, unmapped)| {
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(data.len() + 1)).collect();
             cuts.sort_unstable();
-            Packet { before, data, cuts, claims, unmapped }
+            Packet { before, data, cuts, claims, offset: None, unmapped }
         })
 }
 

@@ -22,13 +22,22 @@ pub(crate) struct Packet {
     pub cuts: Vec<usize>,
     /// What DataLength says, if not the truth.
     pub claims: Option<usize>,
+    /// What CurrentMdlOffset says, if not the truth.
+    pub offset: Option<u32>,
     /// MDLs that were not mapped yet.
     pub unmapped: bool,
 }
 
 impl Packet {
     pub(crate) fn new(data: &[u8], cuts: &[usize]) -> Self {
-        Self { before: 0, data: data.to_vec(), cuts: cuts.to_vec(), claims: None, unmapped: false }
+        Self {
+            before: 0,
+            data: data.to_vec(),
+            cuts: cuts.to_vec(),
+            claims: None,
+            offset: None,
+            unmapped: false,
+        }
     }
 }
 
@@ -113,7 +122,7 @@ impl Packets {
         buffer.MdlChain = mdls[0];
         buffer.CurrentMdl = mdls[0];
         buffer.DataOffset = u32::try_from(packet.before).unwrap();
-        buffer.CurrentMdlOffset = buffer.DataOffset;
+        buffer.CurrentMdlOffset = packet.offset.unwrap_or(buffer.DataOffset);
         buffer.DataLength = packet.claims.unwrap_or(packet.data.len());
         buffer
     }
