@@ -14,6 +14,38 @@
 //! 5. [`DatagramSocket::stop`], then [`DatagramSocket::close`]: callbacks and [`Retained`] datagrams come back first.
 //! 6. Drop the [`Provider`]; [`Registration::close`] waits for what is left and deregisters.
 //!
+//! # A handler
+//!
+//! The code that sees each datagram. `EMBEDDING.md`, beside this crate, has the rest of a program, and what a driver adds.
+//!
+//! ```
+//! use skua_engine::{Batch, DropReason, Handler, Kernel, Passive};
+//!
+//! /// Drops what is longer than it may be, and counts the rest.
+//! struct Limit {
+//!     bytes: usize,
+//! }
+//!
+//! impl<K: Kernel> Handler<K> for Limit {
+//!     /// What one processor counts: no lock, no atomic.
+//!     type Shard = u64;
+//!
+//!     fn shard(&self, _processor: u32, _passive: &Passive<'_>) -> u64 {
+//!         0
+//!     }
+//!
+//!     fn receive(&self, seen: &mut u64, batch: &mut Batch<'_, K>) {
+//!         while let Some(datagram) = batch.next_datagram() {
+//!             if datagram.payload().len() > self.bytes {
+//!                 datagram.refuse(DropReason::Handler);
+//!             } else {
+//!                 *seen += 1;
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
+//!
 //! # Life cycle of sockets by request
 //!
 //! Sockets over TCP, basic sockets, names and transports need no engine:

@@ -26,3 +26,8 @@ pub use forwarder::{ForwardStats, Forwarder, OpenError, Settings, Unfinished};
 pub use relay::{MOST_RULES, Relay};
 pub use rule::{Action, Rule, RuleError, Side, first};
 pub use service::{MOST_FORWARDERS, ServiceError, run};
+
+/// The guide's code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../engine/EMBEDDING.md")]
+struct Guide;
