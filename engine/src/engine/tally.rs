@@ -66,11 +66,11 @@ impl Tally {
         self.kept += 1;
     }
 
-    /// Counts a datagram without a control message that its socket would have liked to see.
+    /// Counts datagrams without a control message that their socket would have liked to see.
     #[inline]
-    pub(crate) fn miss_info(&mut self) {
+    pub(crate) fn miss_info(&mut self, count: u64) {
         self.beyond_usual = true;
-        self.without_info += 1;
+        self.without_info += count;
     }
 
     /// Counts sends that are handed to the provider.
@@ -169,7 +169,7 @@ mod tests {
             |_| {},
             |tally| tally.refuse(DropReason::Handler),
             Tally::keep,
-            Tally::miss_info,
+            |tally| tally.miss_info(2),
             |tally| tally.issue_sends(3),
             |tally| tally.end_sends(2, false),
         ];

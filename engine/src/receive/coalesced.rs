@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 
 use crate::abi::nt::MDL;
 use crate::abi::wsk::WSK_DATAGRAM_INDICATION;
+use crate::receive::ancillary::Ancillary;
 use crate::receive::entry::{Entry, Facts};
 use crate::receive::payload::{Payload, STREAM_MDLS};
 
@@ -101,10 +102,23 @@ impl Split {
     }
 }
 
-/// How many datagrams a buffer of `length` bytes holds.
+/// How many datagrams a buffer of `length` bytes holds: one where it is longer than any that is taken apart.
 pub(super) fn parts(length: usize, size: Option<u32>) -> u64 {
     match size {
-        Some(size) if size != 0 && (size as usize) < length => length.div_ceil(size as usize) as u64,
+        Some(size) if size != 0 && (size as usize) < length && length <= usize::from(u16::MAX) => {
+            length.div_ceil(size as usize) as u64
+        }
         _ => 1,
     }
+}
+
+/// How many datagrams an indication says that it holds.
+///
+/// # Safety
+/// The indication is lent.
+#[cold]
+pub(super) unsafe fn datagrams(indication: &WSK_DATAGRAM_INDICATION) -> u64 {
+    // SAFETY: the control data is part of the lent indication.
+    let said = unsafe { Ancillary::read(indication.ControlInfo, indication.ControlInfoLength) };
+    parts(indication.Buffer.Length, said.ok().and_then(|said| said.coalesced))
 }

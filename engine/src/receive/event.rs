@@ -17,15 +17,13 @@ use crate::handler::Handler;
 use crate::kernel::Kernel;
 use crate::processor::Dispatch;
 use crate::reason::DropReason;
-use crate::receive::ancillary::Ancillary;
 use crate::receive::batch::{Arrival, Marks};
-use crate::receive::coalesced::parts;
+use crate::receive::coalesced::datagrams;
 use crate::receive::entry::{Facts, Scratch};
 use crate::receive::gather::{Asked, gather, gather_with_facts};
 use crate::receive::round;
 use crate::socket::block::SocketBlock;
 use crate::socket::core::SocketCore;
-use crate::socket::options::Info;
 
 /// The event callback of every datagram socket of an `Engine<K, H>`.
 ///
@@ -137,7 +135,7 @@ fn list_flags(flags: u32) -> RecordFlags {
     said
 }
 
-/// Datagrams in a list, the parts of coalesced buffers counted one each where the socket asked for such.
+/// Datagrams in a list, the parts of coalesced buffers counted one each where they would have been taken apart.
 ///
 /// # Safety
 /// The list is lent.
@@ -148,12 +146,11 @@ unsafe fn count<K: Kernel>(socket: &SocketCore<K>, list: *mut WSK_DATAGRAM_INDIC
     while let Some(node) = NonNull::new(next) {
         // SAFETY: a node of the lent list.
         let indication = unsafe { node.as_ref() };
-        count += if socket.wanted.coalesced == Info::Off {
-            1
+        count += if socket.wanted.any() {
+            // SAFETY: lent as well.
+            unsafe { datagrams(indication) }
         } else {
-            // SAFETY: the control data is part of the lent indication.
-            let said = unsafe { Ancillary::read(indication.ControlInfo, indication.ControlInfoLength) };
-            parts(indication.Buffer.Length, said.ok().and_then(|said| said.coalesced))
+            1
         };
         next = indication.Next;
     }

@@ -13,7 +13,7 @@ use crate::kernel::Kernel;
 use crate::prefetch::prefetch;
 use crate::reason::DropReason;
 use crate::receive::ancillary::Ancillary;
-use crate::receive::coalesced::Split;
+use crate::receive::coalesced::{Split, datagrams, parts};
 use crate::receive::entry::{Entry, Facts, Scratch, remote_is_known};
 use crate::receive::payload::{Payload, in_one_span};
 use crate::receive::shape::Shape;
@@ -137,7 +137,7 @@ unsafe fn unusual<K: Kernel>(kernel: &K, scratch: &mut Scratch, tally: &mut Tall
     // SAFETY: the caller's promise.
     match unsafe { checked(kernel, node) } {
         Ok(payload) => scratch.push(Entry::new(node, &payload)),
-        Err(reason) => refuse(scratch, tally, node, reason),
+        Err(reason) => refuse(scratch, tally, node, reason, 1),
     }
 }
 
@@ -157,12 +157,12 @@ unsafe fn checked<K: Kernel>(kernel: &K, node: Node) -> Result<Payload<'static>,
     unsafe { Payload::of(kernel, &indication.Buffer) }
 }
 
-/// Counts an indication that goes no further, as one datagram.
+/// Counts the datagrams of an indication that goes no further.
 #[cold]
 #[inline(never)]
-fn refuse(scratch: &mut Scratch, tally: &mut Tally, node: Node, reason: DropReason) {
-    tally.indicated += 1;
-    tally.refuse(reason);
+fn refuse(scratch: &mut Scratch, tally: &mut Tally, node: Node, reason: DropReason, datagrams: u64) {
+    tally.indicated += datagrams;
+    tally.refuse_many(reason, datagrams);
     scratch.set_aside(node);
 }
 
@@ -194,11 +194,25 @@ pub(crate) unsafe fn gather_with_facts<K: Kernel>(
         let indication = unsafe { node.as_ref() };
         // SAFETY: the caller's promise.
         if let Err(reason) = unsafe { take(kernel, asked, scratch, tally, node) } {
-            refuse(scratch, tally, node, reason);
+            // SAFETY: the caller's promise.
+            refuse(scratch, tally, node, reason, unsafe { lost(indication, reason) });
         }
         next = indication.Next;
     }
     next
+}
+
+/// How many datagrams went with an indication: one where it contradicts itself.
+///
+/// # Safety
+/// The indication is lent.
+#[cold]
+unsafe fn lost(indication: &WSK_DATAGRAM_INDICATION, reason: DropReason) -> u64 {
+    match reason {
+        // SAFETY: the caller's promise.
+        DropReason::MissingInfo | DropReason::MapFailed => unsafe { datagrams(indication) },
+        _ => 1,
+    }
 }
 
 /// Takes one indication: one entry, or as many of its parts as there is room for.
@@ -245,7 +259,7 @@ unsafe fn take_parsed<K: Kernel>(
     // SAFETY: the control data is part of the lent indication.
     let said = unsafe { Ancillary::read(control, length) };
     let said = said.map_err(|_| DropReason::Malformed)?;
-    let (facts, is_whole) = describe(&asked.common, &said, asked.wanted, tally)?;
+    let (facts, is_whole) = describe(asked, &said, indication.Buffer.Length, tally)?;
     if let Some(size) = said.coalesced
         && (size as usize) < indication.Buffer.Length
     {
@@ -336,11 +350,12 @@ fn go_on_splitting(scratch: &mut Scratch) {
 /// Takes over what the control messages said, and notices what they did not; whether they said all that was asked for.
 #[inline]
 fn describe(
-    common: &Facts,
+    asked: &Asked<'_>,
     said: &Ancillary,
-    wanted: &Wanted,
+    length: usize,
     tally: &mut Tally,
 ) -> Result<(Facts, bool), DropReason> {
+    let Asked { wanted, common } = asked;
     let missing = [
         (wanted.packet_info, said.destination.is_none()),
         (wanted.type_of_service, said.type_of_service.is_none()),
@@ -352,7 +367,7 @@ fn describe(
     }
     let is_whole = !missing.contains(&(Info::Wanted, true));
     if !is_whole {
-        tally.miss_info();
+        tally.miss_info(parts(length, said.coalesced));
     }
     let (local, interface) = said.destination.unwrap_or((common.local, common.interface));
     let facts = Facts {

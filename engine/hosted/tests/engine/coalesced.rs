@@ -199,6 +199,48 @@ fn parts_that_come_after_the_stop_are_counted_one_each() {
 }
 
 #[test]
+fn a_length_that_no_memory_has_is_one_datagram_also_after_the_stop() {
+    let bench = Bench::new(Policy::Consume, &Config::default());
+    let address = bench.socket.local_address();
+    let endless = || Injected { length: Some(usize::MAX), ..joined(vec![pattern(1000)], 1) };
+    bench.inject(&[endless(), endless()]);
+    assert_eq!(bench.engine.stats().dropped(DropReason::Oversize), 2);
+    let prepared = bench.client.kernel.prepare(&address, &[endless(), endless()]).unwrap();
+    bench.socket.stop();
+    prepared.indicate(1);
+    assert_eq!(bench.engine.stats().dropped(DropReason::Closing), 2);
+    drop(prepared);
+    bench.finish();
+}
+
+#[test]
+fn parts_that_lack_what_was_asked_for_are_counted_one_each() {
+    let wanted = Wanted {
+        coalesced: Info::Required,
+        hop_limit: Info::Required,
+        timestamp: Info::Wanted,
+        ..Wanted::default()
+    };
+    let client = Client::new(HostConfig::loopback(1));
+    let (engine, ends) = client.engine(Policy::Consume, &Config::default());
+    let socket = client.listen(&engine, &SocketOptions { wanted, ..options() });
+    let facts = |hop_limit| Facts { coalesced: Some(100), hop_limit, ..Facts::default() };
+    let list = [None, Some(9)].map(|hop_limit| Injected {
+        control: Control::Facts(facts(hop_limit)),
+        ..alone(&pattern(950))
+    });
+    assert_eq!(client.kernel.inject(&socket.local_address(), 0, &list), Indicated::Consumed);
+    let stats = engine.stats();
+    assert_eq!((stats.indicated, stats.accepted, stats.dropped(DropReason::MissingInfo)), (20, 10, 10));
+    assert_eq!(stats.without_info, 10);
+    assert!(stats.balances());
+    drop(ends);
+    client.close(socket);
+    drop(engine);
+    client.finish();
+}
+
+#[test]
 fn what_a_stack_joined_arrives_as_it_was_sent() {
     let client = Client::new(HostConfig::loopback(1));
     let config = Config { send_slots: 4, send_bytes: 8000, ..Config::default() };
