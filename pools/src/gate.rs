@@ -32,7 +32,8 @@ impl Gate {
     /// # IRQL
     /// Any.
     pub fn reopen(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        // Release: whoever enters finds what was put behind the gate before.
+        self.0.store(0, Ordering::Release);
     }
 
     /// Enters; `false` when it is closed. A repetition means that somebody else has entered or left.

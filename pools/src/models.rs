@@ -19,6 +19,7 @@ mod explorer;
 mod explorer;
 
 mod counters;
+mod gate;
 mod handover;
 #[cfg(shuttle)]
 mod large;
