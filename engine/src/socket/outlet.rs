@@ -160,8 +160,11 @@ impl<K: Kernel, H: Handler<K>> Outlet<K, H> {
         let stage = &block.stage;
         // An outlet that was never connected stays so.
         let _was_empty = stage.compare_exchange(EMPTY, TAKEN, Ordering::Relaxed, Ordering::Relaxed);
-        if stage.compare_exchange(CONNECTED, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            return Ok(None);
+        match stage.compare_exchange(CONNECTED, TAKEN, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => {}
+            // Its socket is being put in at this moment, and must not stay there.
+            Err(CONNECTING) => return Err(OutletBusy { inside: 1 }),
+            Err(_) => return Ok(None),
         }
         // SAFETY: nobody is inside, nobody enters, and the exchange made the cell this call's.
         Ok(unsafe { &mut *block.socket.get() }.take())

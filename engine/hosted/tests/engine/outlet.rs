@@ -170,3 +170,32 @@ fn a_socket_that_is_left_in_an_outlet_keeps_the_registration_open() {
     drop(engine);
     assert!(kernel.outstanding().is_empty());
 }
+
+#[test]
+fn a_socket_that_is_put_in_while_it_is_asked_back_does_not_stay() {
+    let client = Client::new(HostConfig::default());
+    let engine = open(&client, None);
+    let mut next = Some(socket(&client, &engine));
+    for _ in 0..2000 {
+        let outlet = Outlet::<HostKernel, Echo<HostKernel>>::new(
+            &client.kernel,
+            &Passive::acquire(&client.kernel).unwrap(),
+        );
+        let (outlet, socket) = (outlet.unwrap(), next.take().unwrap());
+        let (refused, taken) = std::thread::scope(|scope| {
+            let connecting = scope.spawn(|| outlet.connect(socket).err());
+            let passive = Passive::acquire(&client.kernel).unwrap();
+            let taken = loop {
+                if let Ok(taken) = outlet.take(Duration::ZERO, &passive) {
+                    break taken;
+                }
+            };
+            (connecting.join().unwrap(), taken)
+        });
+        assert_eq!(refused.is_some(), taken.is_none());
+        next = refused.or(taken);
+    }
+    close(&client, next.unwrap());
+    drop(engine);
+    client.finish();
+}
