@@ -225,10 +225,8 @@ fn parts_that_lack_what_was_asked_for_are_counted_one_each() {
     let (engine, ends) = client.engine(Policy::Consume, &Config::default());
     let socket = client.listen(&engine, &SocketOptions { wanted, ..options() });
     let facts = |hop_limit| Facts { coalesced: Some(100), hop_limit, ..Facts::default() };
-    let list = [None, Some(9)].map(|hop_limit| Injected {
-        control: Control::Facts(facts(hop_limit)),
-        ..alone(&pattern(950))
-    });
+    let list = [None, Some(9)]
+        .map(|hop_limit| Injected { control: Control::Facts(facts(hop_limit)), ..alone(&pattern(950)) });
     assert_eq!(client.kernel.inject(&socket.local_address(), 0, &list), Indicated::Consumed);
     let stats = engine.stats();
     assert_eq!((stats.indicated, stats.accepted, stats.dropped(DropReason::MissingInfo)), (20, 10, 10));
