@@ -64,6 +64,16 @@ impl Entry {
         self.extent = length as u64;
     }
 
+    /// Makes an entry that [holds](Self::hold) more bytes than 32 bits can say one without bytes: the number lies in the bits
+    /// of everything else.
+    pub(super) fn forget_impossible_length(&mut self) {
+        // SAFETY: the node is lent.
+        let indication = unsafe { self.node.as_ref() };
+        if u32::try_from(indication.Buffer.Length).is_err() {
+            self.extent = 0;
+        }
+    }
+
     /// A datagram as its payload describes it.
     #[inline]
     pub(crate) fn new(node: NonNull<WSK_DATAGRAM_INDICATION>, payload: &Payload<'_>) -> Self {

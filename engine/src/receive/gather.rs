@@ -102,6 +102,9 @@ const LONGEST: usize = u16::MAX as usize;
 #[cold]
 #[inline(never)]
 fn weed(scratch: &mut Scratch, tally: &mut Tally) {
+    for entry in scratch.entries.iter_mut().take(scratch.count) {
+        entry.forget_impossible_length();
+    }
     let check = |entry: &Entry| {
         // SAFETY: the node is lent.
         let indication = unsafe { entry.node().as_ref() };

@@ -214,6 +214,29 @@ fn a_length_that_no_memory_has_is_one_datagram_also_after_the_stop() {
 }
 
 #[test]
+fn what_has_an_impossible_length_is_given_back_beside_what_is_kept() {
+    let retention = Retention { datagrams: 9, bytes: 1 << 20, ..Retention::default() };
+    let client = Client::new(HostConfig::loopback(1));
+    let (engine, ends) = client.engine(Policy::Retain, &Config { retention, ..Config::default() });
+    let socket = client.listen(&engine, &SocketOptions::new("127.0.0.1:0".parse().unwrap()));
+    // Offset and length together are a number that the buffer has.
+    let wrapping = Injected { offset: 1, length: Some(usize::MAX), ..alone(b"wraps") };
+    let list = [wrapping, alone(b"kept")];
+    let prepared = client.kernel.prepare(&socket.local_address(), &list).unwrap();
+    for round in 1..=3 {
+        assert_eq!(prepared.indicate(0), Indicated::Retained);
+        assert_eq!(engine.stats().dropped(DropReason::Oversize), round);
+        drop(ends.next_retained());
+    }
+    assert!(engine.stats().balances());
+    drop(prepared);
+    drop(ends);
+    client.close(socket);
+    drop(engine);
+    client.finish();
+}
+
+#[test]
 fn parts_that_lack_what_was_asked_for_are_counted_one_each() {
     let wanted = Wanted {
         coalesced: Info::Required,
