@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../../engine/hosted/src/os/linux/packet_ring/wire/mod.rs"]
-#[expect(dead_code, reason = "the receiver uses more of it")]
+#[expect(unused_imports, reason = "the receiver uses more of it")]
 mod wire;
 
 use wire::{Datagram, Version, Walk};
