@@ -122,12 +122,6 @@ impl Entry {
         u32::from((self.extent >> 32) as u16)
     }
 
-    /// Where its first byte lies.
-    #[inline]
-    pub(super) fn address(&self) -> *const u8 {
-        self.first.as_ptr()
-    }
-
     /// Its bytes.
     #[inline]
     pub(crate) fn payload(&self) -> Payload<'static> {
@@ -157,12 +151,12 @@ impl Entry {
     pub(crate) fn source_v4(&self) -> Option<u32> {
         let at = self.remote_address();
         // SAFETY: by the invariant of an entry.
-        if unsafe { family(at) } != AF_INET {
-            return None;
+        if unsafe { family(at) } == AF_INET {
+            // SAFETY: a whole address of the family.
+            let v4 = unsafe { at.cast::<SOCKADDR_IN>().read_unaligned() };
+            return Some(v4.sin_addr.S_addr);
         }
-        // SAFETY: a whole address of the family.
-        let v4 = unsafe { at.cast::<SOCKADDR_IN>().read_unaligned() };
-        Some(v4.sin_addr.S_addr)
+        None
     }
 
     /// Who sent it.
@@ -378,25 +372,14 @@ impl Scratch {
         mut refused: impl FnMut(DropReason),
     ) {
         let before = self.skipped;
-        // Nothing is moved until the first is refused.
-        let mut refusal = None;
-        let mut rest = self.entries().iter();
-        for entry in rest.by_ref() {
-            if let Err(reason) = admit(entry) {
-                refusal = Some(reason);
-                break;
-            }
-        }
-        let left = rest.len();
-        let Some(reason) = refusal else { return };
-        let first = self.count.saturating_sub(left + 1);
-        let mut kept = first;
-        self.take_out(first, before);
-        refused(reason);
-        for index in first + 1..self.count.min(BATCH) {
+        let mut kept = 0;
+        // One place that admits, so that its code stands here and not behind a call.
+        for index in 0..self.count.min(BATCH) {
             match admit(&self.entries[index]) {
                 Ok(()) => {
-                    self.move_down(index, kept);
+                    if kept != index {
+                        self.move_down(index, kept);
+                    }
                     kept += 1;
                 }
                 Err(reason) => {
@@ -433,6 +416,7 @@ impl Scratch {
         positions
     }
 
+    #[cold]
     fn move_down(&mut self, from: usize, to: usize) {
         if let Some(entry) = self.entries.get(from).copied()
             && let Some(place) = self.entries.get_mut(to)

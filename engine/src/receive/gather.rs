@@ -284,7 +284,7 @@ unsafe fn take_parsed<K: Kernel>(
 ///
 /// # Safety
 /// The indication is lent.
-#[inline]
+#[inline(always)]
 unsafe fn take_entry<K: Kernel>(kernel: &K, scratch: &mut Scratch, node: Node) -> Result<(), DropReason> {
     // SAFETY: the caller's promise.
     let indication = unsafe { node.as_ref() };
@@ -301,9 +301,19 @@ unsafe fn take_entry<K: Kernel>(kernel: &K, scratch: &mut Scratch, node: Node) -
         return Ok(());
     }
     // SAFETY: the caller's promise.
-    let entry = Entry::new(node, &unsafe { checked(kernel, node) }?);
-    prefetch(entry.address());
-    scratch.push(entry);
+    unsafe { take_unusual(kernel, scratch, node) }
+}
+
+/// The same of a datagram in several spans or without a mapping, or one that is no good.
+///
+/// # Safety
+/// The indication is lent.
+#[cold]
+#[inline(never)]
+unsafe fn take_unusual<K: Kernel>(kernel: &K, scratch: &mut Scratch, node: Node) -> Result<(), DropReason> {
+    // SAFETY: the caller's promise.
+    let payload = unsafe { checked(kernel, node) }?;
+    scratch.push(Entry::new(node, &payload));
     Ok(())
 }
 

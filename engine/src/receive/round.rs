@@ -1,5 +1,6 @@
 //! A round: up to [`BATCH`](crate::receive::entry::BATCH) datagrams of one source, through admission and handler.
 
+use crate::address::Address;
 use crate::admission::{Admission, Gate};
 use crate::engine::EngineBlock;
 use crate::engine::shard::Shard;
@@ -70,7 +71,11 @@ fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K
         };
         scratch.retain(allow, refused);
     } else {
-        scratch.retain(|entry| gate.admit(&entry.source(), entry.length()), refused);
+        let admit = |entry: &Entry| match entry.source_v4() {
+            Some(word) => gate.admit(&Address::from_ipv4_word(word), entry.length()),
+            None => admit_other(&mut gate, entry),
+        };
+        scratch.retain(admit, refused);
     }
 }
 
@@ -79,4 +84,11 @@ fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K
 #[inline(never)]
 fn allow_other(gate: &mut Gate<'_>, entry: &Entry) -> Result<(), DropReason> {
     gate.allow(&entry.source())
+}
+
+/// [`allow_other`] where more than the allow-list is asked.
+#[cold]
+#[inline(never)]
+fn admit_other(gate: &mut Gate<'_>, entry: &Entry) -> Result<(), DropReason> {
+    gate.admit(&entry.source(), entry.length())
 }

@@ -152,3 +152,44 @@ fn without_rows_the_gate_comes_and_goes_with_the_limits() {
     drop(engine);
     client.finish();
 }
+
+#[test]
+fn the_first_rule_counts_a_sender_whichever_let_the_one_before_in() {
+    let prefix = |text: &str| {
+        let (address, length) = text.split_once('/').unwrap();
+        Prefix::new(address.parse().unwrap(), length.parse().unwrap()).unwrap()
+    };
+    let lists = [
+        ["10.1.2.0/24", "10.1.0.0/16", "10.2.0.0/16"].map(prefix),
+        ["10.1.2.0/24", "10.1.3.0/24", "10.2.0.0/16"].map(prefix),
+    ];
+    let sources: Vec<std::net::IpAddr> =
+        ["10.1.3.1", "10.1.2.1", "10.9.0.1", "10.2.0.1", "10.1.3.2", "10.1.3.3"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+    for list in lists {
+        let client = Client::new(HostConfig::loopback(1));
+        let allow = Allow::Only(&list);
+        let admission = AdmissionConfig { allow, ..Default::default() };
+        let (engine, _ends) = client.engine(Policy::Consume, &Config { admission, ..Config::default() });
+        let socket = client.listen(&engine, &SocketOptions::new("127.0.0.1:0".parse().unwrap()));
+        let datagrams: Vec<_> =
+            sources.iter().map(|&source| Injected::new((source, 9).into(), b"x")).collect();
+        client.kernel.inject(&socket.local_address(), 0, &datagrams);
+        let first =
+            |source| list.iter().position(|prefix| prefix.contains(&skua_engine::Address::from(source)));
+        engine
+            .admission()
+            .rules(|rule| {
+                let position = list.iter().position(|prefix| *prefix == rule.prefix);
+                let hits = sources.iter().filter(|&&source| first(source) == position).count();
+                assert_eq!(rule.hits, hits as u64, "{}", rule.prefix);
+            })
+            .unwrap();
+        assert_eq!((engine.stats().accepted, engine.admission().not_allowed()), (5, 1));
+        client.close(socket);
+        drop(engine);
+        client.finish();
+    }
+}

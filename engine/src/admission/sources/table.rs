@@ -89,7 +89,7 @@ impl<'a> Rows<'a> {
 impl<'a> Table<'a> {
     /// Counts a datagram for its source, and says whether its rate lets it pass and, if it does, whether `sampler` keeps
     /// it.
-    #[inline]
+    #[inline(always)]
     pub(in crate::admission) fn pass(
         &self,
         key: Key,
@@ -134,7 +134,7 @@ impl<'a> Table<'a> {
     }
 
     /// The source's row, or the one that it gets; `None` if it gets none.
-    #[inline]
+    #[inline(always)]
     fn meter(&self, key: Key, now: u64) -> Option<&'a Meter> {
         let hash = self.settings.hash.hash(key);
         let first = self.sets.get(first_set(hash, self.sets.len()))?;
