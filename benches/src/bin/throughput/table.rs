@@ -118,7 +118,7 @@ fn lines(report: &Report) -> Vec<String> {
     if disturbed > 0 {
         lines.push(format!(
             "sender or receiver waited more than {:.0} % of the time for a core that others had, in {disturbed} of {all} \
-             measurements, although those were repeated: do not trust small differences",
+             measurements: do not trust small differences",
             DISTURBED * 100.0
         ));
     }

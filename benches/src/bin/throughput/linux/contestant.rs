@@ -18,6 +18,12 @@ use crate::case::Path;
 /// How long a receiver may take to start or to end.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
+/// Its number (capability.h).
+const CAP_NET_RAW: u32 = 13;
+
+/// The option of `skua sink` that takes a capability.
+const PACKET_RING: &str = "--packet-ring";
+
 /// Options of `skua sink` that have a row of their own: what it is called, the options, and what they do.
 const SINKS: [(&str, &[&str], &str); 5] = [
     ("skua", &[], "skua sink --discard, the whole process, reader included"),
@@ -28,7 +34,7 @@ const SINKS: [(&str, &[&str], &str); 5] = [
         &["--coalesce", "--moderation", "0s"],
         "skua, letting the system join datagrams and taking them when they come",
     ),
-    ("skua-packet-ring", &["--packet-ring"], "skua, over an AF_PACKET ring"),
+    ("skua-packet-ring", &[PACKET_RING], "skua, over an AF_PACKET ring"),
 ];
 
 /// A receiver.
@@ -132,7 +138,11 @@ impl Contestant {
                 };
                 let unknown =
                     options.iter().find(|option| option.starts_with("--") && !help.contains(**option));
-                unknown.map(|option| format!("this skua has no {option}"))
+                if let Some(option) = unknown {
+                    return Some(format!("this skua has no {option}"));
+                }
+                let forbidden = path.is_some() && options.contains(&PACKET_RING) && !has_net_raw();
+                forbidden.then(|| "it takes CAP_NET_RAW; run this as root, or with --namespaces".to_owned())
             }
             Kind::Program(program) => program.missing(path),
         }
@@ -221,6 +231,15 @@ fn start_sink(options: &[&str], start: &Start<'_>) -> Result<Running> {
     let mut child = Child::start(&mut command, start.place)?;
     let address = child.hear_error(LIMIT, |line| line.strip_prefix("skua: listening on ")?.parse().ok())?;
     Ok(Running { child, address, counts: Counts::Summary, _folder: None })
+}
+
+/// Whether this process, and so what it starts, may open packet sockets: the set of its capabilities is in hexadecimal in
+/// proc_pid_status(5).
+fn has_net_raw() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_some_and(|set| set & (1 << CAP_NET_RAW) != 0)
 }
 
 /// What the kernel did not hand to the socket on `port` in the network of process `id`; `None` when there is no such
