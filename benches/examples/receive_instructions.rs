@@ -9,7 +9,9 @@ use std::error::Error;
 use std::hint::black_box;
 use std::process::Command;
 
-use skua_benches::{Indications, RING_BYTES, ReadFirst, Receiver, RingEnd, Setting, SinkReceiver};
+use skua_benches::{
+    CReceiver, Indications, RING_BYTES, ReadFirst, Reading, Receiver, RingEnd, Setting, SinkReceiver,
+};
 use skua_pools::Consumer;
 use skua_record::{RecordHeader, RingReader};
 
@@ -74,6 +76,9 @@ fn rows() -> Vec<(String, Run)> {
     for setting in Setting::ALL {
         rows.push((format!("engine-{}", setting.name()), Box::new(move |lists| engine(setting, lists))));
     }
+    for (name, reading) in [("c-copied", Reading::Copied), ("c-in-place", Reading::InPlace)] {
+        rows.push((name.into(), Box::new(move |lists| in_c(reading, lists))));
+    }
     rows.push(("copy".into(), Box::new(copy)));
     rows.push(("sink".into(), Box::new(sink::<Consumer>)));
     rows.push(("sink-read".into(), Box::new(sink::<RingReader>)));
@@ -94,6 +99,12 @@ fn engine(setting: Setting, lists: u64) {
     let receiver = Receiver::open(setting, |_| ReadFirst);
     let list = receiver.list(LIST, BYTES);
     receiver.at_dispatch(|raised| (0..lists).for_each(|_| raised.indicate(black_box(&list))));
+}
+
+fn in_c(reading: Reading, lists: u64) {
+    let receiver = CReceiver::open(reading);
+    let list = receiver.list(LIST, BYTES);
+    receiver.indicate(&list, lists);
 }
 
 fn copy(lists: u64) {

@@ -31,8 +31,9 @@
 //! - [`Receiver`]: the engine with one socket, whose receive event is called with [`Indications`] that were built once.
 //!   [`Setting`]: what is asked of it.
 //! - [`Sender`]: the engine with one socket that sends.
-//! - [`ReadFirst`], [`SinkReceiver`]: the handlers.
+//! - [`ReadFirst`], [`SinkReceiver`]: the handlers. [`CReceiver`]: the engine and its handler through the functions in C.
 
+mod c_receiver;
 mod clock;
 mod indications;
 mod memory;
@@ -45,6 +46,7 @@ mod setting;
 mod sink;
 mod tap;
 
+pub use c_receiver::{CReceiver, Reading};
 pub use clock::thread_time;
 pub use indications::{Indications, READ};
 pub use memory::{Regions, SystemMemory};

@@ -3,15 +3,17 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::wine::check::{Check, Room};
 use crate::wine::service::Service;
-use crate::{cargo, process, tool};
+use crate::{c_engine, cargo, interrupt, process, tool};
 
 pub(in crate::wine) const CHECKS: &[Check] = &[
     Check {
@@ -26,6 +28,12 @@ pub(in crate::wine) const CHECKS: &[Check] = &[
         run: unload,
     },
     Check {
+        name: "client-engine",
+        proves: "a driver in C with the engine's library inside forwards datagrams of every size by its rules, in the memory in \
+                 which they came, and is unloaded with nothing left",
+        run: engine,
+    },
+    Check {
         name: "client-routines",
         proves: "the routines that stand in for Wine's do what Windows' do",
         run: routines,
@@ -38,12 +46,17 @@ pub(in crate::wine) const CHECKS: &[Check] = &[
 ];
 
 /// The drivers, by their names under driver/wine/client.
-pub(in crate::wine) const CLIENTS: [&str; 3] = ["echo", "routines", "wrong"];
+pub(in crate::wine) const CLIENTS: [&str; 4] = ["echo", "routines", "wrong", ENGINE];
+
+/// The driver of engine/capi/examples.
+const ENGINE: &str = "cforward";
 
 /// Where the client listens, of either family.
 const PORT: u16 = 17007;
 /// Longest that compiling a driver may take.
 const COMPILE: Duration = Duration::from_secs(60);
+/// Longest that a driver's thread may take to open its sockets.
+const START: Duration = Duration::from_secs(30);
 /// Longest that an echo may take.
 const ECHO: Duration = Duration::from_secs(10);
 /// How often the client is loaded.
@@ -108,6 +121,39 @@ fn unload(room: &Room<'_>) -> Result<()> {
     client.delete()
 }
 
+fn engine(room: &Room<'_>) -> Result<()> {
+    let examples = c_engine::home().join("examples");
+    let image = room.file("cforward.sys");
+    let mut command = mingw(&image);
+    command.arg("-I").arg(c_engine::home().join("include"));
+    command.args([examples.join("forward.c"), examples.join("forward_driver.c")]);
+    command.arg(room.built("libskua_kernel.a"));
+    process::run(command.args(LIBRARIES).arg("-lgcc"), COMPILE)?.success()?;
+    for time in 1..=3 {
+        let bytes = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
+        let mut driver = room.install(ENGINE, bytes)?;
+        let before = room.said().matches("forward: started: 00000000").count();
+        driver.start()?;
+        let deadline = Instant::now() + START;
+        while room.said().matches("forward: started: 00000000").count() == before {
+            ensure!(Instant::now() < deadline, "the driver does not start:\n{}", room.said());
+            interrupt::check()?;
+            thread::sleep(Duration::from_millis(10));
+        }
+        c_engine::through().with_context(|| format!("time {time}"))?;
+        driver.stop()?;
+        driver.delete()?;
+        let said = room.said();
+        ensure!(
+            said.contains("forward: unloaded: 00000000")
+                && said.contains("indicated 15, forwarded 10, dropped 5"),
+            "it did not end well:\n{said}"
+        );
+        room.is_sound(None)?;
+    }
+    Ok(())
+}
+
 fn routines(room: &Room<'_>) -> Result<()> {
     let mut driver = compiled(room, "routines")?;
     driver.start().with_context(|| format!("not all routines do:\n{}", room.said()))?;
@@ -129,15 +175,26 @@ fn wrong(room: &Room<'_>) -> Result<()> {
 /// The driver `name` of driver/wine/client, installed and not started.
 fn compiled<'a>(room: &Room<'a>, name: &str) -> Result<Service<'a>> {
     let image = room.file(&format!("{name}.sys"));
+    let mut command = mingw(&image);
+    command.arg(cargo::root().join(format!("driver/wine/client/{name}.c")));
+    process::run(command.args(LIBRARIES), COMPILE)?.success()?;
+    room.install(name, fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?)
+}
+
+/// What a driver for Windows imports from; behind its own files.
+const LIBRARIES: [&str; 3] = ["-lnetio", "-lntoskrnl", "-lhal"];
+
+/// Compiles and links a driver into `image`, as far as files and libraries do not say more.
+fn mingw(image: &Path) -> Command {
     let mut command = tool::MINGW_GCC.command();
     command.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-nostdlib", "-shared"]);
     command.arg("-I").arg(cargo::root().join("engine/hosted/c/include"));
     // Debian's place for the headers of drivers, and that of others.
     command.args(["-I/usr/share/mingw-w64/include/ddk", "-I/usr/x86_64-w64-mingw32/include/ddk"]);
-    command.args(["-Wl,--subsystem,native,-e,DriverEntry,--exclude-all-symbols", "-o"]).arg(&image);
-    command.arg(cargo::root().join(format!("driver/wine/client/{name}.c")));
-    process::run(command.args(["-lnetio", "-lntoskrnl", "-lhal"]), COMPILE)?.success()?;
-    room.install(name, fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?)
+    command
+        .args(["-Wl,--subsystem,native,-e,DriverEntry,--exclude-all-symbols,--gc-sections", "-o"])
+        .arg(image);
+    command
 }
 
 fn connected(address: IpAddr) -> Result<UdpSocket> {
