@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use skua_pools::Memory;
 
+use super::bucket::Pace;
 use super::generations::UNFETCHED;
 use super::key::Key;
 use super::limits::{ShardLimits, SharedLimits};
@@ -22,7 +23,9 @@ pub struct AdmissionShard {
     index: usize,
     shape: Shape,
     limits: ShardLimits,
-    /// Ticks at the latest batch.
+    /// The rule of the list that is asked first.
+    usual: Usual,
+    /// Ticks at the latest batch that was counted for its sources.
     now: u64,
 }
 
@@ -60,10 +63,22 @@ pub struct Gate<'a> {
     now: u64,
     /// `None` where everyone is let in.
     list: Option<List<'a>>,
-    /// The rule of the list that is asked first.
-    usual: Usual<'a>,
+    /// The rule of the list that is asked first, the shard's until the gate is dropped, and where it goes then.
+    usual: Usual,
+    kept_usual: &'a mut Usual,
+    /// What that rule let in, not yet added to its count.
+    usual_hits: u64,
     /// `None` where nobody is counted.
     table: Option<Table<'a>>,
+}
+
+/// The way to a batch's rows where neither an allow-list nor sampling is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metering<'a> {
+    table: Table<'a>,
+    /// The limit of each row.
+    pace: Option<&'a Pace>,
+    now: u64,
 }
 
 impl Gate<'_> {
@@ -99,18 +114,33 @@ impl Gate<'_> {
     /// [`DropReason::NotAllowed`].
     #[inline]
     pub(crate) fn allow(&mut self, source: &Address) -> Result<(), DropReason> {
+        // The rule that is asked first may be another one after this.
+        self.count_usual();
         self.allow_key(Key::new(source))
     }
 
     /// The same for an IPv4 address as it lies in memory.
     #[inline]
     pub(crate) fn allow_v4(&mut self, word: u32) -> Result<(), DropReason> {
-        if self.usual.holds(word) { Ok(()) } else { self.look_up(word) }
+        if self.usual.holds(word) {
+            self.usual_hits += 1;
+            return Ok(());
+        }
+        self.look_up(word)
     }
 
     #[inline(never)]
     fn look_up(&mut self, word: u32) -> Result<(), DropReason> {
         self.allow(&Address::from_ipv4_word(word))
+    }
+
+    /// Adds what the usual rule let in to its count.
+    #[inline]
+    fn count_usual(&mut self) {
+        if let Some(list) = &self.list {
+            list.count_for(&self.usual, self.usual_hits);
+        }
+        self.usual_hits = 0;
     }
 
     #[inline(never)]
@@ -143,10 +173,26 @@ impl Gate<'_> {
     }
 }
 
+impl Metering<'_> {
+    /// What [`Gate::admit`] says and does about a datagram from an IPv4 address, as it lies in memory.
+    #[inline(always)]
+    pub(crate) fn pass_v4(&self, word: u32, bytes: u32) -> Result<(), DropReason> {
+        let key = Key::new(&Address::from_ipv4_word(word));
+        if self.table.pays(key, bytes, self.now, self.pace) { Ok(()) } else { Err(DropReason::RateLimited) }
+    }
+}
+
 impl<'a> Gate<'a> {
+    /// The way to the rows where counting and rates are all there is.
+    #[inline]
+    pub(crate) fn only_meters(&self) -> Option<Metering<'a>> {
+        let table = self.table.filter(|_| self.list.is_none() && self.sampler.keeps_all())?;
+        Some(Metering { table, pace: table.pace(), now: self.now })
+    }
+
     #[inline]
     pub(super) fn new(shard: &'a mut AdmissionShard, part: Part<'a>) -> Self {
-        let AdmissionShard { shape, limits, now, .. } = shard;
+        let AdmissionShard { shape, limits, usual, now, .. } = shard;
         let ShardLimits { table, sampler: kept, metered, .. } = limits;
         Self {
             counts: part.counts,
@@ -154,7 +200,9 @@ impl<'a> Gate<'a> {
             kept,
             now: *now,
             list: shape.listed.then(|| List::new(part.entries, *shape)),
-            usual: Usual::NONE,
+            usual: *usual,
+            kept_usual: usual,
+            usual_hits: 0,
             table: metered.then(|| part.rows.table(table)),
         }
     }
@@ -163,13 +211,15 @@ impl<'a> Gate<'a> {
 impl Drop for Gate<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.count_usual();
         *self.kept = self.sampler;
+        *self.kept_usual = self.usual;
     }
 }
 
 impl AdmissionShard {
     pub(super) fn new(index: usize, limits: ShardLimits) -> Self {
-        Self { index, shape: Shape::default(), limits, now: 0 }
+        Self { index, shape: Shape::default(), limits, usual: Usual::NONE, now: 0 }
     }
 
     #[inline]
@@ -184,15 +234,19 @@ impl AdmissionShard {
         tables: &RuleTables<M>,
         limits: &SharedLimits,
         part: &Part<'_>,
-        now: u64,
+        now: impl FnOnce() -> u64,
     ) {
-        // Time that went back would earn tokens twice.
-        self.now = self.now.max(now);
         let generation = &part.counts.generation;
         if tables.current() != load(generation) {
             self.shape = tables.fetch(part.entries, generation);
+            // What its cell counts may be another rule's by now.
+            self.usual = Usual::NONE;
         }
         limits.catch_up(&mut self.limits);
+        if self.limits.metered {
+            // Time that went back would earn tokens twice.
+            self.now = self.now.max(now());
+        }
     }
 }
 

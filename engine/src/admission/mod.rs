@@ -156,6 +156,16 @@ impl<M: Memory> Admission<M> {
     /// At most DISPATCH_LEVEL.
     #[inline]
     pub fn begin<'a>(&'a self, shard: &'a mut AdmissionShard, now: u64) -> Option<Gate<'a>> {
+        self.begin_when(shard, || now)
+    }
+
+    /// The same, which asks for the time only where there is something to keep by it.
+    #[inline]
+    pub(crate) fn begin_when<'a>(
+        &'a self,
+        shard: &'a mut AdmissionShard,
+        now: impl FnOnce() -> u64,
+    ) -> Option<Gate<'a>> {
         let part = self.part(shard.index())?;
         shard.catch_up(&self.tables, &self.limits, &part, now);
         Some(Gate::new(shard, part))

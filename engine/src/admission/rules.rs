@@ -100,10 +100,11 @@ impl Rule {
     }
 
     /// An IPv4 rule to be asked first. A prefix as short as to reach into what all IPv4 addresses begin with has all of them.
-    fn as_usual<'a>(&self, count: &'a AtomicU64) -> Usual<'a> {
+    fn as_usual(&self) -> Usual {
         let [_, network_low] = &self.network;
         let [_, mask_low] = &self.mask;
-        Usual { network: in_memory(load(network_low)), mask: in_memory(load(mask_low)), count }
+        let (network, mask) = (in_memory(load(network_low)), in_memory(load(mask_low)));
+        Usual { network, mask, cell: load(&self.cell) }
     }
 }
 
@@ -147,29 +148,25 @@ pub(super) struct List<'a> {
 
 /// The IPv4 rule that is asked first: the one that let the last sender in, where the order of the rules leaves the choice. Senders of
 /// one network come one after the other.
+///
+/// # Invariants
+/// It is a rule of the list that the shard has, or none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Usual<'a> {
+pub(super) struct Usual {
     /// The address as it lies in memory, and which of its bits count. Without a rule, such that no address agrees.
     network: u32,
     mask: u32,
-    count: &'a AtomicU64,
+    cell: u64,
 }
 
-/// What counts for no rule.
-static NOBODY: AtomicU64 = AtomicU64::new(0);
-
-impl Usual<'_> {
+impl Usual {
     /// A rule that holds nobody.
-    pub(super) const NONE: Self = Usual { network: 1, mask: 0, count: &NOBODY };
+    pub(super) const NONE: Self = Self { network: 1, mask: 0, cell: u64::MAX };
 
-    /// Whether it holds an IPv4 address, as it lies in memory; counts it if so.
+    /// Whether it holds an IPv4 address, as it lies in memory.
     #[inline]
     pub(super) fn holds(&self, word: u32) -> bool {
-        let holds = word & self.mask == self.network;
-        if holds {
-            add(self.count, 1);
-        }
-        holds
+        word & self.mask == self.network
     }
 }
 
@@ -183,13 +180,13 @@ impl<'a> List<'a> {
     }
 
     /// Whether a rule holds the address; the first that does counts it.
-    pub(super) fn admits(&self, key: Key, usual: &mut Usual<'a>) -> bool {
+    pub(super) fn admits(&self, key: Key, usual: &mut Usual) -> bool {
         if key.is_ipv4() {
             // The upper half of every IPv4 network is that of every IPv4 address.
             let Some(entry) = self.ipv4.iter().find(|entry| entry.rule.holds_low(key)) else { return false };
-            let count = self.count(entry);
-            if let Some(count) = count.filter(|_| self.disjoint) {
-                *usual = entry.rule.as_usual(count);
+            self.count(entry);
+            if self.disjoint {
+                *usual = entry.rule.as_usual();
             }
             true
         } else {
@@ -199,12 +196,20 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Counts a datagram for the rule of `entry`; where.
+    /// Counts a datagram for the rule of `entry`.
     #[inline]
-    fn count(&self, entry: &Entry) -> Option<&'a AtomicU64> {
-        let count = count_of(self.entries, load(&entry.rule.cell))?;
-        add(count, 1);
-        Some(count)
+    fn count(&self, entry: &Entry) {
+        if let Some(count) = count_of(self.entries, load(&entry.rule.cell)) {
+            add(count, 1);
+        }
+    }
+
+    /// Counts datagrams that `usual` held.
+    #[inline]
+    pub(super) fn count_for(&self, usual: &Usual, datagrams: u64) {
+        if let Some(count) = count_of(self.entries, usual.cell) {
+            add(count, datagrams);
+        }
     }
 }
 

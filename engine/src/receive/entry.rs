@@ -195,19 +195,17 @@ fn extent(first_length: u32, beyond: u32) -> u64 {
 /// `address` is null or an address of its family, which is part of a lent indication.
 #[inline]
 pub(crate) unsafe fn remote_is_known(address: *const SOCKADDR) -> bool {
+    // IPv4 is asked for first, which is all that an IPv4 socket hears.
     // SAFETY: the caller's promise; every address begins with its family.
-    !address.is_null() && is_internet(unsafe { family(address) })
+    !address.is_null() && (unsafe { family(address) } == AF_INET || unsafe { is_v6(address) })
 }
 
-/// IPv4 is asked for first, which is all that an IPv4 socket hears.
-#[inline]
-fn is_internet(family: u16) -> bool {
-    family == AF_INET || is_v6(family)
-}
-
+/// # Safety
+/// As for [`family`].
 #[inline(never)]
-fn is_v6(family: u16) -> bool {
-    family == AF_INET6
+unsafe fn is_v6(address: *const SOCKADDR) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { family(address) == AF_INET6 }
 }
 
 /// # Safety
@@ -327,6 +325,17 @@ impl Scratch {
         self.spread = 0;
     }
 
+    /// From here on each entry has facts of its own, those that there are the shared ones.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn spread_out(&mut self) {
+        let [first, rest @ ..] = &mut self.facts;
+        for facts in rest.iter_mut().take(self.count.saturating_sub(1)) {
+            *facts = *first;
+        }
+        self.spread = usize::MAX;
+    }
+
     /// The entries of the round.
     #[inline]
     pub(crate) fn entries(&self) -> &[Entry] {
@@ -371,28 +380,39 @@ impl Scratch {
         mut admit: impl FnMut(&Entry) -> Result<(), DropReason>,
         mut refused: impl FnMut(DropReason),
     ) {
+        let mut out = 0_u32;
+        // One place that admits, so that its code stands here and not behind a call.
+        for (index, entry) in self.entries().iter().enumerate() {
+            if let Err(reason) = admit(entry) {
+                out |= 1 << index;
+                refused(reason);
+            }
+        }
+        if out != 0 {
+            self.leave_out(out);
+        }
+    }
+
+    /// Takes out the entries whose bits are set.
+    #[cold]
+    #[inline(never)]
+    fn leave_out(&mut self, out: u32) {
         let before = self.skipped;
         let mut kept = 0;
-        // One place that admits, so that its code stands here and not behind a call.
         for index in 0..self.count.min(BATCH) {
-            match admit(&self.entries[index]) {
-                Ok(()) => {
-                    if kept != index {
-                        self.move_down(index, kept);
-                    }
-                    kept += 1;
-                }
-                Err(reason) => {
-                    self.take_out(index, before);
-                    refused(reason);
-                }
+            if out & 1 << index != 0 {
+                self.take_out(index, before);
+                continue;
             }
+            if kept != index {
+                self.move_down(index, kept);
+            }
+            kept += 1;
         }
         self.count = kept;
     }
 
     /// Notes that the entry with this index goes no further; `before` is `skipped` when the indices were right.
-    #[cold]
     fn take_out(&mut self, index: usize, before: u32) {
         let Some(entry) = self.entries.get(index).copied() else { return };
         self.bytes = self.bytes.wrapping_sub(u64::from(entry.length()));
@@ -416,7 +436,6 @@ impl Scratch {
         positions
     }
 
-    #[cold]
     fn move_down(&mut self, from: usize, to: usize) {
         if let Some(entry) = self.entries.get(from).copied()
             && let Some(place) = self.entries.get_mut(to)

@@ -96,9 +96,6 @@ unsafe fn rounds<K: Kernel, H: Handler<K>>(
     let common = Facts::new(bound.address, list_flags(flags));
     let asked = socket.is_told.then_some(Asked { wanted: &socket.wanted, common });
     shard.scratch.share(common);
-    if asked.is_some() {
-        shard.scratch.spread = usize::MAX;
-    }
     let mut keeping = false;
     let mut next = list;
     loop {

@@ -43,8 +43,8 @@ pub(crate) unsafe fn gather<K: Kernel>(
     scratch.clear();
     loop {
         // SAFETY: the caller's promise.
-        let stopped = unsafe { gather_usual(scratch, tally, &mut next) };
-        let Some(node) = stopped.filter(|_| scratch.has_room()) else { return next };
+        next = unsafe { gather_usual(scratch, tally, next, |_| true) };
+        let Some(node) = NonNull::new(next).filter(|_| scratch.has_room()) else { return next };
         // SAFETY: the caller's promise.
         next = unsafe { node.as_ref() }.Next;
         // SAFETY: the indication is lent.
@@ -52,27 +52,33 @@ pub(crate) unsafe fn gather<K: Kernel>(
     }
 }
 
-/// Takes usual datagrams until the round is full, the list at its end, or one is not usual; what it stopped at.
+/// Takes usual datagrams until the round is full, the list at its end, or one is not usual or not `alike`; where the list
+/// goes on.
 ///
 /// # Safety
 /// As for [`gather`].
-#[inline]
+#[inline(always)]
 unsafe fn gather_usual(
     scratch: &mut Scratch,
     tally: &mut Tally,
-    next: &mut *mut WSK_DATAGRAM_INDICATION,
-) -> Option<Node> {
+    next: *mut WSK_DATAGRAM_INDICATION,
+    alike: impl Fn(&WSK_DATAGRAM_INDICATION) -> bool,
+) -> *mut WSK_DATAGRAM_INDICATION {
     let free = scratch.entries.get_mut(scratch.count..).unwrap_or_default().as_mut_ptr_range();
     let mut place = free.start;
     let (mut sum, mut lengths) = (0_usize, 0_usize);
-    let mut at = *next;
-    while place != free.end
-        && let Some(node) = NonNull::new(at)
-    {
+    let mut at = next;
+    while let Some(node) = NonNull::new(at) {
+        if place == free.end {
+            break;
+        }
         // SAFETY: the caller's promise.
         let indication = unsafe { node.as_ref() };
         // SAFETY: the indication is lent.
         let Some((first, length)) = (unsafe { usual(indication) }) else { break };
+        if !alike(indication) {
+            break;
+        }
         prefetch(first.as_ptr());
         // SAFETY: one of the free entries.
         let entry = unsafe { &mut *place };
@@ -84,7 +90,6 @@ unsafe fn gather_usual(
         lengths |= length;
         at = indication.Next;
     }
-    *next = at;
     // SAFETY: both are of the free entries.
     scratch.count += unsafe { place.offset_from_unsigned(free.start) };
     scratch.bytes += sum as u64;
@@ -92,7 +97,7 @@ unsafe fn gather_usual(
     if lengths > LONGEST {
         weed(scratch, tally);
     }
-    NonNull::new(at)
+    at
 }
 
 /// The longest datagram, in bytes.
@@ -186,7 +191,13 @@ pub(crate) unsafe fn gather_with_facts<K: Kernel>(
         // Learned of a socket that asked for something else.
         (scratch.shape, scratch.shape_of) = (Shape::NONE, *asked.wanted);
     }
-    go_on_splitting(scratch);
+    scratch.spread = usize::MAX;
+    if scratch.split.is_some() {
+        go_on_splitting(scratch);
+    } else if let Some(first) = NonNull::new(next) {
+        // SAFETY: the caller's promise.
+        next = unsafe { gather_alike(asked, scratch, tally, first) };
+    }
     while scratch.split.is_none()
         && let Some(node) = NonNull::new(next)
     {
@@ -201,6 +212,77 @@ pub(crate) unsafe fn gather_with_facts<K: Kernel>(
             refuse(scratch, tally, node, reason, unsafe { lost(indication, reason) });
         }
         next = indication.Next;
+    }
+    next
+}
+
+/// Takes the datagrams at the head of the list whose control data is the same, byte for byte, if it is of the shape known and as
+/// long as what is usually asked for: they share facts, which are read once. Where the list goes on.
+///
+/// # Safety
+/// `first` is a node of a lent list.
+#[inline]
+unsafe fn gather_alike(
+    asked: &Asked<'_>,
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+    first: Node,
+) -> *mut WSK_DATAGRAM_INDICATION {
+    // SAFETY: the caller's promise.
+    let length = unsafe { first.as_ref() }.ControlInfoLength;
+    // The messages of 4 or 8 bytes of data that are asked for, one to three of them.
+    match length {
+        // SAFETY: the caller's promise, and the length is that.
+        24 => unsafe { gather_same::<3>(asked, scratch, tally, first) },
+        // SAFETY: as above.
+        48 => unsafe { gather_same::<6>(asked, scratch, tally, first) },
+        // SAFETY: as above.
+        72 => unsafe { gather_same::<9>(asked, scratch, tally, first) },
+        _ => first.as_ptr(),
+    }
+}
+
+/// [`gather_alike`] where the control data of `first` is `WORDS` long.
+///
+/// # Safety
+/// As for [`gather_alike`], and that is its length.
+#[inline(never)]
+unsafe fn gather_same<const WORDS: usize>(
+    asked: &Asked<'_>,
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+    first: Node,
+) -> *mut WSK_DATAGRAM_INDICATION {
+    let next = first.as_ptr();
+    // SAFETY: the caller's promise.
+    let indication = unsafe { first.as_ref() };
+    let (control, length) = (indication.ControlInfo, indication.ControlInfoLength);
+    if control.is_null() {
+        return next;
+    }
+    // A copy, so that what the facts were read of is what the others are compared with.
+    // SAFETY: the control data is part of the lent indication, and so long.
+    let said = unsafe { control.cast::<[u64; WORDS]>().read_unaligned() };
+    let Scratch { shape, facts: [facts, ..], .. } = &mut *scratch;
+    // SAFETY: readable for its length.
+    if !unsafe { shape.read(said.as_ptr().cast(), length, &asked.common, facts) } {
+        return next;
+    }
+    scratch.spread = 0;
+    let alike = |indication: &WSK_DATAGRAM_INDICATION| {
+        let control = indication.ControlInfo.cast::<[u64; WORDS]>();
+        if indication.ControlInfoLength != length || control.is_null() {
+            return false;
+        }
+        // SAFETY: the control data is part of the lent indication, and so long.
+        let words = unsafe { control.read_unaligned() };
+        // All at once, because they are the same.
+        words.iter().zip(&said).fold(0, |differ, (one, other)| differ | (one ^ other)) == 0
+    };
+    // SAFETY: the caller's promise.
+    let next = unsafe { gather_usual(scratch, tally, next, alike) };
+    if !next.is_null() {
+        scratch.spread_out();
     }
     next
 }

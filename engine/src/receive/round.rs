@@ -25,7 +25,7 @@ pub(crate) fn run<K: Kernel, H: Handler<K>>(
     let mut marks = Marks::default();
     shard.tally.indicated += shard.scratch.count as u64;
     if !engine.admission.is_passthrough() {
-        admit(&engine.admission, shard, arrival.ticks());
+        admit(&engine.admission, shard, || arrival.ticks());
     }
     let entries = shard.scratch.entries();
     let handed = entries.len() as u64;
@@ -55,9 +55,13 @@ pub(crate) fn run<K: Kernel, H: Handler<K>>(
 
 /// Leaves in the round only what the allow-list, the rates and the sampling let in.
 #[inline]
-fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K, H>, now: u64) {
+fn admit<K: Kernel, H: Handler<K>>(
+    admission: &Admission<K>,
+    shard: &mut Shard<K, H>,
+    now: impl FnOnce() -> u64,
+) {
     let Shard { admission: part, scratch, tally, .. } = shard;
-    let Some(mut gate) = part.as_mut().and_then(|part| admission.begin(part, now)) else { return };
+    let Some(mut gate) = part.as_mut().and_then(|part| admission.begin_when(part, now)) else { return };
     if gate.wants_prefetch() {
         for entry in scratch.entries() {
             gate.prefetch(&entry.source());
@@ -70,6 +74,12 @@ fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K
             None => allow_other(&mut gate, entry),
         };
         scratch.retain(allow, refused);
+    } else if let Some(metering) = gate.only_meters() {
+        let pass = |entry: &Entry| match entry.source_v4() {
+            Some(word) => metering.pass_v4(word, entry.length()),
+            None => admit_other(&mut gate, entry),
+        };
+        scratch.retain(pass, refused);
     } else {
         let admit = |entry: &Entry| match entry.source_v4() {
             Some(word) => gate.admit(&Address::from_ipv4_word(word), entry.length()),

@@ -204,6 +204,44 @@ fn control_data_may_change_its_shape_from_datagram_to_datagram() {
 }
 
 #[test]
+fn each_datagram_keeps_what_it_was_told_among_others_told_alike() {
+    for asked in 1..=3 {
+        let info = |place| if asked >= place { Info::Required } else { Info::Off };
+        let wanted = Wanted {
+            packet_info: info(1),
+            type_of_service: info(2),
+            hop_limit: info(3),
+            ..Wanted::default()
+        };
+        let bench = Bench::new(Policy::Consume, &SocketOptions { wanted, ..plain() });
+        // Runs of every length up to a batch and beyond it, and whole lists of one kind.
+        let kinds = (0..12_u8).flat_map(|run| vec![run % 3; usize::from(run) * 7]).chain([0; 100]);
+        let kinds: Vec<_> = kinds.collect();
+        let facts = |kind: u8| Facts {
+            destination: Some((format!("192.0.2.{kind}").parse().unwrap(), u32::from(kind) + 1)),
+            type_of_service: (asked >= 2).then_some(kind * 4),
+            hop_limit: (asked >= 3).then_some(kind + 60),
+            ..Facts::default()
+        };
+        let list: Vec<_> = kinds
+            .iter()
+            .map(|&kind| Injected { control: Control::Facts(facts(kind)), ..injected(vec![vec![kind]]) })
+            .collect();
+        for _ in 0..2 {
+            bench.inject(&list);
+            for &kind in &kinds {
+                let (seen, facts) = (bench.ends.next(), facts(kind));
+                assert_eq!(seen.payload, [kind]);
+                assert_eq!(Some((seen.local.ip(), seen.interface)), facts.destination);
+                assert_eq!(seen.type_of_service, facts.type_of_service.unwrap_or(0));
+                assert_eq!(seen.hop_limit, facts.hop_limit.unwrap_or(0));
+            }
+        }
+        bench.finish();
+    }
+}
+
+#[test]
 fn a_list_longer_than_a_batch_is_handled_whole() {
     let bench = Bench::new(Policy::Consume, &plain());
     let list: Vec<_> = (0..100_u8).map(|number| injected(vec![vec![number]])).collect();

@@ -111,6 +111,28 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    /// [`Table::pass`] where all that pass are kept, given the limit of each row. `false` where the rate does not let it pass.
+    #[inline(always)]
+    pub(in crate::admission) fn pays(&self, key: Key, bytes: u32, now: u64, pace: Option<&Pace>) -> bool {
+        match self.meter(self.fold(key), now) {
+            Some(meter) => meter.pass(bytes, now, pace),
+            None => self.pays_with_others(bytes, now),
+        }
+    }
+
+    /// The same for a source without a row.
+    #[cold]
+    #[inline(never)]
+    fn pays_with_others(&self, bytes: u32, now: u64) -> bool {
+        self.other.meter(now).pass(bytes, now, self.settings.other_pace.as_ref())
+    }
+
+    /// The limit of each row.
+    #[inline]
+    pub(in crate::admission) fn pace(&self) -> Option<&'a Pace> {
+        self.settings.pace.as_ref()
+    }
+
     /// Whether the rows are more than caches near the processor hold.
     #[inline]
     pub(in crate::admission) fn is_large(&self) -> bool {
