@@ -25,8 +25,13 @@ const CAP_NET_RAW: u32 = 13;
 const PACKET_RING: &str = "--packet-ring";
 
 /// Options of `skua sink` that have a row of their own: what it is called, the options, and what they do.
-const SINKS: [(&str, &[&str], &str); 5] = [
+const SINKS: [(&str, &[&str], &str); 6] = [
     ("skua", &[], "skua sink --discard, the whole process, reader included"),
+    (
+        "skua-payloads",
+        &["--snaplen", "65535"],
+        "skua, keeping the payloads too, which it does not without an output",
+    ),
     ("skua-unmoderated", &["--moderation", "0s"], "skua, taking datagrams when they come"),
     ("skua-coalesce", &["--coalesce"], "skua, letting the system join datagrams"),
     (

@@ -35,7 +35,7 @@ pub(crate) struct Setting {
 }
 
 /// What a user would pick, in little time.
-const USUAL: [&str; 10] = [
+const USUAL: [&str; 11] = [
     "std",
     "recvmmsg-control",
     "recvmmsg-gro-control",
@@ -44,6 +44,7 @@ const USUAL: [&str; 10] = [
     "tokio",
     "tokio-pipeline",
     "skua",
+    "skua-payloads",
     "skua-unmoderated",
     "skua-coalesce",
 ];
