@@ -5,15 +5,15 @@
 
 use std::ffi::c_void;
 use std::hint::black_box;
-use std::mem::zeroed;
+use std::mem::{MaybeUninit, zeroed};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ptr::{null_mut, read_unaligned};
 use std::sync::Arc;
 
 use skua_capi::{
     SKUA_BATCH, SKUA_DATAGRAM, SKUA_ENDPOINT, SKUA_ENGINE, SKUA_ENGINE_CONFIG, SKUA_IPV4, SKUA_KERNEL,
-    SKUA_SOCKET, SKUA_SOCKET_CONFIG, SkuaBatchMemory, SkuaClose, SkuaCopyDatagram, SkuaDatagramData,
-    SkuaNextDatagram, SkuaOpen, SkuaOpenSocket,
+    SKUA_SOCKET, SKUA_SOCKET_CONFIG, SkuaBatchMemory, SkuaClose, SkuaGatherDatagram, SkuaNextDatagram,
+    SkuaOpen, SkuaOpenSocket,
 };
 use skua_engine::Dispatch;
 use skua_engine::abi::status::STATUS_SUCCESS;
@@ -30,9 +30,9 @@ const _: () = assert!(READ == ROOM as usize);
 /// What the handler in C does with each datagram: the same sum as [`ReadFirst`](crate::ReadFirst).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reading {
-    /// Copies the first bytes out, and adds them up.
+    /// Copies the first bytes out by SkuaCopyDatagram, and adds them up.
     Copied,
-    /// Reads them where they are.
+    /// Reads them where they are, in the datagram's first piece.
     InPlace,
 }
 
@@ -50,17 +50,12 @@ pub struct CReceiver {
 #[derive(Clone, Copy)]
 struct Functions {
     next: unsafe extern "C" fn(*mut SKUA_BATCH) -> *mut SKUA_DATAGRAM,
-    copy: unsafe extern "C" fn(*const SKUA_DATAGRAM, u32, *mut c_void, u32) -> u32,
-    data: unsafe extern "C" fn(*const SKUA_DATAGRAM) -> *const c_void,
+    gather: unsafe extern "C" fn(*const SKUA_DATAGRAM, u32, *mut c_void, u32) -> u32,
     memory: unsafe extern "C" fn(*mut SKUA_BATCH) -> *mut c_void,
 }
 
-static FUNCTIONS: Functions = Functions {
-    next: SkuaNextDatagram,
-    copy: SkuaCopyDatagram,
-    data: SkuaDatagramData,
-    memory: SkuaBatchMemory,
-};
+static FUNCTIONS: Functions =
+    Functions { next: SkuaNextDatagram, gather: SkuaGatherDatagram, memory: SkuaBatchMemory };
 
 fn add(mut total: u64, bytes: &[u8; READ]) -> u64 {
     for word in bytes.as_chunks().0 {
@@ -69,48 +64,71 @@ fn add(mut total: u64, bytes: &[u8; READ]) -> u64 {
     total
 }
 
+/// What SkuaCopyDatagram of skua.h is: a function of the header's, which a handler has inside.
+///
+/// # Safety
+/// `datagram` is the batch's, and there are [`READ`] bytes at `to`.
+#[inline(always)]
+unsafe fn copy(functions: &Functions, datagram: *const SKUA_DATAGRAM, to: *mut [u8; READ]) -> u32 {
+    // SAFETY: the caller's promise.
+    if ROOM > unsafe { (*datagram).FirstBytes } {
+        // SAFETY: the caller's promise.
+        return unsafe { (functions.gather)(datagram, 0, to.cast(), ROOM) };
+    }
+    // SAFETY: the caller's promise.
+    let first = unsafe { (*datagram).First };
+    // SAFETY: there are as many bytes, and nobody writes there.
+    let bytes = unsafe { read_unaligned(first.cast()) };
+    // SAFETY: the caller's promise.
+    unsafe { to.write(bytes) };
+    ROOM
+}
+
 unsafe extern "C" fn copied(_context: *mut c_void, batch: *mut SKUA_BATCH) {
     let functions = *black_box(&FUNCTIONS);
     // SAFETY: the batch of this call.
     let total = unsafe { (functions.memory)(batch) }.cast::<u64>();
+    // SAFETY: this processor's memory.
+    let mut sum = unsafe { total.read() };
     loop {
         // SAFETY: as above.
         let datagram = unsafe { (functions.next)(batch) };
         if datagram.is_null() {
-            return;
+            break;
         }
-        let mut bytes = [0; READ];
+        let mut bytes = MaybeUninit::<[u8; READ]>::uninit();
         // SAFETY: the batch's datagram, and as much room.
-        let _length = unsafe { (functions.copy)(datagram, 0, bytes.as_mut_ptr().cast(), ROOM) };
-        // SAFETY: this processor's memory.
-        let before = unsafe { total.read() };
-        // SAFETY: as above.
-        unsafe { total.write(add(before, &bytes)) };
+        if unsafe { copy(&functions, datagram, bytes.as_mut_ptr()) } == ROOM {
+            // SAFETY: all of them were copied.
+            sum = add(sum, unsafe { bytes.assume_init_ref() });
+        }
     }
+    // SAFETY: as above.
+    unsafe { total.write(sum) };
 }
 
 unsafe extern "C" fn in_place(_context: *mut c_void, batch: *mut SKUA_BATCH) {
     let functions = *black_box(&FUNCTIONS);
     // SAFETY: the batch of this call.
     let total = unsafe { (functions.memory)(batch) }.cast::<u64>();
+    // SAFETY: this processor's memory.
+    let mut sum = unsafe { total.read() };
     loop {
         // SAFETY: as above.
         let datagram = unsafe { (functions.next)(batch) };
         if datagram.is_null() {
-            return;
+            break;
         }
         // SAFETY: the batch's datagram.
-        let data = unsafe { (functions.data)(datagram) }.cast::<[u8; READ]>();
-        if data.is_null() {
-            continue;
+        if ROOM <= unsafe { (*datagram).FirstBytes } {
+            // SAFETY: as above.
+            let first = unsafe { (*datagram).First };
+            // SAFETY: there are as many bytes, and nobody writes there.
+            sum = add(sum, &unsafe { read_unaligned(first.cast()) });
         }
-        // SAFETY: every list here has at least so many bytes in each datagram, and nobody writes there.
-        let bytes = unsafe { read_unaligned(data) };
-        // SAFETY: this processor's memory.
-        let before = unsafe { total.read() };
-        // SAFETY: as above.
-        unsafe { total.write(add(before, &bytes)) };
     }
+    // SAFETY: as above.
+    unsafe { total.write(sum) };
 }
 
 impl CReceiver {

@@ -66,6 +66,23 @@ const SKUA_KERNEL *SkuaKernel(void);
 }
 #endif
 
+/**
+ * Copies bytes of the datagram, from Offset on, to Buffer: as many as there are, at most Bytes. Returns how many; 0 after the verdict.
+ * None of Buffer is lent memory.
+ *
+ * Where the bytes lie in the first piece there is no call of the library: for an Offset and a number of Bytes that the compiler
+ * knows, those of a header, it is a few instructions.
+ *
+ * IRQL: DISPATCH_LEVEL, in the handler.
+ */
+static inline uint32_t SkuaCopyDatagram(const SKUA_DATAGRAM *Datagram, uint32_t Offset, void *Buffer, uint32_t Bytes)
+{
+  if (!Datagram || !Buffer || Offset > Datagram->FirstBytes || Bytes > Datagram->FirstBytes - Offset)
+    return SkuaGatherDatagram(Datagram, Offset, Buffer, Bytes);
+  memcpy(Buffer, (const uint8_t *)Datagram->First + Offset, Bytes);
+  return Bytes;
+}
+
 /** An IPv4 address, its octets from left to right, and a port. */
 static inline SKUA_ENDPOINT SkuaIpv4(uint8_t A, uint8_t B, uint8_t C, uint8_t D, uint16_t Port)
 {
@@ -121,7 +138,7 @@ const USER_BANNER: &str = "\
 /// Writes the headers, or compares them.
 pub(crate) fn run(arguments: &HeaderArguments) -> Result<()> {
     let engine = Config {
-        sys_includes: vec!["stddef.h".into(), "stdint.h".into()],
+        sys_includes: vec!["stddef.h".into(), "stdint.h".into(), "string.h".into()],
         header: Some(format!("{BANNER}\n\n#ifndef SKUA_H\n#define SKUA_H")),
         after_includes: Some(preamble()),
         // cbindgen's own guard would end before it.

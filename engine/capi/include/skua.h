@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** How a call ended: an NTSTATUS. Negative values are failures. */
 typedef int32_t SKUA_STATUS;
@@ -258,14 +259,10 @@ struct _WSK_REGISTRATION;
  * Up to 32 datagrams of one socket, in the order of the wire.
  *
  * # Invariants
- * It lies in a shard of the engine. `batch` is null between calls of the handler.
+ * It lies in a shard of the engine. `batch` is null between calls of the handler. During one the host holds its address, and that of
+ * `datagram`: what changes it goes by the place, and makes no exclusive reference to the whole.
  */
 typedef struct SKUA_BATCH SKUA_BATCH;
-
-/**
- * One datagram of a batch. Its address is valid until the next call of SkuaNextDatagram, and in the handler only.
- */
-typedef struct SKUA_DATAGRAM SKUA_DATAGRAM;
 
 /**
  * An engine: memory of the caller's, nonpaged, zero before the first SkuaOpen.
@@ -363,6 +360,25 @@ typedef struct SKUA_OUTSTANDING {
    */
   uint64_t Calls;
 } SKUA_OUTSTANDING;
+
+/**
+ * One datagram of a batch. Its address is valid until the next call of SkuaNextDatagram, and in the handler only. The fields are the
+ * library's to write, and SkuaCopyDatagram reads them.
+ */
+typedef struct SKUA_DATAGRAM {
+  /**
+   * Where its first bytes lie, lent as SkuaDatagramData says. It means nothing where FirstBytes is 0.
+   */
+  const void *First;
+  /**
+   * How many lie there in one piece: all, unless the stack has split the datagram. 0 after the verdict.
+   */
+  uint32_t FirstBytes;
+  /**
+   * Zero.
+   */
+  uint32_t Reserved;
+} SKUA_DATAGRAM;
 
 /**
  * One end of a datagram. The same on every system, unlike a SOCKADDR.
@@ -1064,14 +1080,18 @@ uint32_t SkuaDatagramLength(const struct SKUA_DATAGRAM *Datagram);
 const void *SkuaDatagramData(const struct SKUA_DATAGRAM *Datagram);
 
 /**
- * Copies bytes of the datagram, from Offset on, to Buffer: as many as there are, at most Bytes. Returns how many.
+ * Copies bytes of the datagram, from Offset on, to Buffer, wherever they lie: as many as there are, at most Bytes. Returns how many.
+ * SkuaCopyDatagram does the same, and calls this where they do not lie in the first piece.
  *
  * IRQL: DISPATCH_LEVEL, in the handler.
  *
  * # Safety
  * As for [`SkuaDatagramLength`]. `Buffer` is writable for `Bytes`, and none of it is lent memory.
  */
-uint32_t SkuaCopyDatagram(const struct SKUA_DATAGRAM *Datagram, uint32_t Offset, void *Buffer, uint32_t Bytes);
+uint32_t SkuaGatherDatagram(const struct SKUA_DATAGRAM *Datagram,
+                            uint32_t Offset,
+                            void *Buffer,
+                            uint32_t Bytes);
 
 /**
  * The MDL chain that the datagram lies in, and where in its first MDL it begins: for a host that passes chains on in the handler. The
@@ -1590,6 +1610,23 @@ const SKUA_KERNEL *SkuaKernel(void);
 #ifdef __cplusplus
 }
 #endif
+
+/**
+ * Copies bytes of the datagram, from Offset on, to Buffer: as many as there are, at most Bytes. Returns how many; 0 after the verdict.
+ * None of Buffer is lent memory.
+ *
+ * Where the bytes lie in the first piece there is no call of the library: for an Offset and a number of Bytes that the compiler
+ * knows, those of a header, it is a few instructions.
+ *
+ * IRQL: DISPATCH_LEVEL, in the handler.
+ */
+static inline uint32_t SkuaCopyDatagram(const SKUA_DATAGRAM *Datagram, uint32_t Offset, void *Buffer, uint32_t Bytes)
+{
+  if (!Datagram || !Buffer || Offset > Datagram->FirstBytes || Bytes > Datagram->FirstBytes - Offset)
+    return SkuaGatherDatagram(Datagram, Offset, Buffer, Bytes);
+  memcpy(Buffer, (const uint8_t *)Datagram->First + Offset, Bytes);
+  return Bytes;
+}
 
 /** An IPv4 address, its octets from left to right, and a port. */
 static inline SKUA_ENDPOINT SkuaIpv4(uint8_t A, uint8_t B, uint8_t C, uint8_t D, uint16_t Port)

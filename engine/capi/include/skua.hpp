@@ -111,6 +111,12 @@ public:
     {
         return SkuaCopyDatagram(datagram_, offset, to, bytes);
     }
+    /** Copies its first bytes over `to`, a structure as it lies on the wire; whether there are as many. */
+    template <typename Structure>
+    bool read(Structure &to) const noexcept
+    {
+        return SkuaCopyDatagram(datagram_, 0, &to, sizeof(to)) == sizeof(to);
+    }
     Status describe(SKUA_DATAGRAM_INFO &info) const noexcept
     {
         info.Size = sizeof(info);

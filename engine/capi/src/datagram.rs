@@ -30,11 +30,52 @@ pub const SKUA_DATAGRAM_COALESCED: u32 = 0x4;
 /// Of a retained datagram: the provider's own memory is kept, not a copy.
 pub const SKUA_DATAGRAM_LENT: u32 = 0x8;
 
-/// One datagram of a batch. Its address is valid until the next call of SkuaNextDatagram, and in the handler only.
+/// One datagram of a batch. Its address is valid until the next call of SkuaNextDatagram, and in the handler only. The fields are the
+/// library's to write, and SkuaCopyDatagram reads them.
+#[repr(C)]
+#[derive(Debug)]
 pub struct SKUA_DATAGRAM {
+    /// Where its first bytes lie, lent as SkuaDatagramData says. It means nothing where FirstBytes is 0.
+    pub First: *const c_void,
+    /// How many lie there in one piece: all, unless the stack has split the datagram. 0 after the verdict.
+    pub FirstBytes: u32,
+    /// Zero.
+    pub Reserved: u32,
+}
+
+/// What lies behind the address of a [`SKUA_DATAGRAM`].
+///
+/// # Invariants
+/// `shown` says what `datagram` is, for the caller: nothing here relies on it, for the caller can write there.
+#[repr(C)]
+pub(crate) struct Lent {
+    shown: SKUA_DATAGRAM,
     /// The one that the handler looks at; none after its verdict.
-    pub(crate) datagram: Option<Datagram<'static, 'static, TableKernel>>,
-    pub(crate) instance: NonNull<Instance>,
+    datagram: Option<Datagram<'static, 'static, TableKernel>>,
+    instance: NonNull<Instance>,
+}
+
+impl Lent {
+    pub(crate) fn none(instance: NonNull<Instance>) -> Self {
+        let shown = SKUA_DATAGRAM { First: null(), FirstBytes: 0, Reserved: 0 };
+        Self { shown, datagram: None, instance }
+    }
+
+    /// Puts `datagram` in the place of the one before.
+    #[inline]
+    pub(crate) fn hold(&mut self, datagram: Datagram<'static, 'static, TableKernel>) {
+        let payload = datagram.payload();
+        self.shown.First = payload.address().cast();
+        self.shown.FirstBytes = payload.first_len();
+        self.datagram = Some(datagram);
+    }
+
+    /// Takes the datagram out: its verdict is in, or its batch over.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Datagram<'static, 'static, TableKernel>> {
+        self.shown.FirstBytes = 0;
+        self.datagram.take()
+    }
 }
 
 /// What is known of a datagram besides its bytes.
@@ -76,8 +117,8 @@ pub(crate) fn flags(said: RecordFlags) -> u32 {
 /// `datagram` is null or what [`SkuaNextDatagram`](crate::SkuaNextDatagram) returned, in the same call of the handler.
 #[inline]
 unsafe fn lent<'a>(datagram: *const SKUA_DATAGRAM) -> Option<&'a Datagram<'static, 'static, TableKernel>> {
-    // SAFETY: the caller's promise.
-    unsafe { datagram.as_ref() }.and_then(|lent| lent.datagram.as_ref())
+    // SAFETY: the caller's promise, and what lies behind such an address.
+    unsafe { datagram.cast::<Lent>().as_ref() }.and_then(|lent| lent.datagram.as_ref())
 }
 
 /// Bytes of the datagram; 0 after its verdict.
@@ -113,7 +154,8 @@ pub unsafe extern "C" fn SkuaDatagramData(Datagram: *const SKUA_DATAGRAM) -> *co
     }
 }
 
-/// Copies bytes of the datagram, from Offset on, to Buffer: as many as there are, at most Bytes. Returns how many.
+/// Copies bytes of the datagram, from Offset on, to Buffer, wherever they lie: as many as there are, at most Bytes. Returns how many.
+/// SkuaCopyDatagram does the same, and calls this where they do not lie in the first piece.
 ///
 /// IRQL: DISPATCH_LEVEL, in the handler.
 ///
@@ -121,7 +163,7 @@ pub unsafe extern "C" fn SkuaDatagramData(Datagram: *const SKUA_DATAGRAM) -> *co
 /// As for [`SkuaDatagramLength`]. `Buffer` is writable for `Bytes`, and none of it is lent memory.
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn SkuaCopyDatagram(
+pub unsafe extern "C" fn SkuaGatherDatagram(
     Datagram: *const SKUA_DATAGRAM,
     Offset: u32,
     Buffer: *mut c_void,
@@ -236,9 +278,9 @@ pub unsafe extern "C" fn SkuaDescribeDatagram(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SkuaDrop(Datagram: *mut SKUA_DATAGRAM, Reason: u32) -> NTSTATUS {
     // SAFETY: the caller's promise.
-    let Some(lent) = (unsafe { Datagram.as_mut() }) else { return STATUS_INVALID_PARAMETER };
+    let Some(lent) = (unsafe { Datagram.cast::<Lent>().as_mut() }) else { return STATUS_INVALID_PARAMETER };
     let Some(&reason) = DropReason::ALL.get(Reason as usize) else { return STATUS_INVALID_PARAMETER };
-    let Some(datagram) = lent.datagram.take() else { return STATUS_INVALID_DEVICE_STATE };
+    let Some(datagram) = lent.take() else { return STATUS_INVALID_DEVICE_STATE };
     datagram.refuse(reason);
     STATUS_SUCCESS
 }
@@ -261,11 +303,11 @@ pub unsafe extern "C" fn SkuaDrop(Datagram: *mut SKUA_DATAGRAM, Reason: u32) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SkuaRetain(Datagram: *mut SKUA_DATAGRAM, Retained: *mut SKUA_RETAINED) -> NTSTATUS {
     // SAFETY: the caller's promise.
-    let Some(lent) = (unsafe { Datagram.as_mut() }) else { return STATUS_INVALID_PARAMETER };
+    let Some(lent) = (unsafe { Datagram.cast::<Lent>().as_mut() }) else { return STATUS_INVALID_PARAMETER };
     if Retained.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
-    let Some(datagram) = lent.datagram.take() else { return STATUS_INVALID_DEVICE_STATE };
+    let Some(datagram) = lent.take() else { return STATUS_INVALID_DEVICE_STATE };
     let kept = match datagram.retain() {
         Ok(kept) => kept,
         Err(DropReason::NoSlot) => return STATUS_INSUFFICIENT_RESOURCES,

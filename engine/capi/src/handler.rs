@@ -9,7 +9,7 @@ use core::ptr::{NonNull, null_mut};
 
 use skua_engine::{Batch, Datagram, Handler, Passive};
 
-use crate::datagram::SKUA_DATAGRAM;
+use crate::datagram::{Lent, SKUA_DATAGRAM};
 use crate::instance::Instance;
 use crate::kernel::TableKernel;
 
@@ -32,10 +32,11 @@ unsafe impl Sync for CallbackHandler {}
 /// Up to 32 datagrams of one socket, in the order of the wire.
 ///
 /// # Invariants
-/// It lies in a shard of the engine. `batch` is null between calls of the handler.
+/// It lies in a shard of the engine. `batch` is null between calls of the handler. During one the host holds its address, and that of
+/// `datagram`: what changes it goes by the place, and makes no exclusive reference to the whole.
 pub struct SKUA_BATCH {
     batch: *mut Batch<'static, TableKernel>,
-    datagram: SKUA_DATAGRAM,
+    datagram: Lent,
     length: u32,
     processor: u32,
     socket: u16,
@@ -54,7 +55,7 @@ impl Handler<TableKernel> for CallbackHandler {
         let memory = unsafe { self.memory.add(self.each * processor as usize) };
         SKUA_BATCH {
             batch: null_mut(),
-            datagram: SKUA_DATAGRAM { datagram: None, instance: self.instance },
+            datagram: Lent::none(self.instance),
             length: 0,
             processor,
             socket: 0,
@@ -74,19 +75,20 @@ impl Handler<TableKernel> for CallbackHandler {
         let lent = &raw mut *shard;
         // SAFETY: the host's function, as SkuaOpen was given it. The batch stays until it returns.
         unsafe { (self.receive)(self.context, lent) };
-        shard.datagram.datagram = None;
+        let _consumed = shard.datagram.take();
         shard.batch = null_mut();
     }
 }
 
-/// The batch at `batch`, if that is one.
+/// The batch at `batch`, if that is one, for a look at it.
 ///
 /// # Safety
-/// `batch` is null or was given to a handler of an engine that is open, and this is that handler's call.
+/// `batch` is null or was given to a handler of an engine that is open, and this is that handler's call. The reference is gone before
+/// the next call with the batch.
 #[inline]
-unsafe fn lent<'a>(batch: *mut SKUA_BATCH) -> Option<&'a mut SKUA_BATCH> {
+unsafe fn lent<'a>(batch: *const SKUA_BATCH) -> Option<&'a SKUA_BATCH> {
     // SAFETY: the caller's promise.
-    unsafe { batch.as_mut() }
+    unsafe { batch.as_ref() }
 }
 
 /// The next datagram of a batch, NULL behind the last. The one before is consumed, unless it was dropped or retained, and its address
@@ -100,17 +102,33 @@ unsafe fn lent<'a>(batch: *mut SKUA_BATCH) -> Option<&'a mut SKUA_BATCH> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn SkuaNextDatagram(Batch: *mut SKUA_BATCH) -> *mut SKUA_DATAGRAM {
     // SAFETY: the caller's promise.
-    let Some(lent) = (unsafe { lent(Batch) }) else { return null_mut() };
-    lent.datagram.datagram = None;
-    // SAFETY: null, or the batch of the call that is under way; the datagram before, which borrowed it, went just now.
-    let Some(batch) = (unsafe { lent.batch.as_mut() }) else { return null_mut() };
-    let Some(datagram) = batch.next_datagram() else { return null_mut() };
-    // SAFETY: the same type. It is dropped before the batch is used again, and before the call ends.
-    let datagram = unsafe {
-        transmute::<Datagram<'_, '_, TableKernel>, Datagram<'static, 'static, TableKernel>>(datagram)
+    let Some(batch) = (unsafe { lent(Batch) }).map(|lent| lent.batch) else { return null_mut() };
+    // SAFETY: the caller's promise: a place in the batch.
+    let place = unsafe { &raw mut (*Batch).datagram };
+    // SAFETY: null, or the batch of the call that is under way. The datagram before, which borrowed it, is not used again.
+    let next = unsafe { batch.as_mut() }.and_then(Batch::next_datagram);
+    let Some(next) = next else {
+        // SAFETY: the caller's promise.
+        return unsafe { over(place) };
     };
-    lent.datagram.datagram = Some(datagram);
-    &raw mut lent.datagram
+    // SAFETY: the same type. It is dropped before the batch is used again, and before the call ends.
+    let next =
+        unsafe { transmute::<Datagram<'_, '_, TableKernel>, Datagram<'static, 'static, TableKernel>>(next) };
+    // SAFETY: the place is the library's, and nobody else looks at it during this call.
+    unsafe { &mut *place }.hold(next);
+    place.cast()
+}
+
+/// The last datagram is consumed, where it has no verdict.
+///
+/// # Safety
+/// `place` is a batch's, and this a call with that batch.
+#[cold]
+#[inline(never)]
+unsafe fn over(place: *mut Lent) -> *mut SKUA_DATAGRAM {
+    // SAFETY: the caller's promise: nobody else looks at it meanwhile.
+    let _consumed = unsafe { &mut *place }.take();
+    null_mut()
 }
 
 /// How many datagrams the batch began with.

@@ -64,8 +64,8 @@ pub use config::{
 };
 pub use datagram::{
     SKUA_DATAGRAM, SKUA_DATAGRAM_BROADCAST, SKUA_DATAGRAM_COALESCED, SKUA_DATAGRAM_INFO, SKUA_DATAGRAM_LENT,
-    SKUA_DATAGRAM_MULTICAST, SkuaCopyDatagram, SkuaDatagramBuffer, SkuaDatagramData, SkuaDatagramLength,
-    SkuaDescribeDatagram, SkuaDrop, SkuaRetain,
+    SKUA_DATAGRAM_MULTICAST, SkuaDatagramBuffer, SkuaDatagramData, SkuaDatagramLength, SkuaDescribeDatagram,
+    SkuaDrop, SkuaGatherDatagram, SkuaRetain,
 };
 pub use endpoint::{SKUA_ENDPOINT, SKUA_IPV4, SKUA_IPV6};
 pub use engine::SKUA_ENGINE;

@@ -31,9 +31,11 @@ type Node = NonNull<WSK_DATAGRAM_INDICATION>;
 /// Fills the scratch from `next` on; where the list goes on. One pass, which asks for each payload as soon as it knows where it
 /// lies, so that what the handler reads has come near when it is called.
 ///
+/// By itself, so that its loop has all registers whatever the handler beside it is.
+///
 /// # Safety
 /// `next` is null or a node of a lent list.
-#[inline]
+#[inline(never)]
 pub(crate) unsafe fn gather<K: Kernel>(
     kernel: &K,
     scratch: &mut Scratch,

@@ -184,6 +184,13 @@ impl Payload<'_> {
         self.first_length == self.length
     }
 
+    /// How many bytes lie in one piece from the first on: all, unless the stack has split the datagram.
+    #[inline]
+    #[must_use]
+    pub fn first_len(&self) -> u32 {
+        self.first_length
+    }
+
     /// Where the first byte lies: for comparing addresses, not for reading.
     #[inline]
     #[must_use]

@@ -21,12 +21,14 @@ static void look(struct seen *seen, SKUA_BATCH *batch, SKUA_DATAGRAM *datagram)
     uint32_t length = SkuaDatagramLength(datagram), offset = 0;
     const unsigned char *data = SkuaDatagramData(datagram);
     struct _MDL *mdl = NULL;
-    unsigned char last = 0;
+    unsigned char last[100];
     CHECK(SkuaCopyDatagram(datagram, 0, seen->bytes, sizeof(seen->bytes)) == length);
     CHECK(SkuaCopyDatagram(datagram, length, seen->bytes, 4) == 0);
     CHECK(SkuaCopyDatagram(datagram, 0, NULL, 4) == 0);
+    CHECK(SkuaGatherDatagram(datagram, 0, NULL, 4) == 0 && SkuaGatherDatagram(NULL, 0, last, 1) == 0);
+    CHECK(datagram->FirstBytes <= length && (!data || (data == datagram->First && datagram->FirstBytes == length)));
     if (length) {
-        CHECK(SkuaCopyDatagram(datagram, length - 1, &last, 100) == 1 && last == seen->bytes[length - 1]);
+        CHECK(SkuaCopyDatagram(datagram, length - 1, last, sizeof(last)) == 1 && last[0] == seen->bytes[length - 1]);
         CHECK(!data || memcmp(data, seen->bytes, length) == 0);
         EXPECT(SkuaDatagramBuffer(datagram, &mdl, &offset), SKUA_STATUS_SUCCESS);
         CHECK(mdl);
@@ -48,6 +50,7 @@ static void after_the_verdict(struct seen *seen, SKUA_DATAGRAM *datagram)
     SKUA_RETAINED other;
     CHECK(SkuaDatagramLength(datagram) == 0 && !SkuaDatagramData(datagram));
     CHECK(SkuaCopyDatagram(datagram, 0, seen->bytes, 1) == 0);
+    CHECK(datagram->FirstBytes == 0 && SkuaGatherDatagram(datagram, 0, seen->bytes, 1) == 0);
     EXPECT(SkuaDrop(datagram, SKUA_DROP_HANDLER), SKUA_STATUS_INVALID_DEVICE_STATE);
     EXPECT(SkuaRetain(datagram, &other), SKUA_STATUS_INVALID_DEVICE_STATE);
     EXPECT(SkuaDescribeDatagram(datagram, &seen->info), SKUA_STATUS_INVALID_DEVICE_STATE);

@@ -47,7 +47,7 @@ unsafe extern "C" fn receive(context: *mut c_void, batch: *mut SKUA_BATCH) {
         let mut bytes = vec![0; unsafe { SkuaDatagramLength(datagram) } as usize];
         let room = u32::try_from(bytes.len()).unwrap();
         // SAFETY: the vector has as many bytes.
-        assert_eq!(unsafe { SkuaCopyDatagram(datagram, 0, bytes.as_mut_ptr().cast(), room) }, room);
+        assert_eq!(unsafe { SkuaGatherDatagram(datagram, 0, bytes.as_mut_ptr().cast(), room) }, room);
         handler.payloads.lock().unwrap().push(bytes);
         match handler.action.load(Ordering::Relaxed) {
             DROP => {
