@@ -1040,6 +1040,9 @@ SKUA_STATUS SkuaQueryLimits(struct SKUA_ENGINE *Engine, struct SKUA_LIMITS *Limi
  * Closes an engine: turns new sends and sockets away, closes what sockets and sources are still open, waits for handlers, retained datagrams
  * and sends, leaves WSK, and frees all memory. Engine may then be opened again, or go.
  *
+ * When everything is back, it waits for calls that have not returned, and every function that begins meanwhile returns
+ * STATUS_DELETE_PENDING, or 0 where it returns a number of bytes.
+ *
  * Waits at most so many milliseconds, 0xFFFFFFFF without limit, as DriverUnload does. Past that the engine is still there and still
  * closing: retained datagrams go on being released, and SkuaClose is called again. What it waits for is in Outstanding, which may be
  * NULL; Outstanding->Size is the caller's to set.
@@ -1476,7 +1479,8 @@ SKUA_STATUS SkuaSendMdl(struct SKUA_ENGINE *Engine,
  *
  * Returns as SkuaSend; STATUS_INVALID_HANDLE also for a datagram that was given back before; STATUS_DEVICE_BUSY where another thread
  * copies from it at this moment, and then it is given back and not sent. Whatever this returns, Retained names nothing any more,
- * unless it is STATUS_INVALID_PARAMETER or STATUS_INFO_LENGTH_MISMATCH for the arguments.
+ * unless it is STATUS_INVALID_PARAMETER or STATUS_INFO_LENGTH_MISMATCH for the arguments, an address of another family than the
+ * socket's among them: then it is to be sent again or released. SkuaRelease after any failure does no harm.
  *
  * # Safety
  * As for [`SkuaSend`].

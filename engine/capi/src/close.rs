@@ -7,7 +7,9 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use skua_engine::abi::nt::KEVENT;
-use skua_engine::abi::status::{NTSTATUS, STATUS_IO_TIMEOUT, STATUS_SUCCESS};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_DELETE_PENDING, STATUS_DEVICE_BUSY, STATUS_IO_TIMEOUT, STATUS_SUCCESS,
+};
 use skua_engine::{CloseError, DeregisterError, Kernel as _, Outstanding, Passive};
 
 use crate::config::has_size;
@@ -96,6 +98,9 @@ pub(crate) unsafe fn may_tell(outstanding: *const SKUA_OUTSTANDING) -> Result<()
 /// Closes an engine: turns new sends and sockets away, closes what sockets and sources are still open, waits for handlers, retained datagrams
 /// and sends, leaves WSK, and frees all memory. Engine may then be opened again, or go.
 ///
+/// When everything is back, it waits for calls that have not returned, and every function that begins meanwhile returns
+/// STATUS_DELETE_PENDING, or 0 where it returns a number of bytes.
+///
 /// Waits at most so many milliseconds, 0xFFFFFFFF without limit, as DriverUnload does. Past that the engine is still there and still
 /// closing: retained datagrams go on being released, and SkuaClose is called again. What it waits for is in Outstanding, which may be
 /// NULL; Outstanding->Size is the caller's to set.
@@ -128,7 +133,10 @@ unsafe fn close(
     // SAFETY: the caller's promise.
     unsafe { may_tell(outstanding) }?;
     // SAFETY: the caller's promise.
-    let mut inside = unsafe { enter(engine) }?;
+    let entered = unsafe { enter(engine) };
+    // Another close is at its last wait.
+    let mut inside = entered
+        .map_err(|status| if status == STATUS_DELETE_PENDING { STATUS_DEVICE_BUSY } else { status })?;
     let kernel = inside.kernel;
     let until = Until::after(kernel, milliseconds);
     {
@@ -152,6 +160,7 @@ unsafe fn close(
             let calls = inside.count().saturating_sub(1);
             // SAFETY: the caller's promise.
             unsafe { inside.tell(outstanding, None, calls) };
+            inside.let_in();
             inside.may_configure();
             return Err(STATUS_IO_TIMEOUT);
         }

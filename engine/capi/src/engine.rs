@@ -6,7 +6,9 @@
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use skua_engine::abi::status::{NTSTATUS, STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER};
+use skua_engine::abi::status::{
+    NTSTATUS, STATUS_DELETE_PENDING, STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER,
+};
 
 use crate::instance::Instance;
 
@@ -26,7 +28,7 @@ pub struct SKUA_ENGINE {
 struct State {
     /// [`CLOSED`], [`OPENING`] or [`OPEN`].
     mark: AtomicU32,
-    /// Calls that use the block, or [`GONE`].
+    /// Calls that use the block, and [`CLOSING`]; or [`GONE`].
     inside: AtomicU32,
     block: AtomicPtr<Instance>,
 }
@@ -36,6 +38,8 @@ const _: () = assert!(align_of::<State>() <= align_of::<SKUA_ENGINE>());
 
 /// There is no block to use.
 const GONE: u32 = 1 << 31;
+/// A close waits for those inside, and nobody else is let in.
+const CLOSING: u32 = 1 << 30;
 /// Also what zeroed memory says.
 const CLOSED: u32 = 0;
 const OPENING: u32 = u32::from_le_bytes(*b"SkuO");
@@ -85,7 +89,8 @@ pub(crate) unsafe fn publish(engine: *mut SKUA_ENGINE, block: Option<NonNull<Ins
 /// Goes inside: the block stays until the returned value is dropped.
 ///
 /// # Errors
-/// STATUS_INVALID_PARAMETER for null, STATUS_INVALID_HANDLE where no engine is open.
+/// STATUS_INVALID_PARAMETER for null, STATUS_INVALID_HANDLE where no engine is open, STATUS_DELETE_PENDING where a close waits for
+/// calls alone.
 ///
 /// # Safety
 /// `engine` is null or memory of the caller's as [`SKUA_ENGINE`] says.
@@ -101,13 +106,13 @@ pub(crate) unsafe fn enter<'a>(engine: *mut SKUA_ENGINE) -> Result<Inside<'a>, N
     }
     let mut before = state.inside.load(Ordering::Relaxed);
     // A repetition means that somebody else has entered or left.
-    while before < GONE - 1 {
+    while before < CLOSING - 1 {
         match state.inside.compare_exchange_weak(before, before + 1, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => return Ok(Inside { state }),
             Err(now) => before = now,
         }
     }
-    Err(STATUS_INVALID_HANDLE)
+    Err(if before & GONE == 0 { STATUS_DELETE_PENDING } else { STATUS_INVALID_HANDLE })
 }
 
 /// A call that uses an engine's block.
@@ -127,12 +132,15 @@ impl core::ops::Deref for Inside<'_> {
 }
 
 impl Inside<'_> {
-    /// Takes the block out, for the caller to free, unless another call uses it. The mark is then the caller's to set, by
-    /// [`publish`].
+    /// Takes the block out, for the caller to free, unless another call uses it: then nobody else is let in, until
+    /// [`Inside::let_in`]. The mark is the caller's to set afterwards, by [`publish`].
     pub(crate) fn end(self) -> Result<NonNull<Instance>, Self> {
         let state = self.state;
+        // Without this, threads that call without a pause would keep the count above one for ever.
+        state.inside.fetch_or(CLOSING, Ordering::Relaxed);
         // AcqRel: what others did with the block comes before its end.
-        if state.inside.compare_exchange(1, GONE, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        let ended = state.inside.compare_exchange(CLOSING | 1, GONE, Ordering::AcqRel, Ordering::Relaxed);
+        if ended.is_err() {
             return Err(self);
         }
         core::mem::forget(self);
@@ -144,7 +152,12 @@ impl Inside<'_> {
 
     /// Calls that use the block, this one among them.
     pub(crate) fn count(&self) -> u32 {
-        self.state.inside.load(Ordering::Relaxed)
+        self.state.inside.load(Ordering::Relaxed) & !CLOSING
+    }
+
+    /// Takes back what [`Inside::end`] did where it found another call.
+    pub(crate) fn let_in(&self) {
+        self.state.inside.fetch_and(!CLOSING, Ordering::Relaxed);
     }
 }
 

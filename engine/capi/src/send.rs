@@ -279,7 +279,8 @@ pub unsafe extern "C" fn SkuaSendMdl(
 ///
 /// Returns as SkuaSend; STATUS_INVALID_HANDLE also for a datagram that was given back before; STATUS_DEVICE_BUSY where another thread
 /// copies from it at this moment, and then it is given back and not sent. Whatever this returns, Retained names nothing any more,
-/// unless it is STATUS_INVALID_PARAMETER or STATUS_INFO_LENGTH_MISMATCH for the arguments.
+/// unless it is STATUS_INVALID_PARAMETER or STATUS_INFO_LENGTH_MISMATCH for the arguments, an address of another family than the
+/// socket's among them: then it is to be sent again or released. SkuaRelease after any failure does no harm.
 ///
 /// # Safety
 /// As for [`SkuaSend`].
@@ -297,12 +298,23 @@ pub unsafe extern "C" fn SkuaSendRetained(
         let (remote, options) = unsafe { destination(Remote, Options) }?;
         // SAFETY: the caller's promise.
         let inside = unsafe { enter(Engine) }?;
-        let retained = inside.take_retained(Retained)?.ok_or(STATUS_DEVICE_BUSY)?;
-        inside.is_open()?;
-        inside.with_socket(Socket, |socket| {
-            let handed = socket.send_batch(remote, &options, |batch| batch.push_retained(retained));
-            handed.and_then(|(pushed, _)| pushed).map_err(status)
-        })
+        let mut is_taken = false;
+        let sent = inside.is_open().and_then(|()| {
+            inside.with_socket(Socket, |socket| {
+                // Taken where the arguments are known to be good.
+                let handed = socket.send_batch(remote, &options, |batch| {
+                    is_taken = true;
+                    let retained = inside.take_retained(Retained)?.ok_or(STATUS_DEVICE_BUSY)?;
+                    batch.push_retained(retained).map_err(status)
+                });
+                handed.map_err(status)?.0
+            })
+        });
+        if !is_taken && sent.is_err_and(|status| status != STATUS_INVALID_PARAMETER) {
+            // Given back, unless the number names none.
+            let _released = inside.take_retained(Retained);
+        }
+        sent
     };
     send().err().unwrap_or(STATUS_SUCCESS)
 }

@@ -3,6 +3,7 @@
 // UNSAFETY: calls functions in C.
 #![expect(unsafe_code, reason = "what is tested is functions in C")]
 
+mod closing;
 mod fixture;
 mod lists;
 mod numbers;
