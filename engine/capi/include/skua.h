@@ -984,7 +984,7 @@ typedef struct SKUA_STATISTICS {
    */
   uint64_t SendsFailed;
   /**
-   * Datagrams that went no further, by reason: Drops[SKUA_DROP_HANDLER], and so on.
+   * Datagrams that went no further, by reason: SKUA_DROP_HANDLER and its like are the indices.
    */
   uint64_t Drops[SKUA_DROP_REASONS];
 } SKUA_STATISTICS;

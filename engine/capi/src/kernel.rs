@@ -23,7 +23,7 @@ use crate::services::SKUA_KERNEL;
 /// A [`SKUA_KERNEL`] as a [`Kernel`]: the address of a copy of the table, beside the tag under which all memory is taken.
 ///
 /// # Invariants
-/// The copy is complete, and lives until [`TableKernel::end`].
+/// The copy is complete, and lives until `TableKernel::end`.
 #[derive(Clone, Copy, Debug)]
 pub struct TableKernel(NonNull<Services>);
 

@@ -39,7 +39,7 @@ pub struct SKUA_STATISTICS {
     pub SendsCompleted: u64,
     /// Sends that failed.
     pub SendsFailed: u64,
-    /// Datagrams that went no further, by reason: Drops[SKUA_DROP_HANDLER], and so on.
+    /// Datagrams that went no further, by reason: SKUA_DROP_HANDLER and its like are the indices.
     pub Drops: [u64; SKUA_DROP_REASONS],
 }
 
