@@ -79,8 +79,11 @@ impl Pace {
     /// `Err` with the credits alone if they do not pay for it. Of what exceeds a full bucket nothing counts.
     #[inline]
     pub(super) fn spend(&self, credits: u64, elapsed: u64) -> Result<u64, u64> {
-        let earned = if elapsed < self.fill_ticks { elapsed * self.earned_per_tick } else { self.full };
-        let credits = (credits + earned).min(self.full);
+        let credits = if elapsed < self.fill_ticks {
+            (credits + elapsed * self.earned_per_tick).min(self.full)
+        } else {
+            self.full
+        };
         credits.checked_sub(self.cost).ok_or(credits)
     }
 }

@@ -23,6 +23,8 @@ pub struct AdmissionShard {
     index: usize,
     shape: Shape,
     limits: ShardLimits,
+    /// The generation of the list that `shape` and `usual` are of.
+    generation: u64,
     /// The rule of the list that is asked first.
     usual: Usual,
     /// Ticks at the latest batch that was counted for its sources.
@@ -219,12 +221,24 @@ impl Drop for Gate<'_> {
 
 impl AdmissionShard {
     pub(super) fn new(index: usize, limits: ShardLimits) -> Self {
-        Self { index, shape: Shape::default(), limits, usual: Usual::NONE, now: 0 }
+        Self { index, shape: Shape::default(), limits, generation: UNFETCHED, usual: Usual::NONE, now: 0 }
     }
 
     #[inline]
     pub(super) fn index(&self) -> usize {
         self.index
+    }
+
+    /// The rule that may let in a batch's first senders without more being asked: that of the last batch, where the allow-list is all
+    /// there is.
+    #[inline]
+    pub(super) fn usual_alone<M: Memory>(
+        &self,
+        tables: &RuleTables<M>,
+        limits: &SharedLimits,
+    ) -> Option<&Usual> {
+        let is_current = tables.current() == self.generation && limits.is_current(&self.limits);
+        (is_current && self.limits.asks_nothing()).then_some(&self.usual)
     }
 
     /// Moves the shard's time, list and limits on to those of a batch that begins.
@@ -239,6 +253,7 @@ impl AdmissionShard {
         let generation = &part.counts.generation;
         if tables.current() != load(generation) {
             self.shape = tables.fetch(part.entries, generation);
+            self.generation = load(generation);
             // What its cell counts may be another rule's by now.
             self.usual = Usual::NONE;
         }

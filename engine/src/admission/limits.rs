@@ -158,6 +158,14 @@ pub(super) struct ShardLimits {
     pub(super) metered: bool,
 }
 
+impl ShardLimits {
+    /// Whether every datagram passes them, and none is counted.
+    #[inline]
+    pub(super) fn asks_nothing(&self) -> bool {
+        !self.metered && self.sampler.keeps_all()
+    }
+}
+
 impl SharedLimits {
     /// With `limits` in force.
     pub(super) fn open(measure: Measure, limits: &Limits) -> Result<Self, Refused> {
@@ -212,10 +220,16 @@ impl SharedLimits {
         ShardLimits { generation: UNFETCHED, table, sampler, metered: self.measure.has_rows }
     }
 
+    /// Whether a shard's limits are those in force.
+    #[inline]
+    pub(super) fn is_current(&self, shard: &ShardLimits) -> bool {
+        self.generations.current() == shard.generation
+    }
+
     /// Brings a shard to the limits in force, at the beginning of a batch.
     #[inline]
     pub(super) fn catch_up(&self, shard: &mut ShardLimits) {
-        if self.generations.current() != shard.generation {
+        if !self.is_current(shard) {
             self.fetch(shard);
         }
     }

@@ -147,6 +147,26 @@ impl<M: Memory> Admission<M> {
         self.counts.get(index)?.take().then(|| AdmissionShard::new(index, self.limits.shard()))
     }
 
+    /// Lets in a batch at once: whether the allow-list is all there is, and its rule that let in the last sender of the batch before
+    /// holds all of these, which are then counted. An address is one of IPv4, as it lies in memory, or another. Otherwise nothing
+    /// is done, and [`Admission::begin`] is the way.
+    #[inline]
+    pub(crate) fn allows_all(
+        &self,
+        shard: &AdmissionShard,
+        senders: impl ExactSizeIterator<Item = Option<u32>>,
+    ) -> bool {
+        let Some(usual) = shard.usual_alone(&self.tables, &self.limits).copied() else { return false };
+        let Some(entries) = each(&self.entries, shard.index(), self.places) else { return false };
+        let datagrams = senders.len() as u64;
+        let mut senders = senders;
+        let all = senders.all(|sender| sender.is_some_and(|word| usual.holds(word)));
+        if all {
+            usual.count_in(entries, datagrams);
+        }
+        all
+    }
+
     /// Begins a batch of datagrams that came `now`, in ticks of the performance counter. A time before the one of the
     /// shard's latest batch is taken for that.
     ///

@@ -168,6 +168,14 @@ impl Usual {
     pub(super) fn holds(&self, word: u32) -> bool {
         word & self.mask == self.network
     }
+
+    /// Counts datagrams that it held, in the entries of the shard.
+    #[inline]
+    pub(super) fn count_in(&self, entries: &[Entry], datagrams: u64) {
+        if let Some(count) = count_of(entries, self.cell) {
+            add(count, datagrams);
+        }
+    }
 }
 
 impl<'a> List<'a> {
@@ -207,9 +215,7 @@ impl<'a> List<'a> {
     /// Counts datagrams that `usual` held.
     #[inline]
     pub(super) fn count_for(&self, usual: &Usual, datagrams: u64) {
-        if let Some(count) = count_of(self.entries, usual.cell) {
-            add(count, datagrams);
-        }
+        usual.count_in(self.entries, datagrams);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::engine::core::EngineCore;
 use crate::engine::tally::Tally;
 use crate::kernel::Kernel;
 use crate::reason::DropReason;
-use crate::receive::entry::{BATCH, Entry, Facts};
+use crate::receive::entry::{BATCH, Entry, Facts, index_of};
 use crate::receive::retained::Retained;
 use crate::socket::core::SocketCore;
 
@@ -90,8 +90,7 @@ impl<K: Kernel> Round<'_, K> {
     /// Which of the round's entries this is.
     #[inline]
     fn index(&self, entry: &Entry) -> usize {
-        let from_first = (&raw const *entry).addr().wrapping_sub((&raw const *self.entries).addr());
-        from_first / size_of::<Entry>() % BATCH
+        index_of(self.entries, entry)
     }
 
     /// What is known of the datagram of `entry`.

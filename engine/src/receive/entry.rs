@@ -184,6 +184,13 @@ impl Entry {
     }
 }
 
+/// Which of the `entries` this is.
+#[inline]
+pub(super) fn index_of(entries: &[Entry; BATCH], entry: &Entry) -> usize {
+    let from_first = (&raw const *entry).addr().wrapping_sub((&raw const *entries).addr());
+    from_first / size_of::<Entry>() % BATCH
+}
+
 #[inline]
 fn extent(first_length: u32, beyond: u32) -> u64 {
     u64::from(first_length) | u64::from(beyond) << 32
@@ -382,9 +389,9 @@ impl Scratch {
     ) {
         let mut out = 0_u32;
         // One place that admits, so that its code stands here and not behind a call.
-        for (index, entry) in self.entries().iter().enumerate() {
+        for entry in self.entries() {
             if let Err(reason) = admit(entry) {
-                out |= 1 << index;
+                out |= 1 << index_of(&self.entries, entry);
                 refused(reason);
             }
         }

@@ -46,7 +46,10 @@ pub(crate) unsafe fn gather<K: Kernel>(
     loop {
         // SAFETY: the caller's promise.
         next = unsafe { gather_usual(scratch, tally, next, |_| true) };
-        let Some(node) = NonNull::new(next).filter(|_| scratch.has_room()) else { return next };
+        let Some(node) = NonNull::new(next) else { return next };
+        if !scratch.has_room() {
+            return next;
+        }
         // SAFETY: the caller's promise.
         next = unsafe { node.as_ref() }.Next;
         // SAFETY: the indication is lent.
@@ -59,7 +62,7 @@ pub(crate) unsafe fn gather<K: Kernel>(
 ///
 /// # Safety
 /// As for [`gather`].
-#[inline(always)]
+#[inline(never)]
 unsafe fn gather_usual(
     scratch: &mut Scratch,
     tally: &mut Tally,

@@ -61,7 +61,12 @@ fn admit<K: Kernel, H: Handler<K>>(
     now: impl FnOnce() -> u64,
 ) {
     let Shard { admission: part, scratch, tally, .. } = shard;
-    let Some(mut gate) = part.as_mut().and_then(|part| admission.begin_when(part, now)) else { return };
+    let Some(part) = part else { return };
+    // Mostly one rule holds all.
+    if admission.allows_all(part, scratch.entries().iter().map(Entry::source_v4)) {
+        return;
+    }
+    let Some(mut gate) = admission.begin_when(part, now) else { return };
     if gate.wants_prefetch() {
         for entry in scratch.entries() {
             gate.prefetch(&entry.source());

@@ -193,3 +193,45 @@ fn the_first_rule_counts_a_sender_whichever_let_the_one_before_in() {
         client.finish();
     }
 }
+
+#[test]
+fn whole_lists_that_one_rule_holds_are_counted_and_meet_every_change() {
+    let client = Client::new(HostConfig::loopback(1));
+    let prefixes = [1, 2].map(|number| Prefix::new(source(number).ip(), 32).unwrap());
+    let [one, two] = prefixes;
+    let admission = AdmissionConfig { allow: Allow::Only(&prefixes), ..AdmissionConfig::default() };
+    let (engine, ends) = client.engine(Policy::Consume, &Config { admission, ..Config::default() });
+    let socket = client.listen(&engine, &SocketOptions::new("127.0.0.1:9".parse().unwrap()));
+    let passed = |sources: &[u8]| {
+        client.kernel.inject(&socket.local_address(), 0, &list(sources));
+        ends.seen.try_iter().count()
+    };
+    let hits = |prefix: Prefix| {
+        let mut hits = None;
+        engine
+            .admission()
+            .rules(|rule| hits = hits.or((rule.prefix == prefix).then_some(rule.hits)))
+            .unwrap();
+        hits
+    };
+    let lists = |count: usize| Some((count * LIST) as u64);
+    assert_eq!([passed(&[1]), passed(&[1]), passed(&[2])], [LIST; 3]);
+    assert_eq!([hits(one), hits(two)], [lists(2), lists(1)]);
+    engine.admission().replace(Allow::Only(&[two])).unwrap();
+    assert_eq!([passed(&[1]), passed(&[2]), passed(&[2])], [0, LIST, LIST]);
+    assert_eq!([hits(one), hits(two)], [None, lists(3)]);
+    engine.admission().replace(Allow::Only(&[two, one])).unwrap();
+    assert_eq!([passed(&[2]), passed(&[1]), passed(&[1])], [LIST; 3]);
+    assert_eq!([hits(one), hits(two)], [lists(2), lists(4)]);
+    engine.admission().set_limits(&one_in(5)).unwrap();
+    assert_eq!([passed(&[1]), passed(&[1])], [LIST / 5; 2]);
+    engine.admission().set_limits(&Limits::default()).unwrap();
+    assert_eq!([passed(&[1]), passed(&[1, 3]), passed(&[1])], [LIST, LIST / 2, LIST]);
+    assert_eq!(hits(one), Some((6 * LIST + LIST / 2) as u64));
+    engine.admission().replace(Allow::Everyone).unwrap();
+    assert_eq!(passed(&[3]), LIST);
+    assert!(engine.stats().balances());
+    client.close(socket);
+    drop(engine);
+    client.finish();
+}
