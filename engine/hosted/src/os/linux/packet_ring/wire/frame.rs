@@ -136,7 +136,9 @@ impl Walk {
             return None;
         }
         let joined = if has_offload { joined(block, at.checked_add(link)?)? } else { None };
-        self.at = at.checked_add(header.next as usize)?;
+        // The last frame has none behind it. Frames do not overlap, so that a block leads no further than its length.
+        let next = header.next as usize;
+        self.at = if next < size_of::<Header>() { block.len() } else { at.checked_add(next)? };
         Some(Frame {
             packet: start..end,
             length: (header.length as usize).saturating_sub(link_bytes),
@@ -236,6 +238,18 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[1], Err(Broken(1)));
         assert_eq!(frames(&[], true), []);
+    }
+
+    #[test]
+    fn a_frame_that_leads_back_to_itself_ends_the_walk() {
+        for next in [0, 1, 16, 67] {
+            let mut block = block(&[(b"first", 0, 0), (b"second", 0, 0)]);
+            block[12..16].copy_from_slice(&u32::MAX.to_ne_bytes());
+            block[48..52].copy_from_slice(&u32::to_ne_bytes(next));
+            let found = frames(&block, true);
+            assert_eq!(found.len(), 2);
+            assert_eq!(found[1], Err(Broken(u32::MAX - 1)));
+        }
     }
 
     proptest! {
