@@ -51,6 +51,7 @@ pub(crate) fn run() -> Result<()> {
     steps.run("no-std", no_std::run);
     // All images at once: what they share is compiled once then.
     steps.run("build-sys", image::build::run_for_wine);
+    steps.run("build-capi", image::library::run);
     steps.run("check-image", || image::check::run(&ImageArguments::default()));
     steps.run("check-stack", code::stack::run);
     steps.run("check-panics", code::panics::run);

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 enum Task {
     /// Run every bench and the throughput tool just long enough to see that they run.
     BenchSmoke,
-    /// Build the engine's library for drivers in C, libskua_kernel.a, on this machine.
+    /// Build the engine's libraries for drivers in C, libskua_kernel.a and skua_kernel.lib, on this machine.
     BuildCapi,
     /// Build skua.sys, the example's forward.sys, and skua.exe for Windows, on this machine.
     BuildSys(BuildArguments),
@@ -137,7 +137,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<()> {
         match self.task {
             Task::BenchSmoke => benches::run(),
-            Task::BuildCapi => image::build::run_for_c(),
+            Task::BuildCapi => image::library::run(),
             Task::BuildSys(arguments) => image::build::run(&arguments),
             Task::C(arguments) => c::run(&arguments),
             Task::CHeader(arguments) => c_header::run(&arguments),

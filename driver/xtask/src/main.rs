@@ -7,7 +7,7 @@
 //! | subcommand | what it proves | what it needs |
 //! |---|---|---|
 //! | `bench-smoke` | the benches and the throughput tool run | network namespaces, iproute2 |
-//! | `build-capi` | the engine's library for drivers in C can be built on Linux | MinGW, and Rust's sources or rustup's Windows target |
+//! | `build-capi` | the engine's libraries for drivers in C can be built on Linux and linked | clang, lld, LLVM's ar, MinGW, and Rust's sources or rustup's Windows targets |
 //! | `build-sys` | skua.sys and skua.exe can be built on Linux | lld, MinGW, and Rust's sources or rustup's Windows targets |
 //! | `c` | C clients of WSK and of the engine compile with gcc, clang and MinGW, and run over the C libraries | gcc, g++, clang, MinGW |
 //! | `c-header` | skua.h says what the crate behind it does | nothing more |

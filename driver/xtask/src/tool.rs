@@ -76,6 +76,8 @@ pub(crate) const MINGW_DLLTOOL: Tool =
     Tool::on_path("x86_64-w64-mingw32-dlltool", "binutils-mingw-w64-x86-64");
 /// Takes objects out of the libraries for those.
 pub(crate) const MINGW_AR: Tool = Tool::on_path("x86_64-w64-mingw32-ar", "binutils-mingw-w64-x86-64");
+/// Takes objects out of a library for MSVC's linkers, and lists what is left in their way.
+pub(crate) const LLVM_AR: Tool = Tool { name: "llvm-ar", package: "llvm-19", place: Place::Versioned };
 /// Debian's Rust compiler, which comes with the sources of its library.
 pub(crate) const DEBIAN_RUSTC: Tool = Tool::file(DEBIAN_RUSTC_PATH, "rustc-web");
 /// The sources of Rust's library, for Debian's compiler.

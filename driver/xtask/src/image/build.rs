@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::library;
 use crate::cli::BuildArguments;
 use crate::tool::Tool;
 use crate::toolchain::{self, Library, Part};
 use crate::{cargo, process, tool};
 
 /// Longest that one cargo call may take; the first one from source compiles core or std too.
-const LIMIT: Duration = Duration::from_secs(15 * 60);
+pub(super) const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// A package, what cargo makes of it, and what that is called.
 #[derive(Clone, Copy)]
@@ -48,7 +49,7 @@ pub(crate) fn run_for_wine() -> Result<()> {
     driver(DRIVER, &["self-test".to_owned()], &folder.join("self-test"))?;
     driver(DRIVER, &[], &folder)?;
     driver(EXAMPLE, &[], &folder)?;
-    run_for_c()?;
+    library::for_mingw()?;
     programs(&[SKUA, SHIM, HAMMER], &folder)?;
     // Nothing but names that are forwarded: there is no code to begin at.
     let linked = ["-shared", "-nostdlib", "-Wl,--subsystem,native,-e,0,--no-insert-timestamp", "-o"];
@@ -59,7 +60,7 @@ pub(crate) fn run_for_wine() -> Result<()> {
 
 /// Fails unless everything is here that this module's builds need, naming all that is not.
 pub(crate) fn require() -> Result<()> {
-    let targets = [Target::kernel(), Target::user(), Target::library_for_c()];
+    let targets = [Target::kernel(), Target::user(), Target::kernel_for_mingw()];
     tool::require(&targets.iter().flat_map(Target::tools).collect::<Vec<_>>())
 }
 
@@ -81,34 +82,6 @@ fn driver(package: &str, features: &[String], folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the engine's library for drivers in C, and puts libskua_kernel.a into the folder of images.
-pub(crate) fn run_for_c() -> Result<()> {
-    let target = Target::library_for_c();
-    let mut command = target.cargo("build")?;
-    command.args(["--package", "skua-kernel", "--profile", "image"]);
-    process::run_shown(&mut command, LIMIT)?;
-    let library = super::folder().join("libskua_kernel.a");
-    put(&target.output("image")?.join("libskua_kernel.a"), &library)?;
-    only_of_the_kernel(&library)
-}
-
-/// What an object of the library may be called after: its own code, and the images of the kernel that it imports from.
-const OF_THE_KERNEL: [&str; 5] =
-    ["skua_kernel-", "compiler_builtins-", "ntoskrnl.exe", "netio.sys", "hal.dll"];
-
-/// Takes out of `library` what imports from images of user mode: it comes with declarations, nothing here uses it, and a driver that
-/// has a function of the same name would get it from there.
-fn only_of_the_kernel(library: &Path) -> Result<()> {
-    let members = process::run(tool::MINGW_AR.command().arg("t").arg(library), LIMIT)?.success()?.stdout;
-    let foreign: Vec<&str> =
-        members.lines().filter(|name| !OF_THE_KERNEL.iter().any(|own| name.starts_with(own))).collect();
-    // A thousand names at most, but not more than a command line holds.
-    for names in foreign.chunks(200) {
-        process::run(tool::MINGW_AR.command().arg("d").arg(library).args(names), LIMIT)?.success()?;
-    }
-    process::run(tool::MINGW_AR.command().arg("s").arg(library), LIMIT)?.success().map(drop)
-}
-
 /// Builds these for Windows in user mode, at once, and puts them into `folder`.
 fn programs(chosen: &[Program], folder: &Path) -> Result<()> {
     let target = Target::user();
@@ -125,7 +98,7 @@ fn programs(chosen: &[Program], folder: &Path) -> Result<()> {
 }
 
 /// What is built for, and with what.
-struct Target {
+pub(super) struct Target {
     triple: &'static str,
     /// `None` where neither rustup nor a package of sources provides it.
     library: Option<Library>,
@@ -136,7 +109,8 @@ struct Target {
 }
 
 impl Target {
-    fn kernel() -> Self {
+    /// The kernel as MSVC's linkers link it.
+    pub(super) fn kernel() -> Self {
         let triple = "x86_64-pc-windows-msvc";
         // Functions are named alike by every compiler, for the lists that name them; and files alike on every machine, for
         // an image with the same bytes.
@@ -145,8 +119,8 @@ impl Target {
         Self { triple, library: Library::find(triple, Part::Core), programs: &[tool::LLD_LINK], flags }
     }
 
-    /// The kernel as MinGW links it, and MSVC's linker with it: the library for drivers in C.
-    fn library_for_c() -> Self {
+    /// The kernel as MinGW links it.
+    pub(super) fn kernel_for_mingw() -> Self {
         let triple = "x86_64-pc-windows-gnu";
         let programs = &[tool::MINGW_GCC, tool::MINGW_DLLTOOL, tool::MINGW_AR];
         let flags = format!("--remap-path-prefix={}=cargo", cargo::home().display());
@@ -172,7 +146,7 @@ impl Target {
     }
 
     /// `cargo verb` for this target.
-    fn cargo(&self, verb: &str) -> Result<Command> {
+    pub(super) fn cargo(&self, verb: &str) -> Result<Command> {
         tool::require(&self.tools())?;
         let mut command = cargo::command();
         command.args([verb, "--target", self.triple]);
@@ -186,7 +160,7 @@ impl Target {
     }
 
     /// Where cargo puts what it builds for this target under `profile`.
-    fn output(&self, profile: &str) -> Result<PathBuf> {
+    pub(super) fn output(&self, profile: &str) -> Result<PathBuf> {
         Ok(self.library()?.target_directory().join(self.triple).join(profile))
     }
 
@@ -199,7 +173,7 @@ impl Target {
 }
 
 /// Copies a file that was built to where it is looked for, under the name it goes by there.
-fn put(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn put(from: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }

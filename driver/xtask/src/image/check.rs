@@ -13,9 +13,9 @@ use crate::cli::ImageArguments;
 /// What build-sys makes.
 const IMAGES: [&str; 3] = ["skua.sys", "forward.sys", "skua.exe"];
 /// What `cargo xtask wine` makes besides; not there if it never ran.
-const STAND_INS: [&str; 2] = ["ntosshim.exe", "wskio.sys"];
+const OTHERS: [&str; 3] = ["cforward.sys", "ntosshim.exe", "wskio.sys"];
 /// How images are called that must be what Windows asks of a driver, and are no stand-ins.
-const DRIVERS: [&str; 2] = ["skua.sys", "forward.sys"];
+const DRIVERS: [&str; 3] = ["skua.sys", "forward.sys", "cforward.sys"];
 
 /// Flags that every image must have: it may be loaded anywhere, and its data is never run.
 const FLAGS: [(pe::DllFlags, &str); 2] = [
@@ -31,9 +31,7 @@ pub(crate) fn run(arguments: &ImageArguments) -> Result<()> {
     let mut paths = arguments.paths.clone();
     if paths.is_empty() {
         paths.extend(IMAGES.map(|name| super::folder().join(name)));
-        paths.extend(
-            STAND_INS.map(|name| super::folder().join(name)).into_iter().filter(|path| path.exists()),
-        );
+        paths.extend(OTHERS.map(|name| super::folder().join(name)).into_iter().filter(|path| path.exists()));
     }
     let mut failed = 0;
     for path in &paths {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::pe::Import;
 
 /// Every list in the tree, by the name of the image it belongs to.
-const LISTS: [(&str, &str); 5] = [
+const LISTS: [(&str, &str); 6] = [
     ("skua.sys", include_str!("imports/skua.sys.txt")),
     ("forward.sys", include_str!("imports/forward.sys.txt")),
+    ("cforward.sys", include_str!("imports/cforward.sys.txt")),
     ("skua.exe", include_str!("imports/skua.exe.txt")),
     ("ntosshim.exe", include_str!("imports/ntosshim.exe.txt")),
     ("wskio.sys", include_str!("imports/wskio.sys.txt")),

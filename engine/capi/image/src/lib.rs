@@ -37,6 +37,13 @@ pub extern "C" fn SkuaKernel() -> *const SKUA_KERNEL {
     }
 }
 
+/// What compilers of MSVC's kind ask for where code has floating point, and its C library defines: compiler_builtins has some, which
+/// nothing calls.
+#[cfg(target_env = "msvc")]
+// SAFETY: a linker takes the library's, where no other has this name before it.
+#[unsafe(no_mangle)]
+pub static _fltused: i32 = 0;
+
 /// A broken promise ends the system: a bug check with the place in the source.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
