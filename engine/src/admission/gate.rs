@@ -176,22 +176,33 @@ impl Gate<'_> {
 }
 
 impl Metering<'_> {
-    /// What [`Gate::admit`] says and does about a datagram from an IPv4 address, as it lies in memory.
+    /// What [`Gate::admit`] says and does about a datagram.
+    #[inline(always)]
+    pub(crate) fn pass(&self, source: &Address, bytes: u32) -> Result<(), DropReason> {
+        let key = Key::new(source);
+        if self.table.pays(key, bytes, self.now, self.pace) { Ok(()) } else { Err(DropReason::RateLimited) }
+    }
+
+    /// The same about one from an IPv4 address, as it lies in memory.
     #[inline(always)]
     pub(crate) fn pass_v4(&self, word: u32, bytes: u32) -> Result<(), DropReason> {
-        let key = Key::new(&Address::from_ipv4_word(word));
-        if self.table.pays(key, bytes, self.now, self.pace) { Ok(()) } else { Err(DropReason::RateLimited) }
+        self.pass(&Address::from_ipv4_word(word), bytes)
+    }
+
+    /// As [`Gate::wants_prefetch`].
+    #[inline]
+    pub(crate) fn wants_prefetch(&self) -> bool {
+        self.table.is_large()
+    }
+
+    /// As [`Gate::prefetch`].
+    #[inline]
+    pub(crate) fn prefetch(&self, source: &Address) {
+        self.table.prefetch(Key::new(source));
     }
 }
 
 impl<'a> Gate<'a> {
-    /// The way to the rows where counting and rates are all there is.
-    #[inline]
-    pub(crate) fn only_meters(&self) -> Option<Metering<'a>> {
-        let table = self.table.filter(|_| self.list.is_none() && self.sampler.keeps_all())?;
-        Some(Metering { table, pace: table.pace(), now: self.now })
-    }
-
     #[inline]
     pub(super) fn new(shard: &'a mut AdmissionShard, part: Part<'a>) -> Self {
         let AdmissionShard { shape, limits, usual, now, .. } = shard;
@@ -237,8 +248,38 @@ impl AdmissionShard {
         tables: &RuleTables<M>,
         limits: &SharedLimits,
     ) -> Option<&Usual> {
-        let is_current = tables.current() == self.generation && limits.is_current(&self.limits);
-        (is_current && self.limits.asks_nothing()).then_some(&self.usual)
+        let is_asked = !self.is_current(tables, limits) || !self.limits.asks_nothing();
+        (!is_asked).then_some(&self.usual)
+    }
+
+    /// The way to the shard's `rows` for a batch that came `now`, where nothing but these is asked.
+    #[inline]
+    pub(super) fn metering<'a, M: Memory>(
+        &'a mut self,
+        tables: &RuleTables<M>,
+        limits: &SharedLimits,
+        rows: Rows<'a>,
+        now: impl FnOnce() -> u64,
+    ) -> Option<Metering<'a>> {
+        let is_alone = !self.shape.listed && self.limits.only_meters();
+        if !is_alone || !self.is_current(tables, limits) {
+            return None;
+        }
+        self.move_on(now());
+        let table = rows.table(&self.limits.table);
+        Some(Metering { table, pace: table.pace(), now: self.now })
+    }
+
+    /// Whether the shard's list and limits are those in force.
+    #[inline]
+    fn is_current<M: Memory>(&self, tables: &RuleTables<M>, limits: &SharedLimits) -> bool {
+        tables.current() == self.generation && limits.is_current(&self.limits)
+    }
+
+    #[inline]
+    fn move_on(&mut self, now: u64) {
+        // Time that went back would earn tokens twice.
+        self.now = self.now.max(now);
     }
 
     /// Moves the shard's time, list and limits on to those of a batch that begins.
@@ -259,8 +300,7 @@ impl AdmissionShard {
         }
         limits.catch_up(&mut self.limits);
         if self.limits.metered {
-            // Time that went back would earn tokens twice.
-            self.now = self.now.max(now());
+            self.move_on(now());
         }
     }
 }

@@ -164,6 +164,12 @@ impl ShardLimits {
     pub(super) fn asks_nothing(&self) -> bool {
         !self.metered && self.sampler.keeps_all()
     }
+
+    /// Whether every datagram is counted for its source, and then only a rate can be against it.
+    #[inline]
+    pub(super) fn only_meters(&self) -> bool {
+        self.metered && self.sampler.keeps_all()
+    }
 }
 
 impl SharedLimits {

@@ -35,6 +35,7 @@ mod tables;
 
 pub use bucket::Rate;
 pub use config::{AdmissionConfig, AdmissionError, Allow};
+pub(crate) use gate::Metering;
 pub use gate::{AdmissionShard, Gate};
 pub use limits::{Limits, LimitsError};
 pub use prefix::{Prefix, PrefixError};
@@ -167,6 +168,18 @@ impl<M: Memory> Admission<M> {
         all
     }
 
+    /// [`Admission::begin`] where neither an allow-list nor sampling is asked, and nothing changed since the shard's batch before;
+    /// `None` otherwise, and nothing is done.
+    #[inline]
+    pub(crate) fn begin_metering<'a>(
+        &'a self,
+        shard: &'a mut AdmissionShard,
+        now: impl FnOnce() -> u64,
+    ) -> Option<Metering<'a>> {
+        let rows = self.rows(shard.index())?;
+        shard.metering(&self.tables, &self.limits, rows, now)
+    }
+
     /// Begins a batch of datagrams that came `now`, in ticks of the performance counter. A time before the one of the
     /// shard's latest batch is taken for that.
     ///
@@ -279,13 +292,14 @@ impl<M: Memory> Admission<M> {
 
     #[inline]
     fn part(&self, index: usize) -> Option<Part<'_>> {
-        let sets = each(&self.sets, index, self.sets_each)?;
-        let counts = self.counts.get(index)?;
-        Some(Part {
-            counts,
-            entries: each(&self.entries, index, self.places)?,
-            rows: Rows { sets, other: &counts.other },
-        })
+        let entries = each(&self.entries, index, self.places)?;
+        Some(Part { counts: self.counts.get(index)?, entries, rows: self.rows(index)? })
+    }
+
+    #[inline]
+    fn rows(&self, index: usize) -> Option<Rows<'_>> {
+        let other = &self.counts.get(index)?.other;
+        Some(Rows { sets: each(&self.sets, index, self.sets_each)?, other })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A round: up to [`BATCH`](crate::receive::entry::BATCH) datagrams of one source, through admission and handler.
 
 use crate::address::Address;
-use crate::admission::{Admission, Gate};
+use crate::admission::{Admission, Gate, Metering};
 use crate::engine::EngineBlock;
 use crate::engine::shard::Shard;
 use crate::handler::{Batch, Handler};
@@ -54,16 +54,28 @@ pub(crate) fn run<K: Kernel, H: Handler<K>>(
 }
 
 /// Leaves in the round only what the allow-list, the rates and the sampling let in.
-#[inline]
-fn admit<K: Kernel, H: Handler<K>>(
-    admission: &Admission<K>,
-    shard: &mut Shard<K, H>,
-    now: impl FnOnce() -> u64,
-) {
+///
+/// Behind a call of its own, so that a round which asks nothing of it stands in registers.
+#[inline(never)]
+fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K, H>, now: impl Fn() -> u64) {
     let Shard { admission: part, scratch, tally, .. } = shard;
     let Some(part) = part else { return };
     // Mostly one rule holds all.
     if admission.allows_all(part, scratch.entries().iter().map(Entry::source_v4)) {
+        return;
+    }
+    let refused = |reason| tally.refuse(reason);
+    if let Some(metering) = admission.begin_metering(part, &now) {
+        if metering.wants_prefetch() {
+            for entry in scratch.entries() {
+                metering.prefetch(&entry.source());
+            }
+        }
+        let pass = |entry: &Entry| match entry.source_v4() {
+            Some(word) => metering.pass_v4(word, entry.length()),
+            None => pass_other(&metering, entry),
+        };
+        scratch.retain(pass, refused);
         return;
     }
     let Some(mut gate) = admission.begin_when(part, now) else { return };
@@ -72,19 +84,12 @@ fn admit<K: Kernel, H: Handler<K>>(
             gate.prefetch(&entry.source());
         }
     }
-    let refused = |reason| tally.refuse(reason);
     if gate.only_lists() {
         let allow = |entry: &Entry| match entry.source_v4() {
             Some(word) => gate.allow_v4(word),
             None => allow_other(&mut gate, entry),
         };
         scratch.retain(allow, refused);
-    } else if let Some(metering) = gate.only_meters() {
-        let pass = |entry: &Entry| match entry.source_v4() {
-            Some(word) => metering.pass_v4(word, entry.length()),
-            None => admit_other(&mut gate, entry),
-        };
-        scratch.retain(pass, refused);
     } else {
         let admit = |entry: &Entry| match entry.source_v4() {
             Some(word) => gate.admit(&Address::from_ipv4_word(word), entry.length()),
@@ -106,4 +111,11 @@ fn allow_other(gate: &mut Gate<'_>, entry: &Entry) -> Result<(), DropReason> {
 #[inline(never)]
 fn admit_other(gate: &mut Gate<'_>, entry: &Entry) -> Result<(), DropReason> {
     gate.admit(&entry.source(), entry.length())
+}
+
+/// [`allow_other`] where nothing but rows is asked.
+#[cold]
+#[inline(never)]
+fn pass_other(metering: &Metering<'_>, entry: &Entry) -> Result<(), DropReason> {
+    metering.pass(&entry.source(), entry.length())
 }

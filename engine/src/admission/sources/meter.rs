@@ -55,11 +55,18 @@ impl Meter {
                 true
             }
             Err(credits) => {
-                self.credits.store(credits, Ordering::Relaxed);
-                add(&self.rate_limited, 1);
+                self.limit(credits);
                 false
             }
         }
+    }
+
+    /// Counts a datagram that `credits` do not pay for.
+    #[cold]
+    #[inline(never)]
+    fn limit(&self, credits: u64) {
+        self.credits.store(credits, Ordering::Relaxed);
+        add(&self.rate_limited, 1);
     }
 
     /// Counts that a datagram which passed was then not the one in N.
