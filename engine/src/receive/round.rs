@@ -54,9 +54,7 @@ pub(crate) fn run<K: Kernel, H: Handler<K>>(
 }
 
 /// Leaves in the round only what the allow-list, the rates and the sampling let in.
-///
-/// Behind a call of its own, so that a round which asks nothing of it stands in registers.
-#[inline(never)]
+#[inline]
 fn admit<K: Kernel, H: Handler<K>>(admission: &Admission<K>, shard: &mut Shard<K, H>, now: impl Fn() -> u64) {
     let Shard { admission: part, scratch, tally, .. } = shard;
     let Some(part) = part else { return };
