@@ -12,7 +12,7 @@
 //! | `c` | C clients of WSK and of the engine compile with gcc, clang and MinGW, and run over the C libraries | gcc, g++, clang, MinGW |
 //! | `c-header` | skua.h says what the crate behind it does | nothing more |
 //! | `check-image` | the images import what their lists say, and are what Windows loads as drivers | what `build-sys` made |
-//! | `check-stack` | skua.sys stays within its stack at DISPATCH_LEVEL, and nothing there is recursive | the same |
+//! | `check-stack` | the drivers stay within their stack at DISPATCH_LEVEL, and nothing there is recursive | what `build-sys` and `build-capi` made |
 //! | `check-panics` | no panic is reached at DISPATCH_LEVEL, and every other one is listed | the same |
 //! | `check-wdk` | the driver's `wdk` feature type-checks | libclang, the headers of mingw-w64 |
 //! | `ci` | everything here, and formatting, lints, docs, tests | all of it |

@@ -1,4 +1,4 @@
-//! The code of skua.sys and of the example's forward.sys, read back from what the linker wrote.
+//! The code of skua.sys and of the examples, forward.sys and cforward.sys, read back from what the linker wrote.
 //!
 //! 1. The image's bytes and the linker's [`map`] give every function: where it lies, what it is called, what it takes
 //!    from the stack ([`unwind`]), and whom it calls ([`function`], [`program`]).

@@ -63,8 +63,9 @@ impl Program {
     pub(super) fn load(folder: &Path, driver: &str) -> Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
-            fs::read(&path)
-                .with_context(|| format!("cannot read {}; cargo xtask build-sys makes it", path.display()))
+            fs::read(&path).with_context(|| {
+                format!("cannot read {}; cargo xtask build-sys and build-capi make it", path.display())
+            })
         };
         let bytes = read(&format!("{driver}.sys"))?;
         Self::read(&bytes, &String::from_utf8_lossy(&read(&format!("{driver}.map"))?))

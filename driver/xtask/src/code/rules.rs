@@ -9,7 +9,7 @@ use super::program::{Function, Program, Target};
 
 /// The lists of each driver: the IRQL at which others call its functions, where its calls by pointer go, which of its functions
 /// may panic.
-const LISTS: [(&str, [&str; 3]); 2] = [
+const LISTS: [(&str, [&str; 3]); 3] = [
     (
         "skua",
         [
@@ -24,6 +24,14 @@ const LISTS: [(&str, [&str; 3]); 2] = [
             include_str!("rules/forward/levels.txt"),
             include_str!("rules/forward/pointers.txt"),
             include_str!("rules/forward/panics.txt"),
+        ],
+    ),
+    (
+        "cforward",
+        [
+            include_str!("rules/cforward/levels.txt"),
+            include_str!("rules/cforward/pointers.txt"),
+            include_str!("rules/cforward/panics.txt"),
         ],
     ),
 ];
